@@ -1,0 +1,2 @@
+//! oxvs: one binary that acts by the name it is called by.
+fn main() {}
