@@ -1,1 +1,3 @@
-//! dpif
+//! The seams of the datapath: devices ([`netdev`]) and, above them, the datapath's own flows and actions.
+
+pub mod netdev;
