@@ -312,8 +312,7 @@ impl Reactor {
             if r.token == OWN_TOKEN {
                 own = true;
             } else {
-                let ready =
-                    Ready::Io { read: r.readable || r.hangup, write: r.writable || r.hangup };
+                let ready = Ready::Io { read: r.readable || r.hangup, write: r.writable || r.hangup };
                 events.push(Event { key: Key(r.token), ready });
             }
         }

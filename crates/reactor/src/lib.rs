@@ -28,7 +28,6 @@ pub mod stream;
 pub mod target;
 mod timers;
 pub mod unixctl;
-pub mod vconn;
 
 pub use event::{Event, Interest, Key, Reactor, Ready, Waker};
 pub use reconnect::Reconnect;

@@ -175,7 +175,8 @@ impl Reconnect {
             return;
         }
         self.passive = passive;
-        let wrong = if passive { matches!(self.state, State::Connecting) } else { self.state == State::Listening };
+        let wrong =
+            if passive { matches!(self.state, State::Connecting) } else { self.state == State::Listening };
         if wrong {
             self.enter(State::Backoff, now);
             self.backoff = Duration::ZERO;
@@ -266,10 +267,7 @@ impl Reconnect {
             State::Connecting | State::Reconnect => Some(Action::Disconnect),
             State::Active => {
                 let idle = now.since(self.last_sign());
-                self.say(
-                    Level::Dbg,
-                    format_args!("idle {} ms, sending inactivity probe", idle.as_millis()),
-                );
+                self.say(Level::Dbg, format_args!("idle {} ms, sending inactivity probe", idle.as_millis()));
                 self.enter(State::Idle, now);
                 Some(Action::Probe)
             }
@@ -294,7 +292,11 @@ impl Reconnect {
             State::Active if !self.probe_interval.is_zero() => {
                 // While input waits to be read, silence means nothing.
                 let expect = self.last_sign() + self.probe_interval;
-                if self.last_receive_attempt >= expect { expect } else { expect.max(self.last_receive_attempt) }
+                if self.last_receive_attempt >= expect {
+                    expect
+                } else {
+                    expect.max(self.last_receive_attempt)
+                }
             }
             State::Idle if !self.probe_interval.is_zero() => self.entered + self.probe_interval,
             State::Active | State::Idle => Time::NEVER,
@@ -401,7 +403,10 @@ impl Reconnect {
                 self.backoff = self.max_backoff;
                 self.say(
                     self.chatter(),
-                    format_args!("continuing to {} in the background but suppressing further logging", self.again()),
+                    format_args!(
+                        "continuing to {} in the background but suppressing further logging",
+                        self.again()
+                    ),
                 );
             } else {
                 self.backoff *= 2;
@@ -424,15 +429,15 @@ impl Reconnect {
     fn report_down(&self, error: Option<&io::Error>) {
         match self.state {
             State::Active | State::Idle => match error {
-                Some(e) if errno::is_eof(e) => self.say(self.chatter(), format_args!("connection closed by peer")),
+                Some(e) if errno::is_eof(e) => {
+                    self.say(self.chatter(), format_args!("connection closed by peer"))
+                }
                 Some(e) => self.say(Level::Warn, format_args!("connection dropped ({})", errno::text(e))),
                 None => self.say(self.chatter(), format_args!("connection dropped")),
             },
             State::Listening => match error {
-                Some(e) => self.say(
-                    Level::Warn,
-                    format_args!("error listening for connections ({})", errno::text(e)),
-                ),
+                Some(e) => self
+                    .say(Level::Warn, format_args!("error listening for connections ({})", errno::text(e))),
                 None => self.say(self.chatter(), format_args!("error listening for connections")),
             },
             State::Reconnect => {}
@@ -482,7 +487,13 @@ impl Reconnect {
 
 /// A number with three significant digits and no trailing zeros, as C's `%.3g` for 0.001 to 999.
 fn short_float(x: f64) -> String {
-    let digits = if x >= 100.0 { 0 } else if x >= 10.0 { 1 } else { 2 };
+    let digits = if x >= 100.0 {
+        0
+    } else if x >= 10.0 {
+        1
+    } else {
+        2
+    };
     let s = format!("{x:.digits$}");
     if s.contains('.') { s.trim_end_matches('0').trim_end_matches('.').to_string() } else { s }
 }

@@ -7,7 +7,9 @@ fn reactor(dir: &std::path::Path) -> Reactor {
 }
 
 fn scratch(name: &str) -> PathBuf {
-    let dir = std::env::temp_dir().join(format!("oxvs-stream-{}-{name}", std::process::id()));
+    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let n = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let dir = std::env::temp_dir().join(format!("oxvs-stream-{}-{n}-{name}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     dir
 }

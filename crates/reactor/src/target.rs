@@ -204,7 +204,8 @@ mod tests {
     }
 
     fn pas(s: &str) -> Result<Passive, i32> {
-        passive(s, Service::OpenFlow, Path::new("/run"), &Logger::none()).map_err(|e| e.raw_os_error().unwrap())
+        passive(s, Service::OpenFlow, Path::new("/run"), &Logger::none())
+            .map_err(|e| e.raw_os_error().unwrap())
     }
 
     #[test]
@@ -217,7 +218,20 @@ mod tests {
         assert_eq!(act("tcp:localhost:2"), Ok(Active::TcpName("localhost".into(), 2)));
         assert_eq!(act("unix:db.sock"), Ok(Active::Unix("/run/db.sock".into())));
         assert_eq!(act("unix:/x/db.sock"), Ok(Active::Unix("/x/db.sock".into())));
-        for bad in ["foo:bar", "", "x", "tcp:", "tcp:127.0.0.1:x", "tcp:127.0.0.1:99999", "tcp:[::1", "tcp:::1:1", "tcp:1.2.3:1", "tcp:a b:1", "ptcp:1", "tcp:127.0.0.1:"] {
+        for bad in [
+            "foo:bar",
+            "",
+            "x",
+            "tcp:",
+            "tcp:127.0.0.1:x",
+            "tcp:127.0.0.1:99999",
+            "tcp:[::1",
+            "tcp:::1:1",
+            "tcp:1.2.3:1",
+            "tcp:a b:1",
+            "ptcp:1",
+            "tcp:127.0.0.1:",
+        ] {
             assert_eq!(act(bad), Err(libc::EAFNOSUPPORT), "{bad}");
         }
         assert_eq!(act("ssl:127.0.0.1:1"), Err(libc::ENOPROTOOPT));

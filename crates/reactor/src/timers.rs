@@ -130,7 +130,8 @@ mod tests {
                     while let Some(k) = t.pop(Time(now)) {
                         fired.push(k.index());
                     }
-                    let mut due: Vec<_> = model.iter().filter(|&(_, &d)| d <= now).map(|(&k, &d)| (d, k)).collect();
+                    let mut due: Vec<_> =
+                        model.iter().filter(|&(_, &d)| d <= now).map(|(&k, &d)| (d, k)).collect();
                     due.sort();
                     assert_eq!(fired, due.iter().map(|&(_, k)| k).collect::<Vec<_>>());
                     model.retain(|_, d| *d > now);
