@@ -123,12 +123,17 @@ impl Tracker {
 
 /// The big-endian word of a match's values at byte `at`.
 fn word(m: &MiniMatch, at: usize) -> u64 {
-    u64::from_be_bytes(m.value_word(at / 8).to_ne_bytes())
+    let (map, n) = (m.map(), at / 8);
+    if map >> n & 1 == 0 {
+        return 0;
+    }
+    let value = m.key_words()[(map & ((1u128 << n) - 1)).count_ones() as usize];
+    u64::from_be_bytes(value.to_ne_bytes())
 }
 
 /// Sets the `bits` bits of a mask that start at byte `at`.
 pub fn mark_prefix(mask: &mut Mask, at: usize, bits: u8) {
-    let bytes = mask.bytes_mut();
+    let bytes = mask.0.bytes_mut();
     let whole = usize::from(bits / 8);
     bytes[at..at + whole].fill(0xff);
     if bits % 8 != 0 {
