@@ -356,9 +356,7 @@ impl ProtocolSet {
                 .into_iter()
                 .find(|p| p.name().eq_ignore_ascii_case(word))
                 .map(ProtocolSet::only)
-                .or_else(|| {
-                    ABBREVIATIONS.iter().find(|(n, _)| n.eq_ignore_ascii_case(word)).map(|(_, s)| *s)
-                })
+                .or_else(|| ABBREVIATIONS.iter().find(|(n, _)| n.eq_ignore_ascii_case(word)).map(|(_, s)| *s))
                 .ok_or_else(|| format!("{word}: unknown flow protocol"))?;
             set = set.union(one);
         }

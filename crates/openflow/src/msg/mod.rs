@@ -101,7 +101,10 @@ pub enum Message {
     /// A statistics (multipart) request.
     StatsRequest(StatsRequest),
     /// A statistics (multipart) reply; `more` says that further parts follow under the same xid.
-    StatsReply { body: StatsReply, more: bool },
+    StatsReply {
+        body: StatsReply,
+        more: bool,
+    },
 
     /// Nicira: choose the flow format of OpenFlow 1.0 (true: NXM).
     SetFlowFormat(bool),
