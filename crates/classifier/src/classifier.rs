@@ -24,7 +24,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let prefixes = vec![Field::NW_DST, Field::NW_SRC, Field::IPV6_DST, Field::IPV6_SRC];
+        let prefixes = vec![Field::IP_DST, Field::IP_SRC, Field::IPV6_DST, Field::IPV6_SRC];
         Config { prefixes, seed: 0 }
     }
 }
@@ -148,11 +148,12 @@ impl<R: Entry> Classifier<R> {
         for (t, len) in inner.trackers.iter_mut().zip(table.prefix_lens()).filter(|(_, len)| *len > 0) {
             t.sub(m, len);
         }
+        let (empty, max) = (table.is_empty(), table.max_priority());
         inner.len -= 1;
-        if table.is_empty() {
+        if empty {
             inner.slots.remove(at);
-        } else if table.max_priority() != inner.slots[at].max_priority {
-            inner.slots[at].max_priority = table.max_priority();
+        } else if max != inner.slots[at].max_priority {
+            inner.slots[at].max_priority = max;
             inner.reorder(at);
         }
         Some(rule)

@@ -102,7 +102,8 @@ mod tests {
             }
             for _ in 0..200 {
                 let k = next() & 0xf00f_0003 | 0x0a00_0000 | if next() % 4 == 0 { next() } else { 0 };
-                let want = all.iter().map(|(v, l)| (*l).min(v.common(k).saturating_add(1))).max().unwrap_or(0);
+                let want =
+                    all.iter().map(|(v, l)| (*l).min(v.common(k).saturating_add(1))).max().unwrap_or(0);
                 assert_eq!(set.decisive_bits(k), want);
                 for len in 1..=32 {
                     assert_eq!(set.contains(k, len), all.contains(&(k.truncate(len), len)));

@@ -150,8 +150,8 @@ pub fn prefix_field(field: Field) -> Option<(usize, usize)> {
         Field::TUN_DST,
         Field::TUN_IPV6_SRC,
         Field::TUN_IPV6_DST,
-        Field::NW_SRC,
-        Field::NW_DST,
+        Field::IP_SRC,
+        Field::IP_DST,
         Field::IPV6_SRC,
         Field::IPV6_DST,
     ];

@@ -142,8 +142,7 @@ impl<R: Entry> Subtable<R> {
         let same = m.map().count_ones() as usize == self.shape.words().len();
         for (stage, slot) in out.iter_mut().enumerate() {
             for w in self.shape.stage(stage) {
-                let at =
-                    if same { usize::from(w.position) } else { position(m.map(), usize::from(w.place)) };
+                let at = if same { usize::from(w.position) } else { position(m.map(), usize::from(w.place)) };
                 h = h.word(values[at] & w.bits);
             }
             *slot = h.value();
@@ -263,8 +262,7 @@ impl<R: Entry> Subtable<R> {
         mark_prefix(&mut leading, layout::TP_SRC, bits);
         // What stands in the ports' word before them counts whole.
         let before = !u64::from_ne_bytes((u32::MAX as u64).to_be_bytes());
-        mask.0.words[PORTS_WORD] |=
-            self.shape.word(PORTS_WORD) & (leading.0.words[PORTS_WORD] | before);
+        mask.0.words[PORTS_WORD] |= self.shape.word(PORTS_WORD) & (leading.0.words[PORTS_WORD] | before);
         true
     }
 }
