@@ -78,7 +78,7 @@ impl Coverage {
         let mut inner = self.lock();
         let mut next = inner.next_sample.unwrap_or(now + SAMPLE);
         // After a long pause (or warp) all that matters is that the window is past.
-        let mut left = SAMPLES_PER_MINUTE * MINUTES + 1;
+        let mut left = SAMPLES_PER_MINUTE * (MINUTES + 2);
         while next <= now && left > 0 {
             inner.sample();
             next += SAMPLE;
