@@ -1,1 +1,20 @@
-//! flow
+//! Flows: the field table, keys and masks, matches, how packets become keys and keys become text.
+//!
+//! Everything generic is driven by the table in [`field`]; everything stored follows the one layout in [`layout`].
+
+pub mod field;
+pub mod key;
+pub mod layout;
+pub mod matching;
+pub mod mini;
+pub mod tun;
+
+pub use field::{Field, FieldInfo, Format, Header, Location, Maskable, Prereq, Subfield};
+pub use key::{FlowKey, Mask, Value};
+pub use layout::WORDS;
+pub use matching::Match;
+pub use mini::{MiniKey, MiniMask, MiniMatch};
+pub use tun::TunLayout;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,24 @@
-//! sys
+//! Every system call of the switch, and all of its `unsafe`.
+//!
+//! One small file per concern, each with a safe face: file descriptors are owned, sizes are checked, errors are
+//! `io::Error`. Nothing here knows packets, flows or databases. Each `unsafe` block says why it is sound.
+
+#![cfg(target_os = "linux")]
+
+pub mod crash;
+pub mod daemon;
+pub mod epoll;
+pub mod event;
+pub mod lock;
+pub mod pidfile;
+pub mod poll;
+pub mod process;
+pub mod signal;
+pub mod socket;
+mod util;
+
+pub use process::{
+    alarm, cpu_count, current_tid, fill_random, lock_memory, random_u64, run_as, set_affinity, set_name,
+    sleep, thread_cpu_time, umask,
+};
+pub use util::{errno_text, pipe, set_nonblocking};
