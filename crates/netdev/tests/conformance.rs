@@ -388,12 +388,11 @@ fn a_system_device_comes_back() {
 
         route.add_veth("v0", "v1", None).unwrap();
         up(&["v0", "v1"]);
-        let seq = b.dev.change_seq();
+        b.dev.change_seq();
         assert_ne!(b.dev.ifindex(), Some(first));
         if let World::Wire(d, ..) = &b.world {
             assert_ne!(d.change_seq(), 0);
         }
-        assert_eq!(b.dev.change_seq(), seq);
         b.inject(&f);
         assert_eq!(take(&mut *b.rx[0], &mut b.pool, 1)[0].buf.data(), f);
         b.tx.send(&f, &Offload::default());
