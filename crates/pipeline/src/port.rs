@@ -22,10 +22,7 @@ pub struct PortView {
     pub bundle: Option<BundleId>,
     /// The other end, of a patch port.
     pub patch: Option<Patch>,
-    /// Frames leave with this queueing priority unless a flow chose another; translates OpenFlow queue numbers:
-    /// pairs of (queue, priority). A queue that is not listed is its own priority.
-    pub queues: Box<[(u32, u32)]>,
-    /// Refuses to carry what needs link-layer state (spanning tree): `None` when no protocol runs on it.
+    /// What a spanning tree lets the port do; `None` when no protocol runs on it.
     pub stp: Option<StpState>,
 }
 
@@ -40,7 +37,6 @@ impl PortView {
             live: true,
             bundle: None,
             patch: None,
-            queues: Box::default(),
             stp: None,
         }
     }

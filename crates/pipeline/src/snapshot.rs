@@ -7,8 +7,9 @@
 use crate::bundle::{Bundle, Mirror};
 use crate::port::PortView;
 use crate::recirc::RecircTable;
-use base::{DpPort, Mac, OfPort, VlanId};
+use base::{DpPort, Mac, MeterId, OfPort, TableId, VlanId};
 use l2::{BundleId, MacView};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Number of a published snapshot; grows by one with each.
@@ -40,6 +41,27 @@ impl Snapshot {
     /// A bridge by number.
     pub fn bridge(&self, id: BridgeId) -> Option<&BridgeView> {
         self.bridges.get(id.0 as usize)?.as_deref()
+    }
+
+    /// Makes this the snapshot after `previous`: gives it its generation and notes what changed. To be called once,
+    /// when all parts are in place; parts that did not change must be shared with `previous`.
+    pub fn stamp(&mut self, previous: &Snapshot) {
+        let now = Generation(previous.generation.0 + 1);
+        self.generation = now;
+        let same_ports = Arc::ptr_eq(&self.dp_ports, &previous.dp_ports) && self.limits == previous.limits;
+        self.dp_ports_changed = if same_ports { previous.dp_ports_changed } else { now };
+        for bridge in self.bridges.iter_mut().flatten() {
+            let old = previous.bridges.get(bridge.id.0 as usize).and_then(|b| b.as_ref());
+            let Some(old) = old else {
+                Arc::make_mut(bridge).changes = Changes::all(now);
+                continue;
+            };
+            if !Arc::ptr_eq(old, bridge) {
+                let mut changes = Changes::default();
+                changes.update(old, bridge, now);
+                Arc::make_mut(bridge).changes = changes;
+            }
+        }
     }
 
     /// A bridge by name.
@@ -118,7 +140,7 @@ impl Default for Limits {
             actions: 65_536,
             mpls_labels: 3,
             vlans: 2,
-            vlan_limit: 2,
+            vlan_limit: 1,
         }
     }
 }
@@ -137,17 +159,61 @@ pub enum FragMode {
     NxMatch,
 }
 
-/// When parts of a bridge last changed. (Each flow table keeps its own.)
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// When parts of a bridge last changed; kept by [`Snapshot::stamp`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
     /// Ports, bundles, mirrors and settings.
     pub config: Generation,
     /// The MAC table's view.
     pub mac: Generation,
-    /// Groups.
+    /// Groups and meters.
     pub groups: Generation,
-    /// Meters.
-    pub meters: Generation,
+    /// Any table.
+    pub any_table: Generation,
+    tables: Option<Arc<[Generation; 256]>>,
+}
+
+impl Changes {
+    /// When a table last changed.
+    pub fn table(&self, id: TableId) -> Generation {
+        self.tables.as_ref().map_or(self.any_table, |t| t[id.0 as usize])
+    }
+
+    /// All parts changed now.
+    fn all(now: Generation) -> Changes {
+        Changes { config: now, mac: now, groups: now, any_table: now, tables: None }
+    }
+
+    fn update(&mut self, old: &BridgeView, new: &BridgeView, now: Generation) {
+        *self = old.changes.clone();
+        let same_config = Arc::ptr_eq(&old.ports, &new.ports)
+            && Arc::ptr_eq(&old.bundles, &new.bundles)
+            && Arc::ptr_eq(&old.mirrors, &new.mirrors)
+            && Arc::ptr_eq(&old.config, &new.config)
+            && Arc::ptr_eq(&old.dp_meters, &new.dp_meters);
+        if !same_config {
+            self.config = now;
+        }
+        if !old.mac.is_same(&new.mac) {
+            self.mac = now;
+        }
+        if old.tables.generation() == new.tables.generation() {
+            return;
+        }
+        let changed = |t: &u8| !old.tables.same_table(&new.tables, TableId(*t));
+        let before = self.any_table;
+        let mut any = false;
+        for t in (0..=254u8).filter(changed) {
+            let tables = self.tables.get_or_insert_with(|| Arc::new([before; 256]));
+            Arc::make_mut(tables)[t as usize] = now;
+            any = true;
+        }
+        if any {
+            self.any_table = now;
+        }
+        // Groups and meters do not say when they changed: any change of the tables' generation may be theirs.
+        self.groups = now;
+    }
 }
 
 /// A set of VLANs.
@@ -210,6 +276,8 @@ pub struct BridgeView {
     pub mac: MacView,
     /// Settings.
     pub config: Arc<BridgeConfig>,
+    /// The datapath's number of each meter.
+    pub dp_meters: Arc<BTreeMap<MeterId, u32>>,
     /// When parts last changed.
     pub changes: Changes,
 }
@@ -315,9 +383,14 @@ mod tests {
 
     #[test]
     fn local_port_floods_first() {
-        let ports: Ports =
-            [OfPort(3), OfPort::LOCAL, OfPort(1)].map(|p| PortView::new(p, DpPort(p.0), "x")).into_iter().collect();
-        assert_eq!(ports.iter().map(|p| p.of_port).collect::<Vec<_>>(), [OfPort::LOCAL, OfPort(1), OfPort(3)]);
+        let ports: Ports = [OfPort(3), OfPort::LOCAL, OfPort(1)]
+            .map(|p| PortView::new(p, DpPort(p.0), "x"))
+            .into_iter()
+            .collect();
+        assert_eq!(
+            ports.iter().map(|p| p.of_port).collect::<Vec<_>>(),
+            [OfPort::LOCAL, OfPort(1), OfPort(3)]
+        );
         assert!(ports.get(OfPort(2)).is_none() && ports.get(OfPort::LOCAL).is_some());
     }
 }
