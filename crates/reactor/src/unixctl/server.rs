@@ -2,7 +2,7 @@
 
 use super::command::{Call, Format, Reply, Token, parse_options};
 use crate::errno;
-use crate::event::{Event, Key, Reactor};
+use crate::event::{Event, Key, Reactor, Ready};
 use crate::jsonrpc::{Connection, Message};
 use crate::stream::{Listener, Options};
 use base::log::RateLimit;
@@ -74,6 +74,13 @@ impl Server {
         if event.key.index() == 0 {
             self.accept(r);
         } else {
+            if let Ready::Io { hangup: true, .. } = event.ready
+                && let Some(peer) = self.peers.get_mut(&event.key)
+                && peer.busy.is_some()
+            {
+                // Nobody waits for the reply any more.
+                peer.broken = true;
+            }
             self.run_peer(r, event.key);
         }
     }
@@ -162,7 +169,7 @@ impl Server {
                 Err(_) => peer.broken = true,
             }
         }
-        // While a command runs, later requests wait in the kernel; a hang-up is noticed when replying.
+        // While a command runs, later requests wait in the kernel.
         let paused = peer.busy.is_some();
         peer.broken |= peer.conn.channel_mut().pause(r, paused).is_err();
         if peer.broken {
