@@ -321,7 +321,7 @@ pub fn set_column_in(m: &mut Model, table: usize, row: Uuid, arg: &str, names: &
     let old = m.value(table, row, t.column);
     let pairs = old.pairs().iter().filter(|(k, _)| *k != key).cloned().chain([(key.clone(), value)]);
     let new = Datum::map(pairs);
-    m.write(table, row, t.column, new);
+    m.amend(table, row, t.column, new);
     Ok(())
 }
 

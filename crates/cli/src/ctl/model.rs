@@ -14,8 +14,6 @@ pub struct Model {
     schema: Arc<Schema>,
     tables: Vec<BTreeMap<Uuid, Row>>,
     uuids: UuidSource,
-    /// Rows whose present values the transaction relies on: (table, row, column).
-    relied: BTreeSet<(usize, Uuid, usize)>,
     generation: u64,
 }
 
@@ -27,13 +25,14 @@ pub struct Row {
     deleted: bool,
     /// Columns written whole.
     written: BTreeSet<usize>,
-    /// Elements added to and removed from a set.
-    changed: BTreeMap<usize, SetChange>,
+    /// Elements added to and removed from sets and maps.
+    changed: BTreeMap<usize, Change>,
 }
 
+/// Elements (a map's with their values) added to a column, and elements or keys removed before that.
 #[derive(Clone, Debug, Default)]
-struct SetChange {
-    added: BTreeSet<Atom>,
+struct Change {
+    added: BTreeMap<Atom, Option<Atom>>,
     removed: BTreeSet<Atom>,
 }
 
@@ -51,7 +50,7 @@ impl Model {
     /// An empty database.
     pub fn new(schema: Arc<Schema>, seed: [u8; 32]) -> Model {
         let tables = vec![BTreeMap::new(); schema.tables.len()];
-        Model { schema, tables, uuids: UuidSource::new(seed), relied: BTreeSet::new(), generation: 0 }
+        Model { schema, tables, uuids: UuidSource::new(seed), generation: 0 }
     }
 
     /// The schema.
@@ -102,6 +101,15 @@ impl Model {
         uuid
     }
 
+    /// Makes a row that is known as `@name` in this invocation, by a provisional UUID.
+    pub fn insert_named(&mut self, table: usize, provisional: Uuid) -> Uuid {
+        let row = self.insert_in(table, Some(provisional));
+        if let Some(r) = self.tables[table].get_mut(&row) {
+            r.origin = Origin::New;
+        }
+        row
+    }
+
     /// Removes a row.
     pub fn delete_in(&mut self, table: usize, uuid: Uuid) {
         if let Some(row) = self.tables[table].get_mut(&uuid) {
@@ -121,44 +129,36 @@ impl Model {
 
     /// Adds elements to a set or map without touching the others.
     pub fn add(&mut self, table: usize, uuid: Uuid, column: usize, more: &Datum) {
-        let kind = self.schema.tables[table].columns[column].kind.clone();
-        self.change(table, uuid, column, &kind, more, true);
+        let new = self.value(table, uuid, column).union(more);
+        self.amend(table, uuid, column, new);
     }
 
     /// Removes elements from a set or map without touching the others.
     pub fn subtract(&mut self, table: usize, uuid: Uuid, column: usize, less: &Datum) {
-        let kind = self.schema.tables[table].columns[column].kind.clone();
-        self.change(table, uuid, column, &kind, less, false);
+        let new = self.value(table, uuid, column).subtract(less);
+        self.amend(table, uuid, column, new);
     }
 
-    fn change(&mut self, table: usize, uuid: Uuid, column: usize, kind: &ColumnType, what: &Datum, add: bool) {
+    /// Gives a column a new value by adding and removing only the elements in which it differs, so that what others
+    /// add meanwhile stays.
+    pub fn amend(&mut self, table: usize, uuid: Uuid, column: usize, new: Datum) {
+        let kind = &self.schema.tables[table].columns[column].kind;
+        let many = kind.max > 1;
         let Some(row) = self.tables[table].get_mut(&uuid) else { return };
-        let new = if add { row.values[column].union(what) } else { row.values[column].subtract(what) };
-        if !kind.is_set() || row.written.contains(&column) || row.origin != Origin::Server {
+        if !many || row.written.contains(&column) || row.origin != Origin::Server {
             return self.write(table, uuid, column, new);
         }
+        let old = std::mem::take(&mut row.values[column]);
         let change = row.changed.entry(column).or_default();
-        for atom in what.keys() {
-            let (to, from) = if add {
-                (&mut change.added, &mut change.removed)
-            } else {
-                (&mut change.removed, &mut change.added)
-            };
-            if !from.remove(atom) {
-                to.insert(atom.clone());
-            }
+        for key in old.keys().filter(|k| !new.contains(k) || old.get(k) != new.get(k)) {
+            change.added.remove(key);
+            change.removed.insert(key.clone());
+        }
+        for key in new.keys().filter(|k| !old.contains(k) || old.get(k) != new.get(k)) {
+            change.added.insert(key.clone(), new.get(key).cloned());
         }
         row.values[column] = new;
         self.generation += 1;
-    }
-
-    /// Notes that the outcome depends on this value: if the server has another by then, the transaction fails and
-    /// everything is done again.
-    pub fn rely(&mut self, table: usize, uuid: Uuid, column: usize) {
-        let Some(row) = self.tables[table].get(&uuid) else { return };
-        if row.origin == Origin::Server && !row.written.contains(&column) && !row.changed.contains_key(&column) {
-            self.relied.insert((table, uuid, column));
-        }
     }
 
     /// Whether anything is to be asked of the server.
@@ -173,38 +173,15 @@ impl Model {
         })
     }
 
-    /// What to ask of the server: waits for what was relied on, then inserts, deletes, updates and mutations.
-    /// Returns the operations and how many come before the first insert.
-    pub fn operations(&self) -> (Vec<Value>, usize) {
-        let mut ops: Vec<Value> =
-            self.relied.iter().filter_map(|(t, u, c)| self.wait_operation(*t, *u, *c)).collect();
-        let waits = ops.len();
-        for (t, uuid) in self.inserted() {
-            ops.push(self.insert_operation(t, uuid));
-        }
+    /// What to ask of the server: inserts (in the order of [`Model::inserted`]), then deletes, updates and mutations.
+    pub fn operations(&self) -> Vec<Value> {
+        let mut ops: Vec<Value> = self.inserted().map(|(t, uuid)| self.insert_operation(t, uuid)).collect();
         for (t, rows) in self.tables.iter().enumerate() {
             for (uuid, row) in rows.iter().filter(|(_, r)| r.origin == Origin::Server && r.is_changed()) {
                 self.change_operations(t, *uuid, row, &mut ops);
             }
         }
-        (ops, waits)
-    }
-
-    fn wait_operation(&self, t: usize, uuid: Uuid, c: usize) -> Option<Value> {
-        let row = self.tables[t].get(&uuid)?;
-        if row.written.contains(&c) || row.changed.contains_key(&c) {
-            return None;
-        }
-        let column = &self.schema.tables[t].columns[c];
-        Some(Value::object([
-            ("op", "wait".into()),
-            ("table", (*self.schema.tables[t].name).into()),
-            ("where", where_uuid(uuid)),
-            ("columns", Value::Array(vec![(*column.name).into()])),
-            ("until", "==".into()),
-            ("rows", Value::Array(vec![Value::object([(&*column.name, row.values[c].to_json(&column.kind))])])),
-            ("timeout", Value::Integer(0)),
-        ]))
+        ops
     }
 
     fn insert_operation(&self, t: usize, uuid: Uuid) -> Value {
@@ -245,11 +222,20 @@ impl Model {
         let mut mutations = Vec::new();
         for (c, change) in &row.changed {
             let column = &table.columns[*c];
-            for (mutator, atoms) in [("delete", &change.removed), ("insert", &change.added)] {
-                if !atoms.is_empty() {
-                    let set = self.json(&Datum::set(atoms.iter().cloned()), &column.kind);
-                    mutations.push(Value::Array(vec![(*column.name).into(), mutator.into(), set]));
-                }
+            let mut mutate = |mutator: &str, elements: Value| {
+                mutations.push(Value::Array(vec![(*column.name).into(), mutator.into(), elements]));
+            };
+            if !change.removed.is_empty() {
+                let keys = ColumnType { value: None, min: 0, max: u32::MAX, ..column.kind.clone() };
+                mutate("delete", self.json(&Datum::set(change.removed.iter().cloned()), &keys));
+            }
+            if !change.added.is_empty() {
+                let elements = if column.kind.is_map() {
+                    Datum::map(change.added.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?))))
+                } else {
+                    Datum::set(change.added.keys().cloned())
+                };
+                mutate("insert", self.json(&elements, &column.kind));
             }
         }
         if !mutations.is_empty() {
@@ -449,7 +435,9 @@ impl Model {
             Some(v) => map.insert(key.to_string(), v.to_string()),
             None => map.remove(key),
         };
-        self.put(table, row, column, Datum::string_map(map));
+        if let Some((t, c)) = self.at(table, column) {
+            self.amend(t, row, c, Datum::string_map(map));
+        }
     }
 
     /// Removes all keys of a map of strings but these.

@@ -41,13 +41,13 @@ pub fn add_br(c: &mut Vsctl, call: &Call) -> Done {
     view.check_free(&name, &format!("cannot create a bridge named {name}"))?;
     match parent {
         None => {
-            let interface = new_interface(&mut c.model, &name, "internal");
-            let port = new_port(&mut c.model, &name, &[interface]);
-            let bridge = c.model.insert("Bridge");
-            c.model.set_string("Bridge", bridge, "name", &name);
-            c.model.set_uuids("Bridge", bridge, "ports", &[port]);
+            let interface = new_interface(&mut c.ctx.model, &name, "internal");
+            let port = new_port(&mut c.ctx.model, &name, &[interface]);
+            let bridge = c.ctx.model.insert("Bridge");
+            c.ctx.model.set_string("Bridge", bridge, "name", &name);
+            c.ctx.model.set_uuids("Bridge", bridge, "ports", &[port]);
             let root = c.root();
-            c.model.add_uuid("Open_vSwitch", root, "bridges", bridge);
+            c.ctx.model.add_uuid("Open_vSwitch", root, "bridges", bridge);
         }
         Some((parent, vlan)) => {
             let Some(bridge) = view.bridges.get(&parent) else {
@@ -63,15 +63,14 @@ pub fn add_br(c: &mut Vsctl, call: &Call) -> Done {
                     twin.name
                 ));
             }
-            let interface = new_interface(&mut c.model, &name, "internal");
-            let port = new_port(&mut c.model, &name, &[interface]);
-            c.model.set_flag("Port", port, "fake_bridge", true);
-            c.model.set_int("Port", port, "tag", vlan);
-            c.model.add_uuid("Bridge", bridge.row, "ports", port);
+            let interface = new_interface(&mut c.ctx.model, &name, "internal");
+            let port = new_port(&mut c.ctx.model, &name, &[interface]);
+            c.ctx.model.set_flag("Port", port, "fake_bridge", true);
+            c.ctx.model.set_int("Port", port, "tag", vlan);
+            c.ctx.model.add_uuid("Bridge", bridge.row, "ports", port);
         }
     }
     c.neoteric_interfaces.push(name.clone());
-    c.new_ports.push(name);
     Ok(())
 }
 
@@ -127,16 +126,16 @@ pub fn del_br(c: &mut Vsctl, call: &Call) -> Done {
     if bridge.parent.is_some() {
         let own: Vec<Uuid> = view.ports.values().filter(|p| p.bridge == *name).map(|p| p.row).collect();
         for port in own.into_iter().chain(bridge.port) {
-            delete_port(&mut c.model, bridge.row, port);
+            delete_port(&mut c.ctx.model, bridge.row, port);
         }
         return Ok(());
     }
-    for port in c.model.uuids("Bridge", bridge.row, "ports") {
-        delete_port(&mut c.model, bridge.row, port);
+    for port in c.ctx.model.uuids("Bridge", bridge.row, "ports") {
+        delete_port(&mut c.ctx.model, bridge.row, port);
     }
     let root = c.root();
-    c.model.remove_uuid("Open_vSwitch", root, "bridges", bridge.row);
-    c.model.delete("Bridge", bridge.row);
+    c.ctx.model.remove_uuid("Open_vSwitch", root, "bridges", bridge.row);
+    c.ctx.model.delete("Bridge", bridge.row);
     Ok(())
 }
 
@@ -150,14 +149,14 @@ pub fn list_br(c: &mut Vsctl, call: &Call) -> Done {
         .filter(|b| if b.parent.is_some() { fake || !real } else { real || !fake })
         .map(|b| b.name.clone())
         .collect();
-    c.lines(names);
+    c.ctx.lines(names);
     Ok(())
 }
 
 /// `br-exists BRIDGE`: exit status 2 says no.
 pub fn br_exists(c: &mut Vsctl, call: &Call) -> Done {
     if !c.view().bridges.contains_key(&call.args[0]) {
-        c.exit_status = Some(2);
+        c.ctx.exit_status = Some(2);
     }
     Ok(())
 }
@@ -165,7 +164,7 @@ pub fn br_exists(c: &mut Vsctl, call: &Call) -> Done {
 /// `br-to-vlan BRIDGE`
 pub fn br_to_vlan(c: &mut Vsctl, call: &Call) -> Done {
     let vlan = c.view().bridge(&call.args[0])?.parent.as_ref().map_or(0, |p| p.1);
-    c.lines([vlan.to_string()]);
+    c.ctx.lines([vlan.to_string()]);
     Ok(())
 }
 
@@ -174,7 +173,7 @@ pub fn br_to_parent(c: &mut Vsctl, call: &Call) -> Done {
     let view = c.view();
     let bridge = view.bridge(&call.args[0])?;
     let parent = bridge.parent.as_ref().map_or(bridge.name.clone(), |p| p.0.clone());
-    c.lines([parent]);
+    c.ctx.lines([parent]);
     Ok(())
 }
 
@@ -191,7 +190,7 @@ pub fn br_set_external_id(c: &mut Vsctl, call: &Call) -> Done {
     let view = c.view();
     let (table, row, prefix) = external_ids(view.bridge(&call.args[0])?);
     let key = format!("{prefix}{}", call.args[1]);
-    c.model.set_map_key(table, row, "external_ids", &key, call.arg(2));
+    c.ctx.model.set_map_key(table, row, "external_ids", &key, call.arg(2));
     Ok(())
 }
 
@@ -199,11 +198,11 @@ pub fn br_set_external_id(c: &mut Vsctl, call: &Call) -> Done {
 pub fn br_get_external_id(c: &mut Vsctl, call: &Call) -> Done {
     let view = c.view();
     let (table, row, prefix) = external_ids(view.bridge(&call.args[0])?);
-    let map = c.model.map(table, row, "external_ids");
+    let map = c.ctx.model.map(table, row, "external_ids");
     match call.arg(1) {
         Some(key) => {
             if let Some(value) = map.get(&format!("{prefix}{key}")) {
-                c.lines([value.clone()]);
+                c.ctx.lines([value.clone()]);
             }
         }
         None => {
@@ -211,7 +210,7 @@ pub fn br_get_external_id(c: &mut Vsctl, call: &Call) -> Done {
                 .iter()
                 .filter_map(|(k, v)| Some(format!("{}={v}", k.strip_prefix(prefix)?)))
                 .collect();
-            c.lines(lines);
+            c.ctx.lines(lines);
         }
     }
     Ok(())
@@ -221,7 +220,7 @@ pub fn br_get_external_id(c: &mut Vsctl, call: &Call) -> Done {
 pub fn list_ports(c: &mut Vsctl, call: &Call) -> Done {
     let view = c.view();
     let bridge = view.bridge(&call.args[0])?;
-    c.lines(view.ports.iter().filter(|(_, p)| p.bridge == bridge.name).map(|(n, _)| n.clone()));
+    c.ctx.lines(view.ports.iter().filter(|(_, p)| p.bridge == bridge.name).map(|(n, _)| n.clone()));
     Ok(())
 }
 
@@ -229,14 +228,14 @@ pub fn list_ports(c: &mut Vsctl, call: &Call) -> Done {
 pub fn list_ifaces(c: &mut Vsctl, call: &Call) -> Done {
     let view = c.view();
     let bridge = view.bridge(&call.args[0])?;
-    c.lines(view.interfaces.iter().filter(|(_, i)| i.bridge == bridge.name).map(|(n, _)| n.clone()));
+    c.ctx.lines(view.interfaces.iter().filter(|(_, i)| i.bridge == bridge.name).map(|(n, _)| n.clone()));
     Ok(())
 }
 
 /// `port-to-br PORT`
 pub fn port_to_br(c: &mut Vsctl, call: &Call) -> Done {
     let bridge = c.view().port(&call.args[0])?.bridge.clone();
-    c.lines([bridge]);
+    c.ctx.lines([bridge]);
     Ok(())
 }
 
@@ -247,7 +246,7 @@ pub fn iface_to_br(c: &mut Vsctl, call: &Call) -> Done {
     let Some(interface) = view.interfaces.get(name) else {
         return Err(format!("no interface named {name}"));
     };
-    c.lines([interface.bridge.clone()]);
+    c.ctx.lines([interface.bridge.clone()]);
     Ok(())
 }
 
@@ -288,20 +287,19 @@ fn add(
     for interface in interfaces {
         view.check_free(interface, &format!("cannot create an interface named {interface}"))?;
     }
-    let rows: Vec<Uuid> = interfaces.iter().map(|i| new_interface(&mut c.model, i, "")).collect();
-    let port = new_port(&mut c.model, name, &rows);
+    let rows: Vec<Uuid> = interfaces.iter().map(|i| new_interface(&mut c.ctx.model, i, "")).collect();
+    let port = new_port(&mut c.ctx.model, name, &rows);
     if call.has("--fake-iface") {
-        c.model.set_flag("Port", port, "bond_fake_iface", true);
+        c.ctx.model.set_flag("Port", port, "bond_fake_iface", true);
     }
     if let Some((_, vlan)) = bridge.parent {
-        c.model.set_int("Port", port, "tag", vlan);
+        c.ctx.model.set_int("Port", port, "tag", vlan);
     }
     for setting in settings {
-        crate::ctl::columns::set_column(&mut c.model, "Port", port, setting, &mut c.symbols)?;
+        crate::ctl::columns::set_column(&mut c.ctx.model, "Port", port, setting, &mut c.ctx.symbols)?;
     }
-    c.model.add_uuid("Bridge", bridge.row, "ports", port);
+    c.ctx.model.add_uuid("Bridge", bridge.row, "ports", port);
     c.neoteric_interfaces.extend(interfaces.iter().cloned());
-    c.new_ports.push(name.to_string());
     Ok(())
 }
 
@@ -340,8 +338,8 @@ pub fn add_bond_iface(c: &mut Vsctl, call: &Call) -> Done {
         ));
     }
     view.check_free(interface, &format!("cannot create an interface named {interface}"))?;
-    let row = new_interface(&mut c.model, interface, "");
-    c.model.add_uuid("Port", port.row, "interfaces", row);
+    let row = new_interface(&mut c.ctx.model, interface, "");
+    c.ctx.model.add_uuid("Port", port.row, "interfaces", row);
     c.neoteric_interfaces.push(interface.clone());
     Ok(())
 }
@@ -367,8 +365,8 @@ pub fn del_bond_iface(c: &mut Vsctl, call: &Call) -> Done {
     if port.interfaces.len() < 2 {
         return Err(format!("cannot delete last interface from port {}", i.port));
     }
-    c.model.remove_uuid("Port", port.row, "interfaces", i.row);
-    c.model.delete("Interface", i.row);
+    c.ctx.model.remove_uuid("Port", port.row, "interfaces", i.row);
+    c.ctx.model.delete("Interface", i.row);
     Ok(())
 }
 
@@ -406,7 +404,7 @@ pub fn del_port(c: &mut Vsctl, call: &Call) -> Done {
         return if must { Err(elsewhere(&view, name, target, port)) } else { Ok(()) };
     }
     let bridge = view.bridge(&port.bridge)?.row;
-    delete_port(&mut c.model, bridge, port.row);
+    delete_port(&mut c.ctx.model, bridge, port.row);
     Ok(())
 }
 

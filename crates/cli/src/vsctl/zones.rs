@@ -9,7 +9,7 @@ type Done = Result<(), String>;
 
 fn find(c: &mut Vsctl, name: &str) -> Option<Uuid> {
     let root = c.root();
-    c.model.string_refs("Open_vSwitch", root, "datapaths").get(name).copied()
+    c.ctx.model.string_refs("Open_vSwitch", root, "datapaths").get(name).copied()
 }
 
 fn datapath(c: &mut Vsctl, name: &str) -> Result<Uuid, String> {
@@ -21,16 +21,16 @@ fn listed(c: &mut Vsctl, name: &str) -> Result<Uuid, String> {
 }
 
 fn zone(c: &Vsctl, datapath: Uuid, id: i64) -> Option<Uuid> {
-    c.model.int_refs("Datapath", datapath, "ct_zones").get(&id).copied()
+    c.ctx.model.int_refs("Datapath", datapath, "ct_zones").get(&id).copied()
 }
 
 fn set_zone(c: &mut Vsctl, datapath: Uuid, id: i64, row: Option<Uuid>) {
-    let mut zones = c.model.int_refs("Datapath", datapath, "ct_zones");
+    let mut zones = c.ctx.model.int_refs("Datapath", datapath, "ct_zones");
     match row {
         Some(row) => zones.insert(id, row),
         None => zones.remove(&id),
     };
-    c.model.set_int_refs("Datapath", datapath, "ct_zones", &zones);
+    c.ctx.model.set_int_refs("Datapath", datapath, "ct_zones", &zones);
 }
 
 /// `zone=N` of the timeout policy commands.
@@ -54,30 +54,30 @@ pub fn add_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
     let existing = zone(c, datapath, id);
     let row = match existing {
         Some(row) => {
-            if !c.model.uuids("CT_Zone", row, "timeout_policy").is_empty() && !call.has("--may-exist") {
+            if !c.ctx.model.uuids("CT_Zone", row, "timeout_policy").is_empty() && !call.has("--may-exist") {
                 return Err(format!("zone id {id} already has a policy"));
             }
             row
         }
         None => {
-            let row = c.model.insert("CT_Zone");
+            let row = c.ctx.model.insert("CT_Zone");
             set_zone(c, datapath, id, Some(row));
             row
         }
     };
-    let policy = c.model.insert("CT_Timeout_Policy");
-    c.model.set_string_int_map("CT_Timeout_Policy", policy, "timeouts", &timeouts);
-    c.model.set_uuids("CT_Zone", row, "timeout_policy", &[policy]);
+    let policy = c.ctx.model.insert("CT_Timeout_Policy");
+    c.ctx.model.set_string_int_map("CT_Timeout_Policy", policy, "timeouts", &timeouts);
+    c.ctx.model.set_uuids("CT_Zone", row, "timeout_policy", &[policy]);
     Ok(())
 }
 
 /// Forgets a zone that has neither policy nor limit.
 fn tidy(c: &mut Vsctl, datapath: Uuid, id: i64, row: Uuid) {
-    if c.model.uuids("CT_Zone", row, "timeout_policy").is_empty()
-        && c.model.int("CT_Zone", row, "limit").is_none()
+    if c.ctx.model.uuids("CT_Zone", row, "timeout_policy").is_empty()
+        && c.ctx.model.int("CT_Zone", row, "limit").is_none()
     {
         set_zone(c, datapath, id, None);
-        c.model.delete("CT_Zone", row);
+        c.ctx.model.delete("CT_Zone", row);
     }
 }
 
@@ -85,7 +85,7 @@ fn tidy(c: &mut Vsctl, datapath: Uuid, id: i64, row: Uuid) {
 pub fn del_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
     let datapath = datapath(c, &call.args[0])?;
     let id = zone_argument(&call.args[1])?;
-    let row = zone(c, datapath, id).filter(|r| !c.model.uuids("CT_Zone", *r, "timeout_policy").is_empty());
+    let row = zone(c, datapath, id).filter(|r| !c.ctx.model.uuids("CT_Zone", *r, "timeout_policy").is_empty());
     let Some(row) = row else {
         return if call.has("--if-exists") {
             Ok(())
@@ -93,7 +93,7 @@ pub fn del_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
             Err(format!("zone id {id} does not have a policy"))
         };
     };
-    c.model.clear("CT_Zone", row, "timeout_policy");
+    c.ctx.model.clear("CT_Zone", row, "timeout_policy");
     tidy(c, datapath, id, row);
     Ok(())
 }
@@ -102,10 +102,10 @@ pub fn del_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
 pub fn list_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
     let datapath = listed(c, &call.args[0])?;
     let mut lines = Vec::new();
-    for (id, row) in c.model.int_refs("Datapath", datapath, "ct_zones") {
+    for (id, row) in c.ctx.model.int_refs("Datapath", datapath, "ct_zones") {
         let mut line = format!("Zone:{id}, Timeout Policies: ");
-        let Some(policy) = c.model.uuids("CT_Zone", row, "timeout_policy").first().copied() else { continue };
-        let timeouts = c.model.string_int_map("CT_Timeout_Policy", policy, "timeouts");
+        let Some(policy) = c.ctx.model.uuids("CT_Zone", row, "timeout_policy").first().copied() else { continue };
+        let timeouts = c.ctx.model.string_int_map("CT_Timeout_Policy", policy, "timeouts");
         if timeouts.is_empty() {
             line.push_str("system default");
         } else {
@@ -114,7 +114,7 @@ pub fn list_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
         }
         lines.push(line);
     }
-    c.lines(lines);
+    c.ctx.lines(lines);
     Ok(())
 }
 
@@ -136,17 +136,17 @@ pub fn set_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
     }
     let datapath = datapath(c, &call.args[0])?;
     match zone_id {
-        None => c.model.set_int("Datapath", datapath, "ct_zone_default_limit", limit),
+        None => c.ctx.model.set_int("Datapath", datapath, "ct_zone_default_limit", limit),
         Some(id) => {
             let row = match zone(c, datapath, id) {
                 Some(row) => row,
                 None => {
-                    let row = c.model.insert("CT_Zone");
+                    let row = c.ctx.model.insert("CT_Zone");
                     set_zone(c, datapath, id, Some(row));
                     row
                 }
             };
-            c.model.set_int("CT_Zone", row, "limit", limit);
+            c.ctx.model.set_int("CT_Zone", row, "limit", limit);
         }
     }
     Ok(())
@@ -159,17 +159,17 @@ pub fn del_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
     let must = !call.has("--if-exists");
     match zone_id {
         None => {
-            if must && c.model.int("Datapath", datapath, "ct_zone_default_limit").is_none() {
+            if must && c.ctx.model.int("Datapath", datapath, "ct_zone_default_limit").is_none() {
                 return Err(format!("datapath {} does not have a limit", call.args[0]));
             }
-            c.model.clear("Datapath", datapath, "ct_zone_default_limit");
+            c.ctx.model.clear("Datapath", datapath, "ct_zone_default_limit");
         }
         Some(id) => {
-            let row = zone(c, datapath, id).filter(|r| c.model.int("CT_Zone", *r, "limit").is_some());
+            let row = zone(c, datapath, id).filter(|r| c.ctx.model.int("CT_Zone", *r, "limit").is_some());
             let Some(row) = row else {
                 return if must { Err(format!("zone_id {id} does not have a limit")) } else { Ok(()) };
             };
-            c.model.clear("CT_Zone", row, "limit");
+            c.ctx.model.clear("CT_Zone", row, "limit");
             tidy(c, datapath, id, row);
         }
     }
@@ -180,15 +180,15 @@ pub fn del_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
 pub fn list_zone_limits(c: &mut Vsctl, call: &Call) -> Done {
     let datapath = datapath(c, &call.args[0])?;
     let mut lines = Vec::new();
-    if let Some(limit) = c.model.int("Datapath", datapath, "ct_zone_default_limit") {
+    if let Some(limit) = c.ctx.model.int("Datapath", datapath, "ct_zone_default_limit") {
         lines.push(format!("Default, Limit: {limit}"));
     }
-    for (id, row) in c.model.int_refs("Datapath", datapath, "ct_zones") {
-        if let Some(limit) = c.model.int("CT_Zone", row, "limit") {
+    for (id, row) in c.ctx.model.int_refs("Datapath", datapath, "ct_zones") {
+        if let Some(limit) = c.ctx.model.int("CT_Zone", row, "limit") {
             lines.push(format!("Zone: {id}, Limit: {limit}"));
         }
     }
-    c.lines(lines);
+    c.ctx.lines(lines);
     Ok(())
 }
 
@@ -202,6 +202,6 @@ pub fn list_dp_cap(c: &mut Vsctl, call: &Call) -> Done {
         .iter()
         .map(|(k, v)| format!("{k}={v}"))
         .collect();
-    c.lines([pairs.join(" ")]);
+    c.ctx.lines([pairs.join(" ")]);
     Ok(())
 }
