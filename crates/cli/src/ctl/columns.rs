@@ -35,9 +35,7 @@ impl Symbols {
         }
         if let Some(s) = self.names.get_mut(name) {
             if s.created {
-                return Err(format!(
-                    "row id \"{name}\" may only be specified on one --id option"
-                ));
+                return Err(format!("row id \"{name}\" may only be specified on one --id option"));
             }
             if let Some(uuid) = uuid
                 && uuid != s.uuid
@@ -303,7 +301,13 @@ pub fn check_mutable(m: &Model, table: usize, column: usize) -> Result<(), Strin
 }
 
 /// Carries out `COLUMN[:KEY]=VALUE` on a row.
-pub fn set_column_in(m: &mut Model, table: usize, row: Uuid, arg: &str, names: &mut Symbols) -> Result<(), String> {
+pub fn set_column_in(
+    m: &mut Model,
+    table: usize,
+    row: Uuid,
+    arg: &str,
+    names: &mut Symbols,
+) -> Result<(), String> {
     let schema = m.schema().clone();
     let t = assignment(&schema, table, arg)?;
     let column: &ColumnSchema = &schema.tables[table].columns[t.column];
@@ -326,7 +330,13 @@ pub fn set_column_in(m: &mut Model, table: usize, row: Uuid, arg: &str, names: &
 }
 
 /// [`set_column_in`] by table name, for the arguments of `add-port` and the like.
-pub fn set_column(m: &mut Model, table: &str, row: Uuid, arg: &str, names: &mut Symbols) -> Result<(), String> {
+pub fn set_column(
+    m: &mut Model,
+    table: &str,
+    row: Uuid,
+    arg: &str,
+    names: &mut Symbols,
+) -> Result<(), String> {
     let t = find_table(m.schema(), table)?;
     set_column_in(m, t, row, arg, names)
 }
@@ -412,10 +422,7 @@ fn by_column(m: &Model, table: usize, name: &str, record: &str) -> Result<Option
     let mut hits = m.each(table).filter(|(_, r)| r.value(column).contains(&wanted));
     let found = hits.next().map(|(u, _)| u);
     if hits.next().is_some() {
-        return Err(format!(
-            "multiple rows in {} match \"{record}\"",
-            m.table(table).name
-        ));
+        return Err(format!("multiple rows in {} match \"{record}\"", m.table(table).name));
     }
     Ok(found)
 }

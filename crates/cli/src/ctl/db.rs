@@ -54,8 +54,15 @@ fn record<C: HasContext>(c: &mut Context, call: &Invocation<C>) -> Result<(usize
     Ok((table, find_record(&c.model, c.record_names, table, &call.args[1], must)?))
 }
 
+/// Columns are looked up before the record is, so that their errors come first.
+fn check_columns(c: &Context, args: &[String], uuid: bool) -> Done {
+    let table = find_table(c.model.schema(), &args[0])?;
+    args[2..].iter().try_for_each(|a| target(c.model.schema(), table, a, uuid).map(|_| ()))
+}
+
 fn get<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
     let c = c.context();
+    check_columns(c, &call.args, true)?;
     let (table, Some(row)) = record(c, call)? else { return Ok(()) };
     if let Some(name) = call.value("--id") {
         c.symbols.define(name, "get", Some(row))?;
@@ -138,7 +145,9 @@ fn find<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
     let table = find_table(c.model.schema(), &call.args[0])?;
     let columns = chosen_columns(c, table, call.value("--columns"))?;
     let schema = c.model.schema().clone();
-    let conditions = call.args[1..]
+    // Without rows nothing is compared, and so nothing complained about.
+    let given = if c.model.each(table).next().is_some() { &call.args[1..] } else { &[] };
+    let conditions = given
         .iter()
         .map(|a| Condition::parse(&schema, table, a, &mut c.symbols))
         .collect::<Result<Vec<_>, _>>()?;
@@ -154,6 +163,7 @@ fn find<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
 
 fn set<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
     let c = c.context();
+    check_columns(c, &call.args, false)?;
     let (table, Some(row)) = record(c, call)? else { return Ok(()) };
     for arg in &call.args[2..] {
         check_mutable(&c.model, table, assigned_column(&c.model, table, arg)?)?;
@@ -173,6 +183,8 @@ fn loose(c: &Context, table: usize, name: &str) -> Result<(usize, ColumnType), S
 
 fn add<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
     let c = c.context();
+    let table = find_table(c.model.schema(), &call.args[0])?;
+    find_column(c.model.schema(), table, &call.args[2], false)?;
     let (table, Some(row)) = record(c, call)? else { return Ok(()) };
     let (column, kind) = loose(c, table, &call.args[2])?;
     for arg in &call.args[3..] {
@@ -205,6 +217,8 @@ fn count_error(
 
 fn remove<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
     let c = c.context();
+    let table = find_table(c.model.schema(), &call.args[0])?;
+    find_column(c.model.schema(), table, &call.args[2], false)?;
     let (table, Some(row)) = record(c, call)? else { return Ok(()) };
     let (column, kind) = loose(c, table, &call.args[2])?;
     for arg in &call.args[3..] {

@@ -192,8 +192,7 @@ impl Model {
             .filter(|(c, column)| row.values[*c] != column.kind.default_datum())
             .map(|(c, column)| (&*column.name, self.json(&row.values[c], &column.kind)));
         let row_json = Value::object(columns);
-        let mut op =
-            vec![("op", "insert".into()), ("table", (*table.name).into()), ("row", row_json)];
+        let mut op = vec![("op", "insert".into()), ("table", (*table.name).into()), ("row", row_json)];
         match row.origin {
             Origin::NewAs => op.push(("uuid", uuid.to_string().into())),
             _ => op.push(("uuid-name", row_name(uuid).into())),
@@ -207,7 +206,10 @@ impl Model {
             vec![("op", op.into()), ("table", (*table.name).into()), ("where", where_uuid(uuid))]
         };
         if row.deleted {
-            ops.push(Value::object(head("delete")));
+            // Rows of other tables go when nothing refers to them any more: the server decides.
+            if table.is_root {
+                ops.push(Value::object(head("delete")));
+            }
             return;
         }
         if !row.written.is_empty() {
@@ -414,7 +416,13 @@ impl Model {
     }
 
     /// Writes a map from strings to integers.
-    pub fn set_string_int_map(&mut self, table: &str, row: Uuid, column: &str, value: &BTreeMap<String, i64>) {
+    pub fn set_string_int_map(
+        &mut self,
+        table: &str,
+        row: Uuid,
+        column: &str,
+        value: &BTreeMap<String, i64>,
+    ) {
         self.put(table, row, column, Datum::map(value.iter().map(|(k, v)| (k.as_str().into(), (*v).into()))));
     }
 

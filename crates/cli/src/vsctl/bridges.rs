@@ -206,10 +206,8 @@ pub fn br_get_external_id(c: &mut Vsctl, call: &Call) -> Done {
             }
         }
         None => {
-            let lines: Vec<String> = map
-                .iter()
-                .filter_map(|(k, v)| Some(format!("{}={v}", k.strip_prefix(prefix)?)))
-                .collect();
+            let lines: Vec<String> =
+                map.iter().filter_map(|(k, v)| Some(format!("{}={v}", k.strip_prefix(prefix)?))).collect();
             c.ctx.lines(lines);
         }
     }
@@ -358,7 +356,11 @@ pub fn del_bond_iface(c: &mut Vsctl, call: &Call) -> Done {
             view.port(name)?;
         }
         if i.port != *name {
-            return if must { Err(format!("port {name} does not have an interface {interface}")) } else { Ok(()) };
+            return if must {
+                Err(format!("port {name} does not have an interface {interface}"))
+            } else {
+                Ok(())
+            };
         }
     }
     let port = view.port(&i.port)?;
@@ -376,11 +378,6 @@ pub fn del_port(c: &mut Vsctl, call: &Call) -> Done {
     let (must, with_iface) = (!call.has("--if-exists"), call.has("--with-iface"));
     let target = call.args.last().map(String::as_str).unwrap_or_default();
     let named = if call.args.len() == 2 { Some(&call.args[0]) } else { None };
-    if let Some(name) = named
-        && (must || view.bridges.contains_key(name))
-    {
-        view.bridge(name)?;
-    }
     let mut found = view.ports.get(target);
     if found.is_none() && with_iface {
         found = view.interfaces.get(target).and_then(|i| view.ports.get(&i.port));
@@ -401,6 +398,9 @@ pub fn del_port(c: &mut Vsctl, call: &Call) -> Done {
     if let Some(name) = named
         && port.bridge != *name
     {
+        if must {
+            view.bridge(name)?;
+        }
         return if must { Err(elsewhere(&view, name, target, port)) } else { Ok(()) };
     }
     let bridge = view.bridge(&port.bridge)?.row;
@@ -410,11 +410,9 @@ pub fn del_port(c: &mut Vsctl, call: &Call) -> Done {
 
 fn elsewhere(view: &View, name: &str, target: &str, port: &Port) -> String {
     let mut text = format!("bridge {name} does not have a port {target}");
-    let parent = |b: &str| view.bridges.get(b).and_then(|b| b.parent.as_ref()).map(|p| p.0.clone());
-    if parent(&port.bridge).as_deref() == Some(name) {
+    let parent = view.bridges.get(&port.bridge).and_then(|b| b.parent.as_ref());
+    if parent.is_some_and(|p| p.0 == name) {
         text.push_str(&format!(" (although its child bridge {} does)", port.bridge));
-    } else if parent(name).as_deref() == Some(port.bridge.as_str()) {
-        text.push_str(&format!(" (although its parent bridge {} does)", port.bridge));
     }
     text
 }

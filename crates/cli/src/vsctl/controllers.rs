@@ -249,6 +249,7 @@ pub fn del_aa_mapping(c: &mut Vsctl, call: &Call) -> Done {
 pub fn get_aa_mapping(c: &mut Vsctl, call: &Call) -> Done {
     if let (_, Some(row)) = auto_attach(c, &call.args[0])? {
         let lines: Vec<String> = c
+            .ctx
             .model
             .int_map("AutoAttach", row, "mappings")
             .iter()

@@ -13,6 +13,7 @@ use crate::ctl::show::{ShowTable, outline};
 use crate::ctl::{Context, HasContext, Output, db};
 use ovsdb::Uuid;
 pub use run::main;
+
 use std::rc::Rc;
 use view::View;
 
@@ -51,10 +52,8 @@ impl Vsctl {
 
     /// The database's root row, made if there is none yet.
     fn root(&mut self) -> Uuid {
-        match self.ctx.model.rows("Open_vSwitch").next() {
-            Some(row) => row,
-            None => self.ctx.model.insert("Open_vSwitch"),
-        }
+        let row = self.ctx.model.rows("Open_vSwitch").next();
+        row.unwrap_or_else(|| self.ctx.model.insert("Open_vSwitch"))
     }
 }
 
@@ -98,7 +97,15 @@ const OWN: [Syntax<Vsctl>; 41] = [
     ),
     syntax!("add-bond-iface", 2, 2, "!BOND !IFACE", ["--may-exist"], true, bridges::add_bond_iface),
     syntax!("del-bond-iface", 1, 2, "?BOND !IFACE", ["--if-exists"], true, bridges::del_bond_iface),
-    syntax!("del-port", 1, 2, "?BRIDGE !PORT|IFACE", ["--if-exists", "--with-iface"], true, bridges::del_port),
+    syntax!(
+        "del-port",
+        1,
+        2,
+        "?BRIDGE !PORT|IFACE",
+        ["--if-exists", "--with-iface"],
+        true,
+        bridges::del_port
+    ),
     syntax!("port-to-br", 1, 1, "!PORT", [], false, bridges::port_to_br),
     syntax!("list-ifaces", 1, 1, "!BRIDGE", [], false, bridges::list_ifaces),
     syntax!("iface-to-br", 1, 1, "!IFACE", [], false, bridges::iface_to_br),

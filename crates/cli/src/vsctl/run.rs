@@ -16,7 +16,7 @@ use ovsdb::json::Value;
 use ovsdb::text::{datum_to_bare, datum_to_string};
 use ovsdb::{Datum, Uuid};
 use reactor::event::Environment;
-use reactor::jsonrpc::client::Client;
+use reactor::jsonrpc::Client;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -57,8 +57,8 @@ struct Settings {
 }
 
 /// `ovs-vsctl`. `args` are without the program's name.
-pub fn main(args: &[String]) -> ExitCode {
-    fatal::run(PROGRAM, || run(args))
+pub fn main(args: Vec<String>) -> ExitCode {
+    fatal::run(PROGRAM, || run(&args))
 }
 
 fn run(args: &[String]) -> Result<ExitCode, Fatal> {
@@ -66,6 +66,7 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     let dirs = Dirs::from_env();
     let vlog = Vlog::new(PROGRAM, &dirs, &clock);
     vlog.environment()?;
+    vlog.set_level(None, Some(vlog::Destination::Console), Some(base::Level::Warn));
     let (settings, first, words) = match parse_options(args, dirs, vlog)? {
         Parsed::Go(s, first, words) => (*s, first, words),
         Parsed::Done(text) => {
@@ -148,7 +149,7 @@ fn parse_options(args: &[String], dirs: Dirs, vlog: Arc<Vlog>) -> Result<Parsed,
             "no-syslog" => s.vlog.verbose(Some("vsctl:syslog:warn"))?,
             "help" => return Ok(Parsed::Done(help::text(&s.dirs))),
             "commands" => return Ok(Parsed::Done(command::completion(&COMMANDS))),
-            "options" => return Ok(Parsed::Done(global.listing())),
+            "options" => return Ok(Parsed::Done(listing(&global))),
             "version" => {
                 let schema = format!("DB Schema {}", crate::version::DB_SCHEMA);
                 return Ok(Parsed::Done(crate::version::text(PROGRAM, &[&schema])));
@@ -168,12 +169,27 @@ fn parse_options(args: &[String], dirs: Dirs, vlog: Arc<Vlog>) -> Result<Parsed,
     Ok(Parsed::Go(Box::new(s), first, words))
 }
 
+/// Every option with its argument, for shell completion.
+fn listing(options: &Options) -> String {
+    let mut out = String::new();
+    for o in options.all() {
+        let (eq, arg) = if o.takes == crate::options::Takes::Nothing { ("", "") } else { ("=ARG", " ARG") };
+        if let Some(long) = o.long {
+            out.push_str(&format!("--{long}{eq}\n"));
+        }
+        if let Some(short) = o.short {
+            out.push_str(&format!("-{short}{arg}\n"));
+        }
+    }
+    out
+}
+
 fn connect(settings: &Settings) -> Result<Client, Fatal> {
     loop {
         let env = Environment { log: settings.vlog.logger(), rundir: settings.dirs.run.clone() };
         match Client::connect(&settings.db, env) {
             Ok(client) => return Ok(client),
-            Err(_) if settings.retry => sys::util::sleep(std::time::Duration::from_millis(500)),
+            Err(_) if settings.retry => sys::sleep(std::time::Duration::from_millis(500)),
             Err(e) => {
                 return Err(Fatal::new(format!(
                     "{}: database connection failed ({})",
@@ -191,7 +207,12 @@ fn tables_named(commands: &[Invocation<Vsctl>], session: &Session) -> Vec<usize>
         .iter()
         .filter(|c| super::DATABASE.iter().any(|d| d.name == c.syntax.name))
         .filter_map(|c| crate::ctl::columns::find_table(session.schema(), c.arg(0)?).ok())
-        .chain(commands.iter().filter(|c| c.syntax.name == "list-dp-cap").filter_map(|_| session.schema().table("Datapath")))
+        .chain(
+            commands
+                .iter()
+                .filter(|c| c.syntax.name == "list-dp-cap")
+                .filter_map(|_| session.schema().table("Datapath")),
+        )
         .collect()
 }
 
@@ -234,7 +255,8 @@ fn execute(
                 if settings.wait {
                     let rows = results.get(n - 1).and_then(|r| r.get("rows"));
                     let row = rows.and_then(Value::as_array).and_then(|r| r.first());
-                    next_cfg = row.and_then(|r| r.get("next_cfg")).and_then(Value::as_integer).map(|n| (root, n));
+                    next_cfg =
+                        row.and_then(|r| r.get("next_cfg")).and_then(Value::as_integer).map(|n| (root, n));
                 }
             }
         }
@@ -256,8 +278,8 @@ fn execute(
 
 fn run_once(session: &Session, commands: &[Invocation<Vsctl>], log: &Logger) -> Result<Run, Fatal> {
     let context = Context {
-        model: session.model(sys::util::random_seed()),
-        symbols: Symbols::new(sys::util::random_seed()),
+        model: session.model(seed()),
+        symbols: Symbols::new(seed()),
         record_names: RECORDS,
         log: log.clone(),
         output: Output::Nothing,
@@ -375,7 +397,9 @@ fn report_setup_errors(settings: &Settings, session: &Session, state: &Vsctl) ->
                 "{PROGRAM}: Error detected while setting up '{name}': {e}.  See ovs-vswitchd log for details."
             ),
             None => {
-                eprintln!("{PROGRAM}: Error detected while setting up '{name}'.  See ovs-vswitchd log for details.");
+                eprintln!(
+                    "{PROGRAM}: Error detected while setting up '{name}'.  See ovs-vswitchd log for details."
+                );
             }
         }
         any = true;
@@ -384,4 +408,12 @@ fn report_setup_errors(settings: &Settings, session: &Session, state: &Vsctl) ->
         eprintln!("{PROGRAM}: The default log directory is \"{}\".", settings.dirs.log.display());
     }
     any
+}
+
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    for chunk in seed.chunks_exact_mut(8) {
+        chunk.copy_from_slice(&sys::random_u64().to_ne_bytes());
+    }
+    seed
 }

@@ -82,7 +82,8 @@ impl View {
             {
                 fakes.insert(vlan, port_name.clone());
                 let parent = Some((name.clone(), vlan));
-                self.bridges.insert(port_name.clone(), Bridge { name: port_name, row, parent, port: Some(*port) });
+                self.bridges
+                    .insert(port_name.clone(), Bridge { name: port_name, row, parent, port: Some(*port) });
             }
         }
         self.bridges.insert(name.clone(), Bridge { name: name.clone(), row, parent: None, port: local });

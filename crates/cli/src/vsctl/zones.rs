@@ -85,7 +85,8 @@ fn tidy(c: &mut Vsctl, datapath: Uuid, id: i64, row: Uuid) {
 pub fn del_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
     let datapath = datapath(c, &call.args[0])?;
     let id = zone_argument(&call.args[1])?;
-    let row = zone(c, datapath, id).filter(|r| !c.ctx.model.uuids("CT_Zone", *r, "timeout_policy").is_empty());
+    let row =
+        zone(c, datapath, id).filter(|r| !c.ctx.model.uuids("CT_Zone", *r, "timeout_policy").is_empty());
     let Some(row) = row else {
         return if call.has("--if-exists") {
             Ok(())
@@ -104,7 +105,9 @@ pub fn list_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
     let mut lines = Vec::new();
     for (id, row) in c.ctx.model.int_refs("Datapath", datapath, "ct_zones") {
         let mut line = format!("Zone:{id}, Timeout Policies: ");
-        let Some(policy) = c.ctx.model.uuids("CT_Zone", row, "timeout_policy").first().copied() else { continue };
+        let Some(policy) = c.ctx.model.uuids("CT_Zone", row, "timeout_policy").first().copied() else {
+            continue;
+        };
         let timeouts = c.ctx.model.string_int_map("CT_Timeout_Policy", policy, "timeouts");
         if timeouts.is_empty() {
             line.push_str("system default");
@@ -197,6 +200,7 @@ pub fn list_dp_cap(c: &mut Vsctl, call: &Call) -> Done {
     let name = &call.args[0];
     let datapath = find(c, name).ok_or_else(|| format!("datapath \"{name}\" record not found"))?;
     let pairs: Vec<String> = c
+        .ctx
         .model
         .map("Datapath", datapath, "capabilities")
         .iter()
