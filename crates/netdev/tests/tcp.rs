@@ -14,7 +14,7 @@ use sys::netns::NetNs;
 use sys::rtnl::Route;
 use wire::PacketPool;
 
-const BYTES: usize = 48 << 20;
+const BYTES: usize = 16 << 20;
 
 struct Port {
     rx: Box<dyn RxQueue>,
