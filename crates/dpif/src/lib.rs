@@ -2,5 +2,14 @@
 
 pub mod action;
 pub mod netdev;
+pub mod parse;
+pub mod text;
+mod tnl_parse;
+mod tnl_text;
 
 pub use action::{DpAction, Masked, SetField};
+pub use parse::{ParseError, parse_actions};
+pub use text::{format_actions, put_actions};
+
+#[cfg(test)]
+mod tests;
