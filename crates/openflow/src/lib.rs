@@ -1,1 +1,14 @@
-//! openflow
+//! OpenFlow 1.0 to 1.5 with the Nicira and ONF extensions: typed messages, actions and errors, their codec for
+//! every version, their text both ways. No I/O.
+
+pub mod action;
+pub mod msg;
+pub mod ofperr;
+pub mod port_map;
+pub mod version;
+
+pub use action::Action;
+pub use msg::Message;
+pub use ofperr::OfpErr;
+pub use port_map::{NameMap, Names, NoNames};
+pub use version::{Protocol, ProtocolSet, Version, VersionSet};
