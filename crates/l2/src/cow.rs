@@ -125,6 +125,11 @@ impl<V> CowMap<V> {
         }
     }
 
+    /// Whether two handles are the same image.
+    pub fn is_same(&self, other: &CowMap<V>) -> bool {
+        Arc::ptr_eq(&self.root, &other.root)
+    }
+
     /// Number of keys.
     pub fn len(&self) -> usize {
         self.len

@@ -55,6 +55,11 @@ impl MacView {
         self.0.get(key.0).copied()
     }
 
+    /// Whether two views are the same image.
+    pub fn is_same(&self, other: &MacView) -> bool {
+        self.0.is_same(&other.0)
+    }
+
     /// Number of stations.
     pub fn len(&self) -> usize {
         self.0.len()
