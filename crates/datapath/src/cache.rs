@@ -99,6 +99,7 @@ impl ExactCache {
     }
 
     /// Entries that it has room for.
+    #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
         self.buckets.len() * WAYS
     }

@@ -123,7 +123,7 @@ impl<P: Pipeline> Datapath<P> {
         self.counters().map(|c| c.drops(why)).sum()
     }
 
-    /// Megaflows narrowed to one connection by the control thread's engine because there were too many masks.
+    /// Megaflows that the control thread's engine made narrower than asked because there were too many masks.
     pub fn narrowed(&self) -> usize {
         self.inline.narrowed()
     }
@@ -359,7 +359,8 @@ impl<P: Pipeline> Datapath<P> {
     /// Runs actions over a packet with metadata.
     pub fn execute_with(&mut self, packet: Packet, meta: Meta, actions: Vec<DpAction>) {
         let mut key = FlowKey::default();
-        extract(&packet, &meta, &mut key);
+        let vlan_limit = self.tunables.vlan_limit.load(Relaxed).min(2) as u8;
+        extract(&packet, &meta, vlan_limit, &mut key, &mut 0);
         self.send(0, Command::Execute(Box::new((packet, meta, key)), actions));
         self.inline.run_commands();
     }

@@ -48,6 +48,8 @@ pub struct Tunables {
     pub flow_limit: AtomicU32,
     /// Check every so many hits by translating again; 0 for never.
     pub check_every: AtomicU32,
+    /// VLAN tags that are looked at (`vlan-limit`).
+    pub vlan_limit: AtomicU32,
     /// 0: megaflows match on everything (`upcall/disable-megaflows`).
     pub megaflows: AtomicU32,
 }
@@ -57,6 +59,7 @@ impl Default for Tunables {
         Tunables {
             flow_limit: AtomicU32::new(200_000),
             check_every: AtomicU32::new(0),
+            vlan_limit: AtomicU32::new(1),
             megaflows: AtomicU32::new(1),
         }
     }
@@ -135,6 +138,8 @@ pub(crate) struct Engine<P: Pipeline> {
     exec: Exec<P>,
     batch: Vec<Packet>,
     keys: Vec<FlowKey>,
+    maps: [u128; BATCH],
+    vlan_limit: u8,
     hashes: [u64; BATCH],
     hints: [u32; BATCH],
     until_check: u32,
@@ -171,6 +176,8 @@ impl<P: Pipeline> Engine<P> {
             exec,
             batch: Vec::with_capacity(BATCH),
             keys: vec![FlowKey::default(); BATCH],
+            maps: [0; BATCH],
+            vlan_limit: 1,
             hashes: [0; BATCH],
             hints: [0; BATCH],
             until_check: 0,
@@ -206,6 +213,7 @@ impl<P: Pipeline> Engine<P> {
     pub(crate) fn poll(&mut self) -> bool {
         self.exec.now = self.clock.now();
         self.commands();
+        self.vlan_limit = self.shared.tunables.vlan_limit.load(Relaxed).min(2) as u8;
         let snapshot = self.snapshot.load().clone();
         let mut received = 0;
         let mut i = 0;
@@ -261,7 +269,8 @@ impl<P: Pipeline> Engine<P> {
             self.exec.recirc.clear();
             self.sweep = None;
             if self.keys.len() < BATCH {
-                self.keys.resize(BATCH, FlowKey::default());
+                self.keys = vec![FlowKey::default(); BATCH];
+                self.maps = [0; BATCH];
             }
         }
         ok
@@ -271,7 +280,7 @@ impl<P: Pipeline> Engine<P> {
         for chunk in batch.chunks_mut(BATCH) {
             let mut keys = std::mem::take(&mut self.keys);
             for (i, p) in chunk.iter_mut().enumerate() {
-                if extract(p, &Meta::received(port), &mut keys[i]) {
+                if extract(p, &Meta::received(port), self.vlan_limit, &mut keys[i], &mut self.maps[i]) {
                     self.hashes[i] = hash_key(&keys[i]);
                 } else {
                     self.shared.stats.dropped(DropCause::NotEthernet, 1);
@@ -304,16 +313,8 @@ impl<P: Pipeline> Engine<P> {
         snapshot: &Arc<P>,
     ) {
         let found = self.flows.find(key, hash, hint);
-        let slot = match found {
-            Found::Exact(slot) => {
-                bump(&self.shared.stats.exact_hits, 1);
-                slot
-            }
-            Found::Search(slot) => {
-                bump(&self.shared.stats.megaflow_hits, 1);
-                slot
-            }
-            Found::No => return self.miss(packet, meta, key, hash, snapshot),
+        let (Found::Exact(slot) | Found::Search(slot)) = found else {
+            return self.miss(packet, meta, key, hash, snapshot);
         };
         let Some(s) = self.flows.get(slot) else { return };
         if s.generation != snapshot.generation() || s.flow.is_dead() || self.until_check == 1 {
@@ -323,6 +324,9 @@ impl<P: Pipeline> Engine<P> {
         } else {
             self.until_check = self.until_check.saturating_sub(1);
         }
+        let stats = &self.shared.stats;
+        let exact = matches!(found, Found::Exact(_));
+        bump(if exact { &stats.exact_hits } else { &stats.megaflow_hits }, 1);
         let Some(s) = self.flows.get(slot) else { return };
         s.body.count(packet.buf.len() as u64);
         s.flow.touch(self.exec.now, key.tcp_flags());
@@ -461,7 +465,7 @@ impl<P: Pipeline> Engine<P> {
         while let Some((mut packet, mut meta)) = self.exec.recirc.pop() {
             bump(&self.shared.stats.recirculated, 1);
             let mut key = FlowKey::default();
-            if extract(&packet, &meta, &mut key) {
+            if extract(&packet, &meta, self.vlan_limit, &mut key, &mut 0) {
                 let hash = hash_key(&key);
                 let hint = self.flows.prefetch(hash);
                 self.one(&mut packet, &mut meta, &key, hash, hint, snapshot);
@@ -601,7 +605,7 @@ fn exact(key: &FlowKey, mut mask: Mask) -> Mask {
 }
 
 impl<P: Pipeline> Engine<P> {
-    /// Counts that only the engine knows: megaflows narrowed to a connection.
+    /// Megaflows made narrower than asked because there were too many masks.
     pub(crate) fn narrowed(&self) -> usize {
         self.flows.search.narrowed()
     }

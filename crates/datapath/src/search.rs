@@ -96,7 +96,7 @@ struct Partition {
 pub(crate) struct Search {
     partitions: HashTable<Partition>,
     n_masks: usize,
-    n_exact: usize,
+    n_narrowed: usize,
     probed: u64,
 }
 
@@ -110,7 +110,7 @@ fn hash3(w: &[u64; 3]) -> u64 {
 
 impl Search {
     pub(crate) fn new() -> Search {
-        Search { partitions: HashTable::new(), n_masks: 0, n_exact: 0, probed: 0 }
+        Search { partitions: HashTable::new(), n_masks: 0, n_narrowed: 0, probed: 0 }
     }
 
     /// Subtables there are.
@@ -118,9 +118,9 @@ impl Search {
         self.n_masks
     }
 
-    /// Megaflows that were narrowed to one connection because there were too many masks, ever.
+    /// Megaflows that got a narrower mask than translation asked for because there were too many masks, ever.
     pub(crate) fn narrowed(&self) -> usize {
-        self.n_exact
+        self.n_narrowed
     }
 
     /// Subtables probed, ever.
@@ -162,11 +162,11 @@ impl Search {
         if p.subtables.len() < MAX_MASKS || p.subtables.iter().any(|s| s.mask == mask) {
             return mask;
         }
+        self.n_narrowed += 1;
         let above = p.subtables.iter().filter(|s| mask.is_subset_of(&s.mask));
         if let Some(s) = above.min_by_key(|s| s.mask.words().iter().map(|w| w.count_ones()).sum::<u32>()) {
             return s.mask.clone();
         }
-        self.n_exact += 1;
         exact_mask(&wide)
     }
 

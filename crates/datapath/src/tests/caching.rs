@@ -73,7 +73,7 @@ fn every_packet_is_treated_as_translation_says() {
             let mut key = FlowKey::default();
             let mut packet = wire::Packet::default();
             packet.buf.fill(&f);
-            crate::extract::extract(&packet, &crate::Meta::received(DpPort(0)), &mut key);
+            crate::extract::extract(&packet, &crate::Meta::received(DpPort(0)), 1, &mut key, &mut 0);
             let t = b.mini.translate(&key, f.len(), b.clock.now());
             let want: Vec<usize> = t
                 .actions
@@ -233,9 +233,9 @@ fn thousands_of_masks_stay_bounded() {
     let victim = udp(77);
     b.pass(1, &victim);
     let mut n = 0u32;
-    for i in 0..32 {
-        for j in 0..16 {
-            for k in 0..16 {
+    for i in (0..32).rev() {
+        for j in (0..16).rev() {
+            for k in (0..16).rev() {
                 let f = ipv4(17, (1u32 << i).to_be_bytes(), (1u32 << j).to_be_bytes(), (9, 1u16 << k), b"");
                 b.wires[0].inject(&f);
                 n += 1;
