@@ -21,8 +21,6 @@ pub fn text(program: &str, extra: &[&str]) -> String {
         s.push('\n');
         s.push_str(e);
     }
-    s.push_str("\noxvs ");
-    s.push_str(OXVS_VERSION);
     s.push('\n');
     s
 }
