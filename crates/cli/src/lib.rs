@@ -3,6 +3,7 @@
 
 pub mod appctl;
 pub mod daemon;
+pub mod ctl;
 pub mod dirs;
 pub mod fatal;
 pub mod localtime;
@@ -11,4 +12,6 @@ pub mod table;
 pub mod timefmt;
 pub mod timeout;
 pub mod version;
+pub mod tls;
 pub mod vlog;
+pub mod vsctl;
