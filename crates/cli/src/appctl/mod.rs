@@ -95,7 +95,7 @@ fn parse(args: &[String], vlog: &Arc<Vlog>) -> Result<Parsed, Fatal> {
     let mut parser = options.parser(args, Order::First);
     let (mut target, mut marked) = (None, false);
     let (mut format, mut pretty, mut seconds) = (Format::Text, false, timeout::from_env());
-    while let Some(given) = parser.next() {
+    for given in parser.by_ref() {
         let given = given?;
         match given.id {
             "target" => {

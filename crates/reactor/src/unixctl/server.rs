@@ -204,10 +204,12 @@ impl Server {
         }
         peer.busy = Some(id.clone());
         let connection = peer.conn.channel().stream().key();
-        if method == "set-options" && all_strings && (1..=2).contains(&args.len()) {
-            if let Ok(Some(format)) = parse_options(&args) {
-                peer.format = format;
-            }
+        if method == "set-options"
+            && all_strings
+            && (1..=2).contains(&args.len())
+            && let Ok(Some(format)) = parse_options(&args)
+        {
+            peer.format = format;
         }
         let token = Token { connection, id, format: peer.format };
         calls.push_back(Call { token, name: method, args, all_strings });

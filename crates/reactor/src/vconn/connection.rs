@@ -199,11 +199,11 @@ impl Vconn {
             self.send(r, hello);
             self.state = State::Hello;
         }
-        if let State::Hello = self.state {
-            if let Some(m) = self.read(r)? {
-                self.note(r, "received:", &m);
-                self.negotiate(r, &m)?;
-            }
+        if let State::Hello = self.state
+            && let Some(m) = self.read(r)?
+        {
+            self.note(r, "received:", &m);
+            self.negotiate(r, &m)?;
         }
         let flushed = self.channel.flush(r);
         self.settle();
