@@ -8,6 +8,7 @@ pub mod dirs;
 pub mod fatal;
 pub mod localtime;
 pub mod options;
+pub mod ovsdb_tool;
 pub mod table;
 pub mod timefmt;
 pub mod timeout;
