@@ -2,7 +2,7 @@
 //!
 //! Those of the kernel need network namespaces; without the right to make them they are skipped, with a line.
 
-use base::{Clock, Mac};
+use base::{Clock, Logger, Mac};
 use dpif::netdev::{Netdev, RxQueue, TxCaps, TxQueue};
 use netdev::{DummyMode, Registry, sim};
 use std::os::fd::BorrowedFd;
@@ -282,7 +282,7 @@ fn control(b: &mut Bench) {
 }
 
 fn registry(mode: DummyMode) -> Registry {
-    Registry::new(mode, Clock::real())
+    Registry::new(mode, Clock::real(), Logger::none())
 }
 
 /// Runs in a network namespace of its own, if there may be one.

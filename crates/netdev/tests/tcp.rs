@@ -1,7 +1,7 @@
 //! Real TCP transfers between two hosts (network namespaces) through two devices, plain and tagged: checksums that are
 //! still to be completed and frames that are still to be segmented pass through whole and come out right.
 
-use base::Clock;
+use base::{Clock, Logger};
 use dpif::netdev::{Netdev, RxQueue, TxQueue};
 use netdev::{DummyMode, Registry};
 use std::io::{Read, Write};
@@ -139,7 +139,7 @@ fn ports(switch: &NetNs, a: &NetNs, b: &NetNs, path: Path) -> Vec<(Port, Box<dyn
     switch
         .run(|| {
             let mut r = Route::new().unwrap();
-            let registry = Registry::new(DummyMode::Off, Clock::real());
+            let registry = Registry::new(DummyMode::Off, Clock::real(), Logger::none());
             r.add_veth("p0", "e0", Some(a.as_fd())).unwrap();
             let mut ports = vec![port(registry.open("p0", "system").unwrap())];
             if path == Path::Tap {
