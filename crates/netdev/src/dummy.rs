@@ -5,6 +5,10 @@
 //! [`DummyHandle`] found by name in [`Dummies`]. Frames go from the handle to a queue over a bounded lock-free
 //! queue with a bell; frames sent are counted and, if wished, captured.
 
+mod link;
+
+pub use link::{DummyLink, StreamError, StreamTarget};
+
 use crate::pcap::Pcap;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use base::{Clock, Mac};
@@ -119,9 +123,29 @@ impl DummyHandle {
         }
     }
 
-    /// For `netdev-dummy/conn-state`.
+    /// For `netdev-dummy/conn-state`: that of a device with a `stream` option.
     pub fn conn_state(&self) -> ConnState {
-        ConnState::Unknown
+        match &*self.0.stream.load() {
+            Some(t) if matches!(**t, StreamTarget::Active(_)) => {
+                if self.0.links.load().is_empty() {
+                    ConnState::Disconnected
+                } else {
+                    ConnState::Connected
+                }
+            }
+            _ => ConnState::Unknown,
+        }
+    }
+
+    /// The stream that the options ask for, to be connected or listened for by whoever runs the event loop;
+    /// each connection is then a [`DummyHandle::link`].
+    pub fn stream_target(&self) -> Option<StreamTarget> {
+        self.0.stream.load().as_deref().cloned()
+    }
+
+    /// Ties a connection to the device: what it sends goes there, what comes from there it receives.
+    pub fn link(&self) -> std::io::Result<DummyLink> {
+        DummyLink::new(self.clone())
     }
 
     /// Gives the device an IPv4 address and prefix length (`netdev-dummy/ip4addr`).
@@ -240,6 +264,8 @@ struct Shared {
     tx_dropped: AtomicU64,
     rx_pcap: ArcSwapOption<Pcap>,
     tx_pcap: ArcSwapOption<Pcap>,
+    stream: ArcSwapOption<StreamTarget>,
+    links: ArcSwap<Vec<Arc<link::Lane>>>,
     addresses: Mutex<Addresses>,
     shelf: Weak<Shelf>,
 }
@@ -323,6 +349,8 @@ impl DummyDev {
             tx_dropped: AtomicU64::new(0),
             rx_pcap: ArcSwapOption::empty(),
             tx_pcap: ArcSwapOption::empty(),
+            stream: ArcSwapOption::empty(),
+            links: ArcSwap::default(),
             addresses: Mutex::default(),
             shelf: Arc::downgrade(shelf),
         });
@@ -468,6 +496,11 @@ impl Netdev for DummyDev {
             let numa = u32::try_from(number("numa_id", 0)).unwrap_or(0);
             self.shared.numa_id.store(numa, Relaxed);
         }
+        let stream = StreamTarget::from_options(options);
+        if self.shared.stream.load().as_deref() != stream.as_ref() {
+            self.shared.stream.store(stream.map(Arc::new));
+            self.shared.changed();
+        }
         self.set_captures(options);
         Ok(())
     }
@@ -543,6 +576,9 @@ impl TxQueue for DummyTx {
         }
         if let Some(pcap) = &*self.device.tx_pcap.load() {
             pcap.write(frame, &self.device.clock);
+        }
+        for lane in self.device.links.load().iter() {
+            lane.push(frame);
         }
         self.pending.sent += 1;
         self.pending.bytes += frame.len() as u64;

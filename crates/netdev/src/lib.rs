@@ -11,10 +11,14 @@
 //! A [`Registry`] opens them by name and type. It is a value: two switches in one process have two.
 
 pub mod dummy;
+mod kernel;
+mod offload;
 pub mod patch;
 pub mod pcap;
 pub mod registry;
 pub mod sim;
+pub mod system;
+pub mod tap;
 
 pub use registry::{DummyMode, Registry};
 

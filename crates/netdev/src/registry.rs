@@ -1,9 +1,13 @@
 //! Opening devices by name and type.
 
 use crate::dummy::{Dummies, DummyDev};
+use crate::kernel::Kernel;
 use crate::patch::PatchDev;
+use crate::system::SystemDev;
+use crate::tap::TapDev;
 use base::Clock;
 use dpif::netdev::{DevError, Netdev};
+use std::sync::{Arc, OnceLock};
 
 /// What `--enable-dummy` makes of the device types.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -43,12 +47,14 @@ const EAFNOSUPPORT: i32 = 97;
 pub struct Registry {
     mode: DummyMode,
     dummies: Dummies,
+    /// Made with the first device of the kernel, in that thread's network namespace.
+    kernel: OnceLock<Arc<Kernel>>,
 }
 
 impl Registry {
     /// A registry without open devices. The clock stamps captures.
     pub fn new(mode: DummyMode, clock: Clock) -> Registry {
-        Registry { mode, dummies: Dummies::new(clock) }
+        Registry { mode, dummies: Dummies::new(clock), kernel: OnceLock::new() }
     }
 
     /// What `--enable-dummy` said.
@@ -104,8 +110,28 @@ impl Registry {
         Ok(match kind {
             "patch" => Box::new(PatchDev::new(name)),
             _ if overridden || DUMMY.contains(&kind) => Box::new(DummyDev::open(&self.dummies, name, kind)?),
-            _ => return Err(crate::not_supported("not built yet")),
+            "system" => Box::new(SystemDev::open(name, self.kernel()?)?),
+            kind => Box::new(TapDev::create(name, kind, self.kernel()?)?),
         })
+    }
+
+    fn kernel(&self) -> Result<Arc<Kernel>, DevError> {
+        if let Some(k) = self.kernel.get() {
+            return Ok(Arc::clone(k));
+        }
+        let new = Arc::new(Kernel::new()?);
+        Ok(Arc::clone(self.kernel.get_or_init(|| new)))
+    }
+
+    /// Polls readable when devices of the kernel have changed: then compare [`Registry::change_seq`] and each
+    /// device's own. `None` as long as no such device is open.
+    pub fn watch_fd(&self) -> Option<i32> {
+        self.kernel.get().map(|k| k.watch_fd())
+    }
+
+    /// A number that changes whenever a device of the kernel appears, changes or goes, opened or not.
+    pub fn change_seq(&self) -> u64 {
+        self.kernel.get().map_or(0, |k| k.total_seq())
     }
 }
 

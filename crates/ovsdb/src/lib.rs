@@ -13,20 +13,29 @@
 //! ```
 
 pub mod atom;
+pub mod condition;
 pub mod datum;
+pub mod db;
 pub mod error;
 pub mod json;
 pub mod jsonrpc;
+pub mod log;
+pub mod monitor;
+pub mod mutation;
 pub mod parser;
+pub mod row;
 pub mod schema;
 pub mod text;
+pub mod transaction;
 pub mod types;
 pub mod uuid;
 
 pub use atom::{Atom, AtomType};
 pub use datum::Datum;
+pub use db::{Changes, Database};
 pub use error::Error;
 pub use json::Value;
+pub use row::Row;
 pub use schema::{ColumnSchema, Schema, TableSchema};
 pub use types::{BaseType, ColumnType, RefType};
 pub use uuid::{Uuid, UuidSource};

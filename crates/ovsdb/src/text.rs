@@ -270,7 +270,7 @@ pub fn parse_datum(s: &str, of: &ColumnType, mut names: Option<&mut dyn NamedRow
                 if i128::from(last) - i128::from(low) > MAX_RANGE {
                     return Err(format!("\"{word}\" is not a valid range. It has too many members."));
                 }
-                keys.extend((low + 1..=last).map(Atom::Integer));
+                keys.extend((low..=last).skip(1).map(Atom::Integer));
             }
         }
         p = p.trim_start_matches(' ');
