@@ -22,7 +22,8 @@ pub(crate) fn commit(ctx: &mut Ctx<'_, '_>) {
     if ctx.key.words[PACKET] != ctx.base.words[PACKET] {
         ethernet(ctx);
         match ctx.key.eth_type() {
-            _ if ctx.key.eth_type() != ctx.base.eth_type() => {}
+            // What lies below a popped label is not known, so nothing of it can have changed.
+            _ if ctx.was_mpls || ctx.key.eth_type() != ctx.base.eth_type() => {}
             eth_type::IPV4 => ipv4(ctx),
             eth_type::IPV6 => ipv6(ctx),
             eth_type::ARP | eth_type::RARP => arp(ctx),
@@ -201,7 +202,7 @@ fn arp(ctx: &mut Ctx<'_, '_>) {
     }
 }
 
-/// Number of labels of a flow's stack, as far as it is known.
+/// Number of labels of a packet's stack, as far as it is known.
 pub(crate) fn mpls_depth(key: &FlowKey) -> usize {
     if !is_mpls(key.eth_type()) {
         return 0;
@@ -210,7 +211,7 @@ pub(crate) fn mpls_depth(key: &FlowKey) -> usize {
 }
 
 fn mpls(ctx: &mut Ctx<'_, '_>) {
-    let (have, want) = (mpls_depth(&ctx.base), mpls_depth(&ctx.key));
+    let (have, want) = (ctx.base_labels, ctx.labels);
     if have == 0 && want == 0 {
         return;
     }
@@ -241,6 +242,7 @@ fn mpls(ctx: &mut Ctx<'_, '_>) {
         ctx.base.set_mpls_lse(n, lse);
     }
     ctx.base.set_eth_type(ty);
+    ctx.base_labels = want;
 }
 
 fn vlan_depth(key: &FlowKey) -> usize {

@@ -76,6 +76,10 @@ pub(crate) struct Ctx<'a, 'r> {
     /// The packet was MPLS and what is below is not known.
     pub was_mpls: bool,
     pub conntracked: bool,
+    /// Labels of [`Ctx::key`]'s stack.
+    pub labels: usize,
+    /// Labels of [`Ctx::base`]'s stack.
+    pub base_labels: usize,
     /// Priority that the packet came with.
     pub original_priority: u32,
 }

@@ -72,10 +72,13 @@ fn deliver(ctx: &mut Ctx<'_, '_>, m: &crate::bundle::Mirror, tags: Tags) {
         return;
     }
     let Some(out_vlan) = m.out_vlan else { return };
-    if tags.vlan() == out_vlan || crate::normal::is_reserved_destination(ctx.key.eth_dst()) {
+    if tags.vlan() == out_vlan {
         return;
     }
     ctx.look(flow::layout::ETH_DST, 6);
+    if crate::normal::is_reserved_destination(ctx.key.eth_dst()) {
+        return;
+    }
     let mut tags = tags;
     tags.0[0].vid = out_vlan.0;
     for (id, b) in bridge.each_bundle() {

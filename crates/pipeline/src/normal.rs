@@ -212,10 +212,15 @@ impl Ctx<'_, '_> {
         }
     }
 
-    /// What a bundle sends may depend on the priority, if it sends it where the VLAN was.
+    /// What a bundle sends may depend on the priority: where the VLAN is stripped and the priority kept, and for a tag
+    /// of VLAN 0, which stays only for its priority.
     fn look_tags_for(&mut self, b: &Bundle) {
-        if b.priority_tags != crate::bundle::PriorityTags::Never && self.key.vlan_tci() & VLAN_PRESENT != 0 {
-            self.look(l::VLAN_TCI, 2);
+        for n in 0..2 {
+            let (_, tci) = self.key.vlan(n);
+            let tagged = tci & VLAN_PRESENT != 0;
+            if tagged && (tci & 0xfff == 0 || b.priority_tags != crate::bundle::PriorityTags::Never) {
+                self.look(l::VLAN_TCI + 4 * n, 2);
+            }
         }
     }
 }

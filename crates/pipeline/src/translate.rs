@@ -91,6 +91,8 @@ fn pipeline<'a>(
         base: key.clone(),
         mask: always_matters(&key),
         original_priority: key.skb_priority(),
+        labels: crate::commit::mpls_depth(&key),
+        base_labels: crate::commit::mpls_depth(&key),
         key,
         out: Vec::new(),
         effects: SmallVec::new(),
@@ -153,7 +155,8 @@ fn resume<'b>(
 ) -> Outcome {
     let mut ctx: Ctx<'b, '_> = ctx;
     ctx.action_set.extend(set);
-    ctx.open(NodeKind::Bridge, |_| format!("bridge(\"{}\")", ctx_name(f, req)));
+    let name = &ctx.bridge.name;
+    ctx.open(NodeKind::Bridge, |_| format!("bridge(\"{name}\")"));
     ctx.open(NodeKind::Thaw, |_| "thaw".into());
     if let Some(table) = f.table {
         ctx.record(NodeKind::Action, |_| format!("Resuming from table {}", table.0));
@@ -178,10 +181,6 @@ fn resume<'b>(
     crate::table::run_action_set(&mut ctx);
     ctx.close();
     finish(ctx, req)
-}
-
-fn ctx_name(f: &Frozen, _: &Request<'_>) -> String {
-    format!("#{}", f.bridge.0)
 }
 
 fn finish(mut ctx: Ctx<'_, '_>, req: &Request<'_>) -> Outcome {

@@ -14,14 +14,15 @@ pub(crate) fn run<'a>(ctx: &mut Ctx<'a, '_>, c: &CheckPktLarger, rest: &'a [Acti
     crate::commit::commit(ctx);
     ctx.depth += 1;
     let out = std::mem::take(&mut ctx.out);
-    let base = ctx.base.clone();
+    let (base, labels) = (ctx.base.clone(), ctx.base_labels);
     let action_set = ctx.action_set.clone();
-    let mut branch = |ctx: &mut Ctx<'a, '_>, larger: u128| {
+    let branch = |ctx: &mut Ctx<'a, '_>, larger: u128| {
         super::clone::protected(ctx, |ctx| {
             ctx.write_sub(c.dst, larger);
             super::run_list(ctx, rest, last);
         });
         ctx.base = base.clone();
+        ctx.base_labels = labels;
         std::mem::take(&mut ctx.out)
     };
     let greater = branch(ctx, 1);

@@ -11,12 +11,13 @@ pub(crate) fn run<'a>(ctx: &mut Ctx<'a, '_>, actions: &'a [Action], last: bool) 
     let copy = !last && !actions.iter().all(reversible);
     let outer = copy.then(|| {
         crate::commit::commit(ctx);
-        (std::mem::take(&mut ctx.out), ctx.base.clone())
+        (std::mem::take(&mut ctx.out), ctx.base.clone(), ctx.base_labels)
     });
     protected(ctx, |ctx| crate::action::run_list(ctx, actions, last));
-    if let Some((out, base)) = outer {
+    if let Some((out, base, labels)) = outer {
         let inner = std::mem::replace(&mut ctx.out, out);
         ctx.base = base;
+        ctx.base_labels = labels;
         if !inner.is_empty() {
             ctx.out.push(DpAction::Clone(inner));
         }
@@ -29,7 +30,7 @@ pub(crate) fn protected<'a, 'r>(ctx: &mut Ctx<'a, 'r>, f: impl FnOnce(&mut Ctx<'
     let stack = ctx.stack.clone();
     let stack_bytes = ctx.stack_bytes;
     let action_set = ctx.action_set.clone();
-    let flags = (ctx.was_mpls, ctx.conntracked);
+    let flags = (ctx.was_mpls, ctx.conntracked, ctx.labels);
     f(ctx);
     if ctx.freeze.is_some() {
         ctx.finish_freeze();
@@ -39,7 +40,7 @@ pub(crate) fn protected<'a, 'r>(ctx: &mut Ctx<'a, 'r>, f: impl FnOnce(&mut Ctx<'
     ctx.stack = stack;
     ctx.stack_bytes = stack_bytes;
     ctx.action_set = action_set;
-    (ctx.was_mpls, ctx.conntracked) = flags;
+    (ctx.was_mpls, ctx.conntracked, ctx.labels) = flags;
 }
 
 /// Whether what an action does to the datapath's packet can be taken back by setting fields.

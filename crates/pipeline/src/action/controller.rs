@@ -56,9 +56,12 @@ pub(crate) fn push(ctx: &mut Ctx<'_, '_>, cookie: ControllerCookie) {
 }
 
 fn cookie(ctx: &Ctx<'_, '_>, to: To<'_>) -> ControllerCookie {
+    // Only what is the same for all packets of the megaflow: their headers are in the packet.
+    let mut flow = crate::ctx::pipeline_fields(&ctx.key);
+    flow.set_in_port(ctx.key.in_port());
     let mut h = DefaultHasher::new();
-    (ctx.bridge.id, ctx.key.in_port(), ctx.table).hash(&mut h);
-    crate::ctx::pipeline_fields(&ctx.key).words.hash(&mut h);
+    (ctx.bridge.id, ctx.table).hash(&mut h);
+    flow.words.hash(&mut h);
     ControllerCookie {
         bridge: ctx.bridge.id.0,
         reason: to.reason as u8,
@@ -72,6 +75,6 @@ fn cookie(ctx: &Ctx<'_, '_>, to: To<'_>) -> ControllerCookie {
         max_len: to.max_len,
         userdata: to.userdata.to_vec(),
         in_port: ctx.key.in_port(),
-        flow: Some(Arc::new(ctx.key.clone())),
+        flow: Some(Arc::new(flow)),
     }
 }

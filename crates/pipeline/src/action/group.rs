@@ -71,14 +71,14 @@ fn bucket<'a>(ctx: &mut Ctx<'a, '_>, group: &'a Arc<Group>, i: usize, last: bool
     let set: SmallVec<[&'a Action; 4]> = b.actions.iter().collect();
     let ordered = crate::action_set::ordered(&set);
     let key = ctx.key.clone();
-    let flags = (ctx.was_mpls, ctx.conntracked);
+    let flags = (ctx.was_mpls, ctx.conntracked, ctx.labels);
     super::run_refs(ctx, &ordered, last);
     if ctx.freeze.is_some() {
         ctx.finish_freeze();
     }
     ctx.exit = false;
     ctx.key = key;
-    (ctx.was_mpls, ctx.conntracked) = flags;
+    (ctx.was_mpls, ctx.conntracked, ctx.labels) = flags;
     ctx.close();
 }
 

@@ -1,9 +1,7 @@
 //! `push_mpls`, `pop_mpls`.
 
-use crate::commit::mpls_depth;
 use crate::ctx::{Ctx, is_mpls};
 use crate::drop_reason::DropReason;
-use dpif::action::SlowPath;
 use flow::key::eth_type;
 use flow::layout as l;
 
@@ -11,12 +9,10 @@ const BOS: u32 = 0x100;
 
 /// Depth of the stack, having looked at the bits that tell.
 fn depth(ctx: &mut Ctx<'_, '_>) -> usize {
-    let n = mpls_depth(&ctx.key);
-    for i in 0..n {
-        let at = l::MPLS + 4 * i + 2;
-        ctx.look_u16(at, BOS as u16);
+    for i in 0..ctx.labels {
+        ctx.look_u16(l::MPLS + 4 * i + 2, BOS as u16);
     }
-    n
+    ctx.labels
 }
 
 /// Pushes a label: a copy of the one below, or one made from the IP header.
@@ -41,9 +37,7 @@ pub(crate) fn push(ctx: &mut Ctx<'_, '_>, ethertype: u16) {
     if n == 0 {
         // What is known of the layers above is lost to the pipeline: the datapath must have it by then.
         crate::commit::commit(ctx);
-        for k in [&mut ctx.key, &mut ctx.base] {
-            k.words[l::STAGE_L3..l::STAGE_PIPELINE].fill(0);
-        }
+        ctx.key.words[l::STAGE_L3..l::STAGE_PIPELINE].fill(0);
     }
     for i in (1..3).rev() {
         let below = ctx.key.mpls_lse(i - 1);
@@ -51,6 +45,7 @@ pub(crate) fn push(ctx: &mut Ctx<'_, '_>, ethertype: u16) {
     }
     ctx.key.set_mpls_lse(0, lse);
     ctx.key.set_eth_type(ethertype);
+    ctx.labels = n + 1;
     ctx.mirrors = 0;
 }
 
@@ -74,9 +69,14 @@ pub(crate) fn pop(ctx: &mut Ctx<'_, '_>, ethertype: u16) {
     if !is_mpls(ctx.key.eth_type()) {
         return;
     }
-    if depth(ctx) == 0 {
-        ctx.slow = ctx.slow.union(SlowPath::ACTION);
+    let n = depth(ctx);
+    if n == 0 {
+        // All labels that are known of are gone. What is below only recirculation can show.
+        return;
     }
+    // Labels move: whoever reads the outermost one from now on reads what was below it.
+    ctx.look(l::MPLS + 4, 4 * (n - 1));
+    ctx.labels = n - 1;
     for i in 0..2 {
         let above = ctx.key.mpls_lse(i + 1);
         ctx.key.set_mpls_lse(i, above);
@@ -87,6 +87,7 @@ pub(crate) fn pop(ctx: &mut Ctx<'_, '_>, ethertype: u16) {
         for i in 0..3 {
             ctx.key.set_mpls_lse(i, 0);
         }
+        ctx.labels = 0;
         ctx.was_mpls = true;
     }
     ctx.mirrors = 0;
