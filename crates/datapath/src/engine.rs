@@ -406,24 +406,33 @@ impl<P: Pipeline> Engine<P> {
         let body = Arc::new(Body::new(t.actions, Some(t.effects), Some(t.deps)));
         s.generation = generation;
         let old = s.replace(body);
-        let (packets, bytes) = old.take_uncredited();
-        if let (Some(e), true) = (&old.effects, packets > 0) {
-            P::credit(e, packets, bytes, s.flow.tcp_flags(), self.exec.now);
-        }
-        if packet.is_some() {
-            let body = s.body.clone();
-            self.tell_effects(body, key, len);
+        let flow = s.flow.clone();
+        let new = s.body.clone();
+        let is_hit = packet.is_some();
+        let key = key.clone();
+        self.retire(&old, &flow);
+        if is_hit {
+            self.tell_effects(new, &key, 0, 0, key.tcp_flags());
         }
         true
     }
 
+    /// Credits what a body that is no longer used still had.
+    fn retire(&self, old: &Arc<Body<P>>, flow: &Megaflow<P>) {
+        let (packets, bytes) = old.take_uncredited();
+        if let (Some(e), true) = (&old.effects, packets > 0) {
+            P::credit(e, packets, bytes, flow.tcp_flags(), self.exec.now);
+            self.tell_effects(old.clone(), &flow.key.expand(), packets, bytes, flow.tcp_flags());
+        }
+    }
+
     /// Tells the control thread of effects that only it can apply.
-    fn tell_effects(&self, body: Arc<Body<P>>, key: &FlowKey, len: usize) {
+    fn tell_effects(&self, body: Arc<Body<P>>, key: &FlowKey, packets: u64, bytes: u64, tcp_flags: u16) {
         if !body.effects.as_ref().is_some_and(P::needs_control) {
             return;
         }
-        let (port, key, time) = (key.dp_port(), Box::new(key.clone()), self.exec.now);
-        let event = Event::Effects { body, bytes: len as u64, time, key };
+        let (port, time, key) = (key.dp_port(), self.exec.now, Box::new(key.clone()));
+        let event = Event::Effects { body, key, packets, bytes, tcp_flags, time };
         if !self.shared.events.push(port, event) {
             bump(&self.shared.stats.lost, 1);
         }
@@ -437,7 +446,7 @@ impl<P: Pipeline> Engine<P> {
             snapshot.translate(key, len, self.exec.now);
         P::credit(&effects, 1, len as u64, key.tcp_flags(), self.exec.now);
         let body = Arc::new(Body::new(actions, Some(effects), Some(deps)));
-        self.tell_effects(body.clone(), key, len);
+        self.tell_effects(body.clone(), key, 1, len as u64, key.tcp_flags());
         if cacheable {
             self.install(key, hash, mask, body.clone(), snapshot.generation());
         }
@@ -569,10 +578,8 @@ impl<P: Pipeline> Engine<P> {
         if let Found::Exact(slot) | Found::Search(slot) = self.flows.find(key, hash, u32::MAX) {
             if let (Some(s), true) = (self.flows.get_mut(slot), replace) {
                 let old = s.replace(body);
-                let (packets, bytes) = old.take_uncredited();
-                if let (Some(e), true) = (&old.effects, packets > 0) {
-                    P::credit(e, packets, bytes, s.flow.tcp_flags(), self.exec.now);
-                }
+                let flow = s.flow.clone();
+                self.retire(&old, &flow);
             }
             return;
         }
