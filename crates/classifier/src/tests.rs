@@ -47,7 +47,10 @@ const FIELDS: &[(Field, &[u128])] = &[
     (Field::ETH_TYPE, &[0x800, 0x806]),
     (Field::IP_SRC, &[0x0a00_0001, 0x0a00_0002, 0x0a01_0001, 0xc0a8_0001, 0]),
     (Field::IP_DST, &[0x0a00_0001, 0x0a80_0002, 0x0b01_0001, 0xc0a8_0001, 0]),
-    (Field::IPV6_DST, &[1, 0xfe80_0000_0000_0000_0000_0000_0000_0001, 0x2001_0000_0000_0000_0000_0000_0000_0000]),
+    (
+        Field::IPV6_DST,
+        &[1, 0xfe80_0000_0000_0000_0000_0000_0000_0001, 0x2001_0000_0000_0000_0000_0000_0000_0000],
+    ),
     (Field::IP_PROTO, &[1, 6, 17]),
     (Field::TCP_SRC, &[80, 81, 0x8000]),
     (Field::TCP_DST, &[80, 443, 5000]),
@@ -248,8 +251,10 @@ const ALL: u128 = u128::MAX;
 #[test]
 fn masks_are_as_narrow_as_the_references() {
     use Field as F;
+    /// Field, value, mask.
+    type Fields = &'static [(Field, u128, u128)];
     struct Case {
-        rules: &'static [(&'static [(Field, u128, u128)], u32)],
+        rules: &'static [(Fields, u32)],
         key: &'static [(Field, u128)],
         looked_at: &'static [(Field, u128)],
     }
@@ -279,12 +284,7 @@ fn masks_are_as_narrow_as_the_references() {
         Case {
             rules: &[(&[IP, TCP, (F::TCP_DST, 80, ALL), (F::TCP_FLAGS, 2, 2)], 10)],
             key: &[IP_KEY, TCP_KEY, (F::TCP_DST, 5000)],
-            looked_at: &[
-                (F::ETH_TYPE, ONES16),
-                (F::IP_PROTO, 0xff),
-                (F::TCP_FLAGS, 2),
-                (F::TCP_DST, 0xf000),
-            ],
+            looked_at: &[(F::ETH_TYPE, ONES16), (F::IP_PROTO, 0xff), (F::TCP_FLAGS, 2), (F::TCP_DST, 0xf000)],
         },
         Case {
             rules: &[(&[IP, TCP, (F::TCP_DST, 80, ALL), (F::TCP_SRC, 5, ALL)], 10)],
@@ -297,12 +297,18 @@ fn masks_are_as_narrow_as_the_references() {
             ],
         },
         Case {
-            rules: &[(&[IP, (F::IP_DST, 0x0a00_0000, 0xff00_0000)], 8), (&[IP, (F::IP_DST, 0x0a01_0203, ALL)], 9)],
+            rules: &[
+                (&[IP, (F::IP_DST, 0x0a00_0000, 0xff00_0000)], 8),
+                (&[IP, (F::IP_DST, 0x0a01_0203, ALL)], 9),
+            ],
             key: &[IP_KEY, (F::IP_DST, 0x0a00_0001)],
             looked_at: &[(F::ETH_TYPE, ONES16), (F::IP_DST, 0xffff_0000)],
         },
         Case {
-            rules: &[(&[IP, (F::IP_DST, 0x0a00_0000, 0xff00_0000)], 10), (&[IP, (F::IP_DST, 0x0a01_0203, ALL)], 9)],
+            rules: &[
+                (&[IP, (F::IP_DST, 0x0a00_0000, 0xff00_0000)], 10),
+                (&[IP, (F::IP_DST, 0x0a01_0203, ALL)], 9),
+            ],
             key: &[IP_KEY, (F::IP_DST, 0xc000_0001)],
             looked_at: &[(F::ETH_TYPE, ONES16), (F::IP_DST, 0x8000_0000)],
         },

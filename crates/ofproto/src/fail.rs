@@ -101,13 +101,12 @@ impl Ofproto {
             return;
         }
         self.fail.has_controllers = has;
-        self.fail.contact =
-            has.then_some(Contact {
-                connected: false,
-                admitted: false,
-                lost_at: now,
-                probe_interval: Duration::from_secs(5),
-            });
+        self.fail.contact = has.then_some(Contact {
+            connected: false,
+            admitted: false,
+            lost_at: now,
+            probe_interval: Duration::from_secs(5),
+        });
         self.fail.open_since = None;
         self.fail.next_probe = None;
         self.flush_flows(now);

@@ -63,7 +63,8 @@ pub fn table_stats(state: &State) -> Vec<TableStats> {
         .filter_map(|id| {
             let id = TableId(id);
             let table = state.tables().table(id)?;
-            let hidden = if state.has_hidden() { table.flows.iter().filter(|r| r.is_hidden()).count() } else { 0 };
+            let hidden =
+                if state.has_hidden() { table.flows.iter().filter(|r| r.is_hidden()).count() } else { 0 };
             let (lookup_count, matched_count) = state.tables().counters(id)?.get();
             Some(TableStats {
                 table: id.0,

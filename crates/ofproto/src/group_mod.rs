@@ -141,10 +141,7 @@ fn insert_buckets(state: &mut State, gm: &GroupMod, now: Time) -> Result<(), Ofp
         Bucket::ID_FIRST => 0,
         Bucket::ID_LAST => buckets.len(),
         id if id <= Bucket::ID_MAX => {
-            1 + buckets
-                .iter()
-                .position(|b| b.bucket_id == id)
-                .ok_or(OfpErr::OFPGMFC_UNKNOWN_BUCKET)?
+            1 + buckets.iter().position(|b| b.bucket_id == id).ok_or(OfpErr::OFPGMFC_UNKNOWN_BUCKET)?
         }
         _ => return Err(OfpErr::OFPGMFC_UNKNOWN_BUCKET),
     };
@@ -167,8 +164,7 @@ fn remove_buckets(state: &mut State, gm: &GroupMod, now: Time) -> Result<(), Ofp
         Bucket::ID_FIRST if !buckets.is_empty() => drop(buckets.remove(0)),
         Bucket::ID_LAST if !buckets.is_empty() => drop(buckets.pop()),
         id => {
-            let at =
-                buckets.iter().position(|b| b.bucket_id == id).ok_or(OfpErr::OFPGMFC_UNKNOWN_BUCKET)?;
+            let at = buckets.iter().position(|b| b.bucket_id == id).ok_or(OfpErr::OFPGMFC_UNKNOWN_BUCKET)?;
             buckets.remove(at);
         }
     }

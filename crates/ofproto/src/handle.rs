@@ -9,7 +9,8 @@ use crate::ofproto::{Host, Ofproto};
 use base::{OfPort, Time, Xid};
 use flow::layout;
 use openflow::msg::{
-    AsyncKind, BundleControl, BundleControlKind, Features, FragHandling, PacketOut, PortMod, Role, RoleReason, RoleRequest, RoleStatus, SwitchConfig, TableMod,
+    AsyncKind, BundleControl, BundleControlKind, Features, FragHandling, PacketOut, PortMod, Role,
+    RoleReason, RoleRequest, RoleStatus, SwitchConfig, TableMod,
 };
 use openflow::{Message, OfpErr, Version};
 
@@ -384,4 +385,3 @@ fn changes_the_switch(message: &Message) -> bool {
             | Message::CtFlushZone(_)
     )
 }
-

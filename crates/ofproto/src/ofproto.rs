@@ -13,8 +13,8 @@ use crate::tables::{TableConfig, Tables};
 use base::{Dpid, OfPort, TableId, Time, Xid};
 use flow::MiniMatch;
 use openflow::msg::{
-    AsyncKind, FlowMod, FlowModFlags, FlowRemoved, FlowRemovedReason, FragHandling, PacketInReason,
-    PhyPort, PortReason, PortStats, PortStatus, QueueConfig, QueueStats,
+    AsyncKind, FlowMod, FlowModFlags, FlowRemoved, FlowRemovedReason, FragHandling, PacketInReason, PhyPort,
+    PortReason, PortStats, PortStatus, QueueConfig, QueueStats,
 };
 use openflow::{Action, Message, OfpErr, Version};
 use std::collections::BTreeMap;
@@ -84,6 +84,9 @@ pub struct Ofproto {
     /// Generation of the tables up to which [`Effect::TablesChanged`] was given.
     noted: u64,
 }
+
+/// How many flows one [`Ofproto::run`] looks at: with more, it asks to be run again at once.
+const EXPIRE_AT_ONCE: usize = 5000;
 
 /// Who asked for a change.
 pub(crate) type Origin = Option<(ConnId, Xid)>;
@@ -319,13 +322,7 @@ impl Ofproto {
     }
 
     /// Removes a flow of the switch's own.
-    pub fn remove_internal_flow(
-        &mut self,
-        table: TableId,
-        priority: u32,
-        matching: &MiniMatch,
-        now: Time,
-    ) {
+    pub fn remove_internal_flow(&mut self, table: TableId, priority: u32, matching: &MiniMatch, now: Time) {
         if let Some(old) = self.state.tables().find_exact(table, matching, priority).cloned() {
             self.state.remove(old, FlowRemovedReason::Delete);
             self.commit(None, now);
@@ -334,8 +331,7 @@ impl Ofproto {
 
     /// Lowers a flow's timeouts as `fin_timeout` says.
     pub fn fin_timeout(&mut self, rule: &Arc<Rule>, idle: u16, hard: u16, now: Time) {
-        let Some(old) =
-            self.state.tables().find_exact(rule.table, &rule.matching, rule.priority).cloned()
+        let Some(old) = self.state.tables().find_exact(rule.table, &rule.matching, rule.priority).cloned()
         else {
             return;
         };
@@ -376,17 +372,18 @@ impl Ofproto {
 
     /// Lets time pass: flows and bundles whose time is up, and the fail mode.
     pub fn run(&mut self, now: Time) {
-        while let Some(rule) = self.state.expiry().pop(now) {
+        for _ in 0..EXPIRE_AT_ONCE {
+            let Some(rule) = self.state.expiry().pop(now) else { break };
             if !self.state.tables().is_current(&rule) {
                 continue;
             }
             match rule.expired(now) {
-                Some(reason) => {
-                    self.state.remove(rule, reason);
-                    self.commit(None, now);
-                }
+                Some(reason) => self.state.remove(rule, reason),
                 None => self.state.expiry().put_back(rule),
             }
+        }
+        if self.state.mark() > 0 {
+            self.commit(None, now);
         }
         for conn in self.connections.values_mut() {
             for xid in conn.bundles.expire(now) {
@@ -433,9 +430,7 @@ impl Ofproto {
                 {
                     FlowRemovedReason::Delete
                 }
-                FlowRemovedReason::GroupDelete if conn.version() < Version::V13 => {
-                    FlowRemovedReason::Delete
-                }
+                FlowRemovedReason::GroupDelete if conn.version() < Version::V13 => FlowRemovedReason::Delete,
                 r => r,
             };
             if !conn.wants(AsyncKind::FlowRemoved, reason as u32) {
@@ -454,11 +449,7 @@ impl Ofproto {
                 packet_count: rule.stats.packets(),
                 byte_count: rule.stats.bytes(),
             };
-            self.effects.push(Effect::Send(
-                conn.id,
-                ASYNC_XID,
-                Message::FlowRemoved(Box::new(message)),
-            ));
+            self.effects.push(Effect::Send(conn.id, ASYNC_XID, Message::FlowRemoved(Box::new(message))));
         }
     }
 

@@ -4,9 +4,9 @@ use crate::connection::{ASYNC_XID, Connection, wire_reason};
 use crate::effect::Effect;
 use base::Cookie;
 use flow::MiniMatch;
+use openflow::Message;
 use openflow::msg::packet_in::Continuation;
 use openflow::msg::{PacketIn, PacketInReason};
-use openflow::Message;
 
 /// A packet that an action or a miss sends to controllers.
 #[derive(Clone, PartialEq, Debug)]

@@ -8,8 +8,8 @@ use crate::table_features::table_features;
 use crate::tables::N_VISIBLE;
 use base::{GroupId, MeterId, OfPort, TableId, Time, Xid};
 use openflow::msg::{
-    DescStats, GroupFeatures, MeterConfig, PortStats, QueueConfig, QueueStats, QueueStatsRequest,
-    StatsReply, StatsRequest, TableDesc, TableEviction, TableVacancy,
+    DescStats, GroupFeatures, MeterConfig, PortStats, QueueConfig, QueueStats, QueueStatsRequest, StatsReply,
+    StatsRequest, TableDesc, TableEviction, TableVacancy,
 };
 use openflow::{Message, OfpErr, Version};
 
