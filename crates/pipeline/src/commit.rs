@@ -8,8 +8,8 @@
 use crate::ctx::{Ctx, is_mpls};
 use dpif::DpAction;
 use dpif::action::{
-    Masked, PushMpls, PushVlan, SetArp, SetEth, SetField, SetIcmp, SetIpv4, SetIpv6, SetNd, SetNdExt, SetPorts,
-    SlowPath,
+    Masked, PushMpls, PushVlan, SetArp, SetEth, SetField, SetIcmp, SetIpv4, SetIpv6, SetNd, SetNdExt,
+    SetPorts, SlowPath,
 };
 use flow::FlowKey;
 use flow::key::{VLAN_PRESENT, eth_type, frag, ip_proto};
@@ -141,13 +141,14 @@ fn transport(ctx: &mut Ctx<'_, '_>) {
 
 /// Type and code lie in the low bytes of the port fields.
 fn icmp(ctx: &mut Ctx<'_, '_>, v6: bool) {
-    let mut changed = false;
-    let set = SetIcmp {
-        ty: change!(ctx, u8_at, l::TP_SRC + 1, 1, changed),
-        code: change!(ctx, u8_at, l::TP_DST + 1, 1, changed),
-    };
-    if changed {
+    let now = [ctx.key.u8_at(l::TP_SRC + 1), ctx.key.u8_at(l::TP_DST + 1)];
+    if now != [ctx.base.u8_at(l::TP_SRC + 1), ctx.base.u8_at(l::TP_DST + 1)] {
+        // Type and code are set together.
         ctx.look(l::NW_PROTO, 1);
+        ctx.look(l::TP_SRC, 4);
+        ctx.base.put(l::TP_SRC + 1, &now[..1]);
+        ctx.base.put(l::TP_DST + 1, &now[1..]);
+        let set = SetIcmp { ty: Masked::exact(now[0]), code: Masked::exact(now[1]) };
         ctx.slow = ctx.slow.union(SlowPath::ACTION);
         emit(ctx, if v6 { SetField::Icmpv6(set) } else { SetField::Icmp(set) });
     }
@@ -163,6 +164,7 @@ fn nd(ctx: &mut Ctx<'_, '_>) {
     if changed {
         ctx.look(l::NW_PROTO, 1);
         ctx.look(l::TP_SRC, 4);
+        ctx.slow = ctx.slow.union(SlowPath::ACTION);
         emit(ctx, SetField::Nd(Box::new(set)));
     }
     let mut changed = false;
@@ -173,6 +175,7 @@ fn nd(ctx: &mut Ctx<'_, '_>) {
     if changed {
         ctx.look(l::NW_PROTO, 1);
         ctx.look(l::TP_SRC, 4);
+        ctx.slow = ctx.slow.union(SlowPath::ACTION);
         emit(ctx, SetField::NdExt(set));
     }
 }
@@ -251,9 +254,8 @@ fn vlan_depth(key: &FlowKey) -> usize {
 
 fn vlan(ctx: &mut Ctx<'_, '_>) {
     let (have, want) = (vlan_depth(&ctx.base), vlan_depth(&ctx.key));
-    let common = (0..have.min(want))
-        .take_while(|i| ctx.base.vlan(have - 1 - i) == ctx.key.vlan(want - 1 - i))
-        .count();
+    let common =
+        (0..have.min(want)).take_while(|i| ctx.base.vlan(have - 1 - i) == ctx.key.vlan(want - 1 - i)).count();
     if have == want && common == have {
         return;
     }

@@ -85,9 +85,8 @@ fn complete<'a>(ctx: &mut Ctx<'a, '_>, table: TableId, level: &[&'a Arc<Rule>]) 
             && !is_clause(rule)
             && rule.priority == level[0].priority
         {
-            let uses = |r: &&&Arc<Rule>| {
-                r.actions.iter().any(|a| matches!(a, Action::Conjunction(c) if c.id == id))
-            };
+            let uses =
+                |r: &&&Arc<Rule>| r.actions.iter().any(|a| matches!(a, Action::Conjunction(c) if c.id == id));
             return Some((rule, level.iter().filter(uses).copied().collect()));
         }
     }

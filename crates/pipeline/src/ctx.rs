@@ -47,6 +47,9 @@ pub(crate) struct Ctx<'a, 'r> {
     /// Datapath actions so far.
     pub out: Vec<DpAction>,
     pub effects: SmallVec<[Effect; 4]>,
+    pub warnings: Vec<String>,
+    /// The flow as it entered the current bridge.
+    pub entered: &'r FlowKey,
     pub deps: Deps,
     pub rec: Option<&'r mut Recorder>,
     pub names: Namer<'r>,
@@ -225,6 +228,12 @@ impl<'a> Ctx<'a, '_> {
     pub fn record(&mut self, kind: NodeKind, text: impl FnOnce(&Namer<'_>) -> String) {
         if let Some(rec) = &mut self.rec {
             rec.add(kind, text(&self.names));
+        } else if kind == NodeKind::Error && !self.dry_run {
+            let text = text(&self.names);
+            let mut flow = self.entered.clone();
+            flow.set_in_port(self.key.in_port());
+            let flow = crate::text::flow(&flow, &self.names);
+            self.warnings.push(format!("{text} on bridge {} while processing {flow}", self.bridge.name));
         }
     }
 

@@ -23,6 +23,7 @@ pub mod recorder;
 pub mod snapshot;
 mod table;
 mod text;
+pub mod trace;
 mod translate;
 pub mod translation;
 mod vlan;
@@ -39,5 +40,6 @@ pub use snapshot::{
     BridgeConfig, BridgeId, BridgeView, Changes, DpPortMap, FragMode, Generation, Limits, Ports, Snapshot,
     VlanSet,
 };
+pub use trace::{Trace, trace};
 pub use translate::translate;
 pub use translation::{Origin, Request, Translation};

@@ -49,7 +49,12 @@ fn copy(ctx: &mut Ctx<'_, '_>, id: BundleId, wanted: u32) {
             continue;
         }
         // Also those that send to the same place have done their duty.
-        let same = bridge.mirrors.iter().take(32).enumerate().filter(|(_, o)| o.out == m.out && o.out_vlan == m.out_vlan);
+        let same = bridge
+            .mirrors
+            .iter()
+            .take(32)
+            .enumerate()
+            .filter(|(_, o)| o.out == m.out && o.out_vlan == m.out_vlan);
         let bits = same.fold(0u32, |bits, (i, _)| bits | 1 << i);
         ctx.mirrors |= bits;
         todo &= !bits;

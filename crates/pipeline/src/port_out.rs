@@ -57,7 +57,8 @@ fn through_patch<'a>(ctx: &mut Ctx<'a, '_>, port: &'a PortView, patch: Patch, la
     let stack = std::mem::take(&mut ctx.stack);
     let stack_bytes = std::mem::take(&mut ctx.stack_bytes);
     let action_set = std::mem::take(&mut ctx.action_set);
-    let flags = (ctx.in_group, ctx.in_action_set, ctx.in_packet_out, ctx.was_mpls, ctx.conntracked, ctx.labels);
+    let flags =
+        (ctx.in_group, ctx.in_action_set, ctx.in_packet_out, ctx.was_mpls, ctx.conntracked, ctx.labels);
     let mirrors = std::mem::take(&mut ctx.mirrors);
     (ctx.in_group, ctx.in_action_set, ctx.in_packet_out, ctx.conntracked) = (false, false, false, false);
     ctx.bridge = peer;
@@ -132,4 +133,3 @@ fn admit(ctx: &mut Ctx<'_, '_>) -> bool {
     crate::mirror::ingress(ctx, port);
     true
 }
-

@@ -54,7 +54,8 @@ pub(crate) fn within_budget(ctx: &mut Ctx<'_, '_>) -> bool {
 /// Finds the flow for the packet; `table` becomes the table in which it was found (misses may go on).
 pub(crate) fn find<'a>(ctx: &mut Ctx<'a, '_>, table: &mut TableId, lookup: Lookup) -> Found<'a> {
     let bridge = ctx.bridge;
-    if bridge.config.frag_mode == FragMode::Drop && ctx.key.is_ip_any() && ctx.key.nw_frag() & frag::ANY != 0 {
+    if bridge.config.frag_mode == FragMode::Drop && ctx.key.is_ip_any() && ctx.key.nw_frag() & frag::ANY != 0
+    {
         return Found::Fragment;
     }
     loop {

@@ -1,16 +1,37 @@
 //! The text of what a record mentions.
 
 use base::{OfPort, TableId};
-use flow::{Field, Format, Subfield, Value};
+use flow::text::port::{PortMap, port_text};
+use flow::text::value::{full_mask, value_text};
+use flow::text::{Style, flow_text, match_text};
+use flow::{FlowKey, Mask, Match, Subfield, Value};
 use ofproto::Rule;
-use openflow::{Action, Names};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use openflow::{Action, Names, NoNames};
 
 /// Prints with or without the names of ports and tables.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Namer<'r>(pub Option<&'r dyn Names>);
+#[derive(Clone, Copy)]
+pub(crate) struct Namer<'r>(pub &'r dyn Names);
+
+impl Default for Namer<'_> {
+    fn default() -> Self {
+        Namer(&NoNames)
+    }
+}
+
+impl PortMap for Namer<'_> {
+    fn port_name(&self, port: OfPort) -> Option<String> {
+        self.0.port_name(port).map(str::to_string)
+    }
+    fn port_number(&self, name: &str) -> Option<OfPort> {
+        self.0.port_number(name)
+    }
+}
 
 impl Namer<'_> {
+    fn style(&self) -> Style<'_> {
+        Style { ports: self, ..Style::default() }
+    }
+
     /// An action.
     pub fn action(&self, a: &Action) -> String {
         format!("{a:?}")
@@ -18,7 +39,7 @@ impl Namer<'_> {
 
     /// A table, as it leads a line.
     pub fn table(&self, table: TableId) -> String {
-        match self.0.and_then(|n| n.table_name(table.0)) {
+        match self.0.table_name(table.0) {
             Some(name) => format!("{name}."),
             None => format!("{:2}.", table.0),
         }
@@ -26,12 +47,12 @@ impl Namer<'_> {
 
     /// A port.
     pub fn port(&self, port: OfPort) -> String {
-        port.0.to_string()
+        port_text(port, self)
     }
 
     /// A flow's match alone.
     pub fn matching(&self, rule: &Rule) -> String {
-        format!("{:?}", rule.matching)
+        match_text(&rule.matching.expand(), None, self.style())
     }
 
     /// A flow's match, priority and cookie.
@@ -48,6 +69,16 @@ impl Namer<'_> {
     }
 }
 
+/// A packet's flow; in_port is an OpenFlow number.
+pub(crate) fn flow(key: &FlowKey, names: &Namer<'_>) -> String {
+    flow_text(key, names.style())
+}
+
+/// A megaflow's match; in_port is an OpenFlow number.
+pub(crate) fn megaflow(key: &FlowKey, mask: &Mask, names: &Namer<'_>) -> String {
+    match_text(&Match::masked(key, mask), None, names.style())
+}
+
 /// A field or some bits of it: `NXM_NX_REG0[0..7]`.
 pub(crate) fn subfield(sub: Subfield) -> String {
     let info = sub.field.info();
@@ -60,24 +91,10 @@ pub(crate) fn subfield(sub: Subfield) -> String {
     }
 }
 
-fn hex(v: Value) -> String {
-    if v == 0 { "0".into() } else { format!("{v:#x}") }
-}
-
 /// The value of a field or some bits of it.
 pub(crate) fn value(sub: Subfield, v: Value) -> String {
-    if sub.ofs != 0 || sub.n_bits != sub.field.info().bits {
-        return hex(v);
+    if sub.ofs == 0 && sub.n_bits == sub.field.info().bits {
+        return value_text(sub.field, v, full_mask(sub.field.info()), &flow::text::NoPorts);
     }
-    whole(sub.field, v)
-}
-
-fn whole(field: Field, v: Value) -> String {
-    match field.info().format {
-        Format::Decimal => v.to_string(),
-        Format::Ethernet => base::Mac::from_u64(v as u64).to_string(),
-        Format::Ipv4 => Ipv4Addr::from(v as u32).to_string(),
-        Format::Ipv6 => Ipv6Addr::from(v).to_string(),
-        _ => hex(v),
-    }
+    if v == 0 { "0".into() } else { format!("{v:#x}") }
 }

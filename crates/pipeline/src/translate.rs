@@ -41,11 +41,11 @@ fn nowhere(req: &Request<'_>, reason: DropReason) -> Outcome {
     Outcome { translation, flow: req.key.clone(), looked_at: mask }
 }
 
-pub(crate) fn run(
+pub(crate) fn run<'r>(
     snap: &Snapshot,
-    req: &Request<'_>,
-    rec: Option<&mut Recorder>,
-    names: Namer<'_>,
+    req: &Request<'r>,
+    rec: Option<&'r mut Recorder>,
+    names: Namer<'r>,
 ) -> Outcome {
     let frozen = match (req.origin, req.key.recirc_id()) {
         (Origin::Datapath | Origin::Port(..), id) if id != 0 => match snap.recirc.get(id) {
@@ -67,15 +67,18 @@ pub(crate) fn run(
     pipeline(snap, req, bridge, in_port, frozen, rec, names)
 }
 
-fn pipeline<'a>(
+fn pipeline<'a, 'r>(
     snap: &'a Snapshot,
-    req: &Request<'a>,
+    req: &Request<'r>,
     bridge: &'a BridgeView,
     in_port: OfPort,
     frozen: Option<Arc<Frozen>>,
-    rec: Option<&mut Recorder>,
-    names: Namer<'_>,
-) -> Outcome {
+    rec: Option<&'r mut Recorder>,
+    names: Namer<'r>,
+) -> Outcome
+where
+    'r: 'a,
+{
     let frozen_steps = frozen.as_deref().map(|f| (f.actions.clone(), f.action_set.clone()));
     let mut key = req.key.clone();
     key.set_in_port(in_port);
@@ -96,6 +99,8 @@ fn pipeline<'a>(
         key,
         out: Vec::new(),
         effects: SmallVec::new(),
+        warnings: Vec::new(),
+        entered: req.key,
         deps: Deps::default(),
         rec,
         names,
@@ -207,6 +212,7 @@ fn finish(mut ctx: Ctx<'_, '_>, req: &Request<'_>) -> Outcome {
         deps: ctx.deps,
         drop_reason,
         slow: ctx.slow,
+        warnings: ctx.warnings,
         bridge: Some(ctx.bridge.id),
     };
     Outcome { translation, flow: ctx.key, looked_at }

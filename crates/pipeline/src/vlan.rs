@@ -46,7 +46,9 @@ impl Tags {
         match b.vlan_mode {
             VlanMode::Access => Tags([own(outer.pcp), Tag::default()]),
             VlanMode::Trunk => self,
-            VlanMode::NativeTagged | VlanMode::NativeUntagged if outer.vid == 0 => Tags([own(outer.pcp), inner]),
+            VlanMode::NativeTagged | VlanMode::NativeUntagged if outer.vid == 0 => {
+                Tags([own(outer.pcp), inner])
+            }
             VlanMode::NativeTagged | VlanMode::NativeUntagged => self,
             VlanMode::Dot1qTunnel => Tags([Tag { tpid: b.qinq_ethertype, vid: b.vlan.0, pcp: 0 }, outer]),
         }

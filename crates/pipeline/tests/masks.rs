@@ -12,13 +12,14 @@ use flow::layout as l;
 use flow::{Field, FlowKey, Match, Subfield};
 use openflow::Action;
 use openflow::action::{
-    CloneActions, DecTtl, HashFields, Move, Multipath, MultipathAlgorithm, OutputReg, PopMpls, PushMpls, PushVlan,
-    SetField, SetIpByte, SetL4Port, SetQueue, SetVlanPcp, SetVlanVid, Stack, WriteActions,
+    CloneActions, DecTtl, HashFields, Move, Multipath, MultipathAlgorithm, OutputReg, PopMpls, PushMpls,
+    PushVlan, SetField, SetIpByte, SetL4Port, SetQueue, SetVlanPcp, SetVlanVid, Stack, WriteActions,
 };
 use pipeline::*;
 use std::sync::Arc;
 
-const MACS: [u64; 5] = [0x5054_0000_0005, 0x5054_0000_0007, 0x5054_0000_0009, 0xffff_ffff_ffff, 0x0180_c200_0000];
+const MACS: [u64; 5] =
+    [0x5054_0000_0005, 0x5054_0000_0007, 0x5054_0000_0009, 0xffff_ffff_ffff, 0x0180_c200_0000];
 const ADDRS: [u32; 5] = [0x0a00_0001, 0x0a00_0002, 0x0a00_0102, 0xa9fe_a9fe, 0xc0a8_0101];
 const PORTS: [u16; 5] = [80, 81, 1000, 9002, 53];
 
@@ -49,7 +50,10 @@ fn random_key(r: &mut Rng, ty: u16, proto: Option<u8>, tagged: u64) -> FlowKey {
         eth_type::MPLS => {
             let n = r.below(3) as usize;
             for i in 0..=n {
-                k.set_mpls_lse(i, (r.below(4) as u32 + 16) << 12 | r.pick(&[1, 2, 64]) | ((i == n) as u32) << 8);
+                k.set_mpls_lse(
+                    i,
+                    (r.below(4) as u32 + 16) << 12 | r.pick(&[1, 2, 64]) | ((i == n) as u32) << 8,
+                );
             }
         }
         _ => {}
@@ -107,7 +111,11 @@ fn random_match(r: &mut Rng, table: u8) -> Match {
         0 | 1 => {
             m.set(Field::ETH_TYPE, eth_type::IPV4.into());
             if r.one_in(2) {
-                m.set_masked(Field::IP_DST, r.pick(&ADDRS).into(), r.pick(&[u128::MAX, 0xffff_ff00, 0xff00_0000, 0xff]));
+                m.set_masked(
+                    Field::IP_DST,
+                    r.pick(&ADDRS).into(),
+                    r.pick(&[u128::MAX, 0xffff_ff00, 0xff00_0000, 0xff]),
+                );
             }
             if r.one_in(3) {
                 m.set_masked(Field::IP_SRC, r.pick(&ADDRS).into(), r.pick(&[u128::MAX, 0xffff_ff00]));
@@ -136,7 +144,14 @@ fn random_action(r: &mut Rng, table: u8, depth: u32) -> Action {
     let port = OfPort(r.pick(&[1, 2, 3, 4]));
     match r.below(34) {
         0..=4 => to(port),
-        5 => to(r.pick(&[OfPort::IN_PORT, OfPort::FLOOD, OfPort::ALL, OfPort::NORMAL, OfPort::LOCAL, OfPort::CONTROLLER])),
+        5 => to(r.pick(&[
+            OfPort::IN_PORT,
+            OfPort::FLOOD,
+            OfPort::ALL,
+            OfPort::NORMAL,
+            OfPort::LOCAL,
+            OfPort::CONTROLLER,
+        ])),
         6 => to(OfPort(10)),
         7..=9 if table < 3 => resubmit(table + 1 + r.below(2) as u8),
         10 => set(Field::IP_DST, r.pick(&ADDRS).into()),
@@ -159,9 +174,9 @@ fn random_action(r: &mut Rng, table: u8, depth: u32) -> Action {
         23 => Action::Pop(Stack { subfield: sub(Field::reg(0), 0, 12) }),
         24 => Action::SetQueue(SetQueue { queue: r.below(3) as u32 }),
         25 => Action::PopQueue,
-        26 if depth > 0 => {
-            Action::Clone(CloneActions { actions: (0..2).map(|_| random_action(r, table, depth - 1)).collect() })
-        }
+        26 if depth > 0 => Action::Clone(CloneActions {
+            actions: (0..2).map(|_| random_action(r, table, depth - 1)).collect(),
+        }),
         27 => Action::PushMpls(PushMpls { ethertype: eth_type::MPLS }),
         28 => Action::PopMpls(PopMpls { ethertype: r.pick(&[eth_type::IPV4, eth_type::MPLS]) }),
         29 => Action::SetIpDscp(SetIpByte { value: 0x20 }),
@@ -260,7 +275,9 @@ fn comparable(actions: &[DpAction]) -> Vec<DpAction> {
 
 fn effects(t: &Translation) -> Vec<String> {
     let one = |e: &Effect| match e {
-        Effect::Credit { bridge, table, rule } => format!("credit {bridge:?} {table:?} {:p}", Arc::as_ptr(rule)),
+        Effect::Credit { bridge, table, rule } => {
+            format!("credit {bridge:?} {table:?} {:p}", Arc::as_ptr(rule))
+        }
         Effect::Miss { bridge, table } => format!("miss {bridge:?} {table:?}"),
         Effect::MacLearn { bridge, heard } => format!("learn {bridge:?} {heard:?}"),
         Effect::CreditMirror { bridge, mirror } => format!("mirror {bridge:?} {mirror}"),
@@ -307,7 +324,8 @@ fn consistent(k: &FlowKey) -> bool {
     let later = k.nw_frag() & 2 != 0;
     let ports = k.tp_src() != 0 || k.tp_dst() != 0 || k.tcp_flags() != 0;
     let has_ports = k.is_ip_any() && !later && matches!(k.ip_proto(), 6 | 17 | 1 | 58);
-    let labels = (1..3).all(|n| k.mpls_lse(n) == 0 || k.mpls_lse(n - 1) & 0x100 == 0 && k.mpls_lse(n - 1) != 0);
+    let labels =
+        (1..3).all(|n| k.mpls_lse(n) == 0 || k.mpls_lse(n - 1) & 0x100 == 0 && k.mpls_lse(n - 1) != 0);
     let icmp = k.ip_proto() == 1 || k.ip_proto() == 58;
     (!ports || has_ports)
         && labels

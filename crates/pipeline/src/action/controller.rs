@@ -24,8 +24,7 @@ impl Default for To<'_> {
 }
 
 pub(crate) fn run(ctx: &mut Ctx<'_, '_>, c: &Controller) {
-    let reason =
-        if c.reason == PacketInReason::Action { super::output::reason(ctx) } else { c.reason };
+    let reason = if c.reason == PacketInReason::Action { super::output::reason(ctx) } else { c.reason };
     let to = To { reason, max_len: c.max_len, controller_id: c.controller_id, userdata: &c.userdata };
     if c.pause {
         crate::commit::commit(ctx);

@@ -9,6 +9,10 @@ pub(crate) fn run(ctx: &mut Ctx<'_, '_>, f: &FinTimeout) {
     if let Some(rule) = ctx.rule
         && ctx.satisfies(flow::Prereq::Tcp)
     {
-        ctx.effects.push(Effect::FinTimeout { rule: rule.clone(), idle: f.idle_timeout, hard: f.hard_timeout });
+        ctx.effects.push(Effect::FinTimeout {
+            rule: rule.clone(),
+            idle: f.idle_timeout,
+            hard: f.hard_timeout,
+        });
     }
 }

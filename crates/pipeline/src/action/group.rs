@@ -154,7 +154,8 @@ fn weighted(ctx: &mut Ctx<'_, '_>, group: &Group, h: u32, tell: bool) -> Option<
         if b.weight == 0 || !is_live(ctx, b, 0) {
             continue;
         }
-        let score = u64::from(hash::words([u64::from(h), b.bucket_id.into()], 0) & 0xffff) * u64::from(b.weight);
+        let score =
+            u64::from(hash::words([u64::from(h), b.bucket_id.into()], 0) & 0xffff) * u64::from(b.weight);
         if tell {
             ctx.detail(|| format!("bucket {}: score {score}", b.bucket_id));
         }

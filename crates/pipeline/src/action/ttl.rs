@@ -46,6 +46,7 @@ pub(crate) fn dec_mpls(ctx: &mut Ctx<'_, '_>) -> Next {
 }
 
 fn expired(ctx: &mut Ctx<'_, '_>, controller_id: u16) {
-    let to = controller::To { reason: PacketInReason::InvalidTtl, controller_id, ..controller::To::default() };
+    let to =
+        controller::To { reason: PacketInReason::InvalidTtl, controller_id, ..controller::To::default() };
     controller::send(ctx, to);
 }

@@ -68,7 +68,14 @@ impl Br {
         self
     }
 
-    pub fn flow_with_cookie(&mut self, table: u8, priority: u32, cookie: u64, m: Match, actions: Vec<Action>) {
+    pub fn flow_with_cookie(
+        &mut self,
+        table: u8,
+        priority: u32,
+        cookie: u64,
+        m: Match,
+        actions: Vec<Action>,
+    ) {
         let mut rule = Rule::new(TableId(table), priority, MiniMatch::new(&m), actions, Time::ZERO);
         rule.cookie = Cookie(cookie);
         self.tables.insert(Arc::new(rule));
