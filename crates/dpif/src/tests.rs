@@ -75,10 +75,10 @@ fn hostile_text_is_refused_without_panic() {
             let mut b = input.as_bytes().to_vec();
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             b[n] = b"(),=/0x19af%:.[]{}|+- e"[(seed >> 33) as usize % 23];
-            if let Ok(s) = std::str::from_utf8(&b) {
-                if let Ok(a) = parse_actions(s, None) {
-                    let _ = format_actions(&a, None);
-                }
+            if let Ok(s) = std::str::from_utf8(&b)
+                && let Ok(a) = parse_actions(s, None)
+            {
+                let _ = format_actions(&a, None);
             }
         }
     }
