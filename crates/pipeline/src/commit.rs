@@ -8,7 +8,7 @@
 use crate::ctx::{Ctx, is_mpls};
 use dpif::DpAction;
 use dpif::action::{
-    Masked, PushMpls, PushVlan, SetArp, SetEth, SetField, SetIcmp, SetIpv4, SetIpv6, SetNd, SetNdExt,
+    Bits, Masked, PushMpls, PushVlan, SetArp, SetEth, SetField, SetIcmp, SetIpv4, SetIpv6, SetNd, SetNdExt,
     SetPorts, SlowPath,
 };
 use flow::FlowKey;
@@ -37,6 +37,11 @@ pub(crate) fn commit(ctx: &mut Ctx<'_, '_>) {
     }
 }
 
+/// A value of which the bits in `mask` count; the others differ among the packets of a megaflow and are zero here.
+fn masked<T: Bits>(value: T, mask: T) -> Masked<T> {
+    Masked { value: value.and(mask), mask }
+}
+
 fn emit(ctx: &mut Ctx<'_, '_>, set: SetField) {
     ctx.out.push(DpAction::Set(set));
 }
@@ -51,7 +56,7 @@ macro_rules! change {
             $changed = true;
             let bytes: [u8; $len] = $ctx.key.bytes()[$ofs..$ofs + $len].try_into().unwrap_or([0; $len]);
             $ctx.base.put($ofs, &bytes);
-            Masked::new(new, $ctx.mask.0.$at($ofs))
+            masked(new, $ctx.mask.0.$at($ofs))
         }
     }};
 }
@@ -64,7 +69,7 @@ fn mac(ctx: &mut Ctx<'_, '_>, ofs: usize, changed: &mut bool) -> Masked<base::Ma
     }
     *changed = true;
     ctx.base.put(ofs, &new.0);
-    Masked::new(new, at(&ctx.mask.0))
+    masked(new, at(&ctx.mask.0))
 }
 
 fn ethernet(ctx: &mut Ctx<'_, '_>) {

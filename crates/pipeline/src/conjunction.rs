@@ -41,7 +41,7 @@ fn with_clauses<'a>(ctx: &mut Ctx<'a, '_>, table: TableId) -> Option<Hit<'a>> {
         // The answer rests on which of the flows match, wherever they differ from the packet.
         rule.matching.mask().or_into(&mut ctx.mask);
     }
-    matching.sort_by(|a, b| b.priority.cmp(&a.priority));
+    matching.sort_by_key(|r| std::cmp::Reverse(r.priority));
     let mut at = 0;
     while at < matching.len() {
         let priority = matching[at].priority;

@@ -323,7 +323,7 @@ impl<'a> Ctx<'a, '_> {
             in_port: self.key.in_port(),
             metadata: pipeline_fields(&self.key),
             stack: self.stack.clone(),
-            action_set: self.action_set.iter().map(|a| Action::clone(a)).collect(),
+            action_set: self.action_set.iter().copied().cloned().collect(),
             actions,
             table,
             mirrors: self.mirrors,

@@ -249,7 +249,7 @@ fn limit_tags(key: &mut FlowKey, limit: u8) {
 
 fn with_packet(key: &FlowKey, hex: &str, vlan_limit: u8) -> Result<FlowKey, String> {
     let digits: Vec<u8> = hex.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-    if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return Err("Trailing garbage in packet data".into());
     }
     let nibble = |b: u8| (b as char).to_digit(16).unwrap_or(0) as u8;

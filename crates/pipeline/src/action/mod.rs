@@ -79,7 +79,7 @@ pub(crate) fn run_refs<'a>(ctx: &mut Ctx<'a, '_>, list: &[&'a Action], last: boo
         }
         let end = if below { Next::Go } else { run(ctx, a, last && i + 1 == list.len()) };
         if ctx.freeze.is_some() {
-            let rest: Vec<Action> = list[i + !below as usize..].iter().map(|a| Action::clone(a)).collect();
+            let rest: Vec<Action> = list[i + !below as usize..].iter().copied().cloned().collect();
             ctx.freeze_rest(&rest);
             return;
         }
