@@ -1,6 +1,10 @@
 //! `check_pkt_larger`: store in a bit whether the packet is longer than a limit.
 
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
 use flow::Subfield;
+use super::Action;
+use super::wire::{Dec, Enc};
 
 /// Store in `dst` whether the packet is longer than `pkt_len`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -9,4 +13,26 @@ pub struct CheckPktLarger {
     pub pkt_len: u16,
     /// A single bit.
     pub dst: Subfield,
+}
+
+pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
+    let pkt_len = d.r.u16()?;
+    let ofs = d.r.u16()?;
+    let (field, _) = crate::oxm::pull_field(&mut d.r)?;
+    d.zeros_to_end(OfpErr::NXBRC_MUST_BE_ZERO)?;
+    let dst = Subfield { field, ofs, n_bits: 1 };
+    super::check::subfield(dst, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    Ok(Action::CheckPktLarger(CheckPktLarger { pkt_len, dst }))
+}
+
+impl CheckPktLarger {
+    pub(super) fn encode(&self, e: &mut Enc<'_>) {
+        let version = e.version;
+        e.nicira(49, |o| {
+            o.u16(self.pkt_len);
+            o.u16(self.dst.ofs);
+            crate::oxm::put_header(o, self.dst.field, version, false);
+            o.zeros(6);
+        });
+    }
 }

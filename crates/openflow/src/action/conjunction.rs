@@ -1,5 +1,10 @@
 //! `conjunction`: one dimension of a conjunctive match.
 
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use super::Action;
+use super::wire::{Dec, Enc};
+
 /// The flow is clause `clause` of `n_clauses` of conjunction `id`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Conjunction {
@@ -9,4 +14,22 @@ pub struct Conjunction {
     pub clause: u8,
     /// Number of clauses.
     pub n_clauses: u8,
+}
+
+pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
+    let (clause, n_clauses, id) = (d.r.u8()?, d.r.u8()?, d.r.u32()?);
+    if n_clauses < 2 || n_clauses > 64 || clause >= n_clauses {
+        return Err(OfpErr::NXBAC_BAD_CONJUNCTION.into());
+    }
+    Ok(Action::Conjunction(Conjunction { id, clause, n_clauses }))
+}
+
+impl Conjunction {
+    pub(super) fn encode(&self, e: &mut Enc<'_>) {
+        e.nicira(34, |o| {
+            o.u8(self.clause);
+            o.u8(self.n_clauses);
+            o.u32(self.id);
+        });
+    }
 }

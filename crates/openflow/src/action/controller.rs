@@ -1,6 +1,11 @@
 //! `controller`: send the packet to controllers as a packet-in.
 
+use crate::buf::Reader;
+use crate::buf::{Decode, Put};
 use crate::msg::PacketInReason;
+use crate::ofperr::OfpErr;
+use super::Action;
+use super::wire::{Dec, Enc};
 
 /// Send the packet to the controllers whose connection id is `controller_id`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,5 +34,101 @@ impl Default for Controller {
             pause: false,
             meter_id: None,
         }
+    }
+}
+
+const REASONS: [PacketInReason; 8] = [
+    PacketInReason::NoMatch,
+    PacketInReason::Action,
+    PacketInReason::InvalidTtl,
+    PacketInReason::ActionSet,
+    PacketInReason::Group,
+    PacketInReason::PacketOut,
+    PacketInReason::ExplicitMiss,
+    PacketInReason::ImplicitMiss,
+];
+
+fn reason(n: u8) -> Decode<PacketInReason> {
+    match REASONS.get(usize::from(n)) {
+        Some(r) if n < 6 => Ok(*r),
+        _ => Err(OfpErr::OFPBAC_BAD_ARGUMENT.into()),
+    }
+}
+
+pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
+    let mut c = Controller { max_len: d.r.u16()?, controller_id: d.r.u16()?, ..Controller::default() };
+    c.reason = reason(d.r.u8()?)?;
+    Ok(Action::Controller(Box::new(c)))
+}
+
+pub(super) fn decode_2(d: &mut Dec<'_>) -> Decode<Action> {
+    d.zeros(6, OfpErr::NXBRC_MUST_BE_ZERO)?;
+    let mut c = Controller::default();
+    while !d.r.is_empty() {
+        let kind = d.r.u16()?;
+        let len = usize::from(d.r.u16()?);
+        if len < 4 {
+            return Err(OfpErr::OFPBPC_BAD_LEN.into());
+        }
+        let padded = len.next_multiple_of(8) - 4;
+        if d.r.len() < padded {
+            return Err(OfpErr::OFPBPC_BAD_LEN.into());
+        }
+        let mut p = Reader::with_error(&d.r.take(padded)?[..len - 4], OfpErr::OFPBPC_BAD_LEN);
+        match kind {
+            0 => c.max_len = p.u16()?,
+            1 => c.controller_id = p.u16()?,
+            2 => c.reason = reason(p.u8()?)?,
+            3 => c.userdata = p.take_all().into(),
+            4 => c.pause = true,
+            5 => c.meter_id = Some(p.u32()?),
+            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+        }
+        if !p.is_empty() {
+            return Err(OfpErr::OFPBPC_BAD_LEN.into());
+        }
+    }
+    Ok(Action::Controller(Box::new(c)))
+}
+
+fn property(o: &mut Vec<u8>, kind: u16, body: &[u8]) {
+    let start = o.len();
+    o.u16(kind);
+    o.u16((body.len() + 4) as u16);
+    o.bytes(body);
+    o.align(start, 8);
+}
+
+impl Controller {
+    pub(super) fn encode(&self, e: &mut Enc<'_>) {
+        if self.userdata.is_empty() && !self.pause && self.meter_id.is_none() {
+            e.nicira(20, |o| {
+                o.u16(self.max_len);
+                o.u16(self.controller_id);
+                o.u8(self.reason as u8);
+            });
+            return;
+        }
+        e.nicira(37, |o| {
+            o.zeros(6);
+            if self.max_len != u16::MAX {
+                property(o, 0, &self.max_len.to_be_bytes());
+            }
+            if self.controller_id != 0 {
+                property(o, 1, &self.controller_id.to_be_bytes());
+            }
+            if self.reason != PacketInReason::Action {
+                property(o, 2, &[self.reason as u8]);
+            }
+            if !self.userdata.is_empty() {
+                property(o, 3, &self.userdata);
+            }
+            if self.pause {
+                property(o, 4, &[]);
+            }
+            if let Some(m) = self.meter_id {
+                property(o, 5, &m.to_be_bytes());
+            }
+        });
     }
 }

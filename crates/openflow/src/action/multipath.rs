@@ -1,6 +1,12 @@
 //! `multipath`: hash the packet into a link number.
 
+use crate::buf::DecodeError;
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
 use flow::Subfield;
+use super::Action;
+use super::wire::{Dec, Enc};
+use super::wire::{MODULE, ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
 
 /// What a multipath or bundle action hashes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,4 +57,74 @@ pub struct Multipath {
     pub arg: u32,
     /// Where the link number goes.
     pub dst: Subfield,
+}
+
+impl HashFields {
+    /// Every kind, in the order of the numbers on the wire.
+    pub const ALL: [HashFields; 7] = [
+        HashFields::EthSrc,
+        HashFields::SymmetricL4,
+        HashFields::SymmetricL3L4,
+        HashFields::SymmetricL3L4Udp,
+        HashFields::NwSrc,
+        HashFields::NwDst,
+        HashFields::SymmetricL3,
+    ];
+
+    pub(super) fn from_wire(n: u16) -> Option<HashFields> {
+        HashFields::ALL.get(usize::from(n)).copied()
+    }
+}
+
+impl MultipathAlgorithm {
+    /// Every algorithm, in the order of the numbers on the wire.
+    pub const ALL: [MultipathAlgorithm; 4] = [
+        MultipathAlgorithm::ModuloN,
+        MultipathAlgorithm::HashThreshold,
+        MultipathAlgorithm::Hrw,
+        MultipathAlgorithm::IterHash,
+    ];
+}
+
+pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
+    let bad = |text: String| DecodeError::logged(OfpErr::OFPBAC_BAD_ARGUMENT, MODULE, text);
+    let fields = d.r.u16()?;
+    let basis = d.r.u16()?;
+    d.r.skip(2)?;
+    let algorithm = d.r.u16()?;
+    let max_link = d.r.u16()?;
+    let arg = d.r.u32()?;
+    d.r.skip(2)?;
+    let place = d.r.u16()?;
+    let dst = split_ofs_nbits(pull_header32(&mut d.r)?, place);
+    let fields = HashFields::from_wire(fields).ok_or_else(|| bad(format!("unsupported fields {fields}")))?;
+    let algorithm = *MultipathAlgorithm::ALL
+        .get(usize::from(algorithm))
+        .ok_or_else(|| bad(format!("unsupported algorithm {algorithm}")))?;
+    if dst.n_bits < 16 && u32::from(max_link) >= 1 << dst.n_bits {
+        return Err(bad(format!(
+            "{}-bit destination field has {} possible values, less than specified max link {max_link}",
+            dst.n_bits,
+            1u32 << dst.n_bits
+        )));
+    }
+    super::check::subfield(dst, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    Ok(Action::Multipath(Box::new(Multipath { fields, basis, algorithm, max_link, arg, dst })))
+}
+
+impl Multipath {
+    pub(super) fn encode(&self, e: &mut Enc<'_>) {
+        let version = e.version;
+        e.nicira(10, |o| {
+            o.u16(self.fields as u16);
+            o.u16(self.basis);
+            o.zeros(2);
+            o.u16(self.algorithm as u16);
+            o.u16(self.max_link);
+            o.u32(self.arg);
+            o.zeros(2);
+            o.u16(ofs_nbits(self.dst));
+            put_header32(o, self.dst.field, version);
+        });
+    }
 }

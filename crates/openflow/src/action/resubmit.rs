@@ -1,6 +1,11 @@
 //! `resubmit`: look the packet up again.
 
 use base::OfPort;
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use super::Action;
+use super::output::port16;
+use super::wire::{Dec, Enc};
 
 /// Look the packet up again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,4 +16,37 @@ pub struct Resubmit {
     pub table: u8,
     /// Swap in the original direction's tuple.
     pub with_ct_orig: bool,
+}
+
+pub(super) fn decode_port(d: &mut Dec<'_>) -> Decode<Action> {
+    let in_port = OfPort::from_u16(d.r.u16()?);
+    Ok(Action::Resubmit(Resubmit { in_port, table: 0xff, with_ct_orig: false }))
+}
+
+fn with_table(d: &mut Dec<'_>, with_ct_orig: bool) -> Decode<Action> {
+    let in_port = OfPort::from_u16(d.r.u16()?);
+    let table = d.r.u8()?;
+    d.zeros(3, OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    Ok(Action::Resubmit(Resubmit { in_port, table, with_ct_orig }))
+}
+
+pub(super) fn decode_table(d: &mut Dec<'_>) -> Decode<Action> {
+    with_table(d, false)
+}
+
+pub(super) fn decode_table_ct(d: &mut Dec<'_>) -> Decode<Action> {
+    with_table(d, true)
+}
+
+impl Resubmit {
+    pub(super) fn encode(&self, e: &mut Enc<'_>) {
+        if self.table == 0xff && !self.with_ct_orig && e.is_10() {
+            e.nicira(1, |o| o.u16(port16(self.in_port)));
+        } else {
+            e.nicira(if self.with_ct_orig { 44 } else { 14 }, |o| {
+                o.u16(port16(self.in_port));
+                o.u8(self.table);
+            });
+        }
+    }
 }
