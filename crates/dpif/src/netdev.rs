@@ -160,6 +160,10 @@ pub trait Netdev: Send {
     fn status(&self) -> Vec<(String, String)> {
         Vec::new()
     }
+    /// Options in effect, in the order in which `dpif/show` prints them after the type.
+    fn config(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
     /// Applies the `Interface.options` column. The error is the text for `Interface.error`.
     fn set_options(&mut self, options: &BTreeMap<String, String>) -> Result<(), String>;
     /// Changes whenever address, MTU, link or features did: what to compare before reading all of them again.

@@ -127,6 +127,9 @@ pub enum Location {
         /// Number of bits.
         len: u8,
     },
+    /// The low byte of the 16 bits at byte offset `.0` (ICMP type and code, in the places of L4 ports); the high
+    /// byte of a mask follows, so that a match says the same whether it came as a port or as a type.
+    LowByte(u16),
     /// The 16-bit view of a 32-bit port number.
     Port16,
     /// OpenFlow 1.0 VLAN id: sets the tag's present bit too; 0xffff is "no tag".
@@ -334,8 +337,8 @@ fields! { TUNNEL, tunnel, 0;
     TUN_IPV6_SRC = entry("tun_ipv6_src", "", l::TUN_IPV6_SRC, 16, Ipv6, P::None).any().rw().h(nxm1("NXM_NX_TUN_IPV6_SRC", 109));
     TUN_IPV6_DST = entry("tun_ipv6_dst", "", l::TUN_IPV6_DST, 16, Ipv6, P::None).any().rw().h(nxm1("NXM_NX_TUN_IPV6_DST", 110));
     TUN_FLAGS = entry("tun_flags", "", l::TUN_FLAGS, 2, TunFlags, P::None).width(1).valid(1).any().rw().h(nxm1("NXM_NX_TUN_FLAGS", 104));
-    TUN_TTL = entry("tun_ttl", "", l::TUN_TTL, 1, Decimal, P::None).rw();
-    TUN_TOS = entry("tun_tos", "", l::TUN_TOS, 1, Decimal, P::None).rw();
+    TUN_TTL = entry("tun_ttl", "", l::TUN_TTL, 1, Decimal, P::None);
+    TUN_TOS = entry("tun_tos", "", l::TUN_TOS, 1, Decimal, P::None);
     TUN_GBP_ID = entry("tun_gbp_id", "", l::TUN_GBP_ID, 2, Decimal, P::None).any().rw().h(nxm1("NXM_NX_TUN_GBP_ID", 38));
     TUN_GBP_FLAGS = entry("tun_gbp_flags", "", l::TUN_GBP_FLAGS, 1, Hexadecimal, P::None).any().rw().h(nxm1("NXM_NX_TUN_GBP_FLAGS", 39));
     TUN_ERSPAN_IDX = bits("tun_erspan_idx", "", l::TUN_ERSPAN_IDX * 8 + 12, 20, 4, Hexadecimal, P::None).any().rw()
@@ -393,7 +396,7 @@ fields! { PACKET, packet, PACKET_START;
     VLAN_VID = bits("vlan_vid", "", l::VLAN_TCI * 8 + 3, 13, 2, Decimal, P::Ethernet).width(12).any().rw().fixed(E, E)
         .h(oxm("OXM_OF_VLAN_VID", 6, 3));
     DL_VLAN_PCP = bits("dl_vlan_pcp", "", l::VLAN_TCI * 8, 3, 1, Decimal, P::Ethernet).at(Location::DlVlanPcp).rw().fixed(E, E);
-    VLAN_PCP = bits("vlan_pcp", "", l::VLAN_TCI * 8, 3, 1, Decimal, P::VlanVid).rw().fixed(E, E).h(oxm("OXM_OF_VLAN_PCP", 7, 3));
+    VLAN_PCP = bits("vlan_pcp", "", l::VLAN_TCI * 8, 3, 1, Decimal, P::VlanVid).at(Location::DlVlanPcp).rw().fixed(E, E).h(oxm("OXM_OF_VLAN_PCP", 7, 3));
     MPLS_LABEL = bits("mpls_label", "", l::MPLS * 8, 20, 4, Decimal, P::Mpls).rw().fixed(N, E).h(oxm("OXM_OF_MPLS_LABEL", 34, 3));
     MPLS_TC = bits("mpls_tc", "", l::MPLS * 8 + 20, 3, 1, Decimal, P::Mpls).rw().fixed(N, E).h(oxm("OXM_OF_MPLS_TC", 35, 3));
     MPLS_BOS = bits("mpls_bos", "", l::MPLS * 8 + 23, 1, 1, Decimal, P::Mpls).h(oxm("OXM_OF_MPLS_BOS", 36, 4));
@@ -438,13 +441,13 @@ fields! { PACKET, packet, PACKET_START;
         .h(oxm("OXM_OF_UDP_DST", 16, 3)).h(nxm0("NXM_OF_UDP_DST", 12));
     SCTP_SRC = entry("sctp_src", "", l::TP_SRC, 2, Decimal, P::Sctp).any().rw().fixed(N, E).h(oxm("OXM_OF_SCTP_SRC", 17, 3));
     SCTP_DST = entry("sctp_dst", "", l::TP_DST, 2, Decimal, P::Sctp).any().rw().fixed(N, E).h(oxm("OXM_OF_SCTP_DST", 18, 3));
-    ICMP_TYPE = entry("icmp_type", "", l::TP_SRC + 1, 1, Decimal, P::Icmpv4).rw().fixed(E, E)
+    ICMP_TYPE = entry("icmp_type", "", l::TP_SRC + 1, 1, Decimal, P::Icmpv4).at(Location::LowByte(l::TP_SRC as u16)).rw().fixed(E, E)
         .h(oxm("OXM_OF_ICMPV4_TYPE", 19, 3)).h(nxm0("NXM_OF_ICMP_TYPE", 13));
-    ICMP_CODE = entry("icmp_code", "", l::TP_DST + 1, 1, Decimal, P::Icmpv4).rw().fixed(E, E)
+    ICMP_CODE = entry("icmp_code", "", l::TP_DST + 1, 1, Decimal, P::Icmpv4).at(Location::LowByte(l::TP_DST as u16)).rw().fixed(E, E)
         .h(oxm("OXM_OF_ICMPV4_CODE", 20, 3)).h(nxm0("NXM_OF_ICMP_CODE", 14));
-    ICMPV6_TYPE = entry("icmpv6_type", "", l::TP_SRC + 1, 1, Decimal, P::Icmpv6).rw()
+    ICMPV6_TYPE = entry("icmpv6_type", "", l::TP_SRC + 1, 1, Decimal, P::Icmpv6).at(Location::LowByte(l::TP_SRC as u16)).rw()
         .h(oxm("OXM_OF_ICMPV6_TYPE", 29, 3)).h(nxm1("NXM_NX_ICMPV6_TYPE", 21));
-    ICMPV6_CODE = entry("icmpv6_code", "", l::TP_DST + 1, 1, Decimal, P::Icmpv6).rw()
+    ICMPV6_CODE = entry("icmpv6_code", "", l::TP_DST + 1, 1, Decimal, P::Icmpv6).at(Location::LowByte(l::TP_DST as u16)).rw()
         .h(oxm("OXM_OF_ICMPV6_CODE", 30, 3)).h(nxm1("NXM_NX_ICMPV6_CODE", 22));
     ND_TARGET = entry("nd_target", "", l::ND_TARGET, 16, Ipv6, P::Nd).any().rw()
         .h(oxm("OXM_OF_IPV6_ND_TARGET", 31, 3)).h(nxm1("NXM_NX_ND_TARGET", 23));

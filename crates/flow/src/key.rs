@@ -176,6 +176,7 @@ impl FlowKey {
         let info = field.info();
         match info.location {
             Location::Bits { start, len } => self.load_bits(start, len) & info.valid,
+            Location::LowByte(ofs) => self.u8_at(ofs as usize + 1) as u128,
             Location::Port16 => self.in_port().to_u16().unwrap_or(0xffff) as u128,
             Location::DlVlan => self.vlan_tci() as u128 & 0xfff,
             Location::DlVlanPcp => self.vlan_tci() as u128 >> 13,
@@ -193,6 +194,10 @@ impl FlowKey {
         let info = field.info();
         match info.location {
             Location::Bits { start, len } => self.store_bits(start, len, value, mask & info.valid),
+            Location::LowByte(ofs) => {
+                let v = (self.get(field) & !mask) | (value & mask);
+                self.put(ofs as usize + 1, &[v as u8]);
+            }
             Location::Port16 => {
                 let v = (self.get(field) & !mask) | (value & mask);
                 self.put(l::IN_PORT, &OfPort::from_u16(v as u16).0.to_be_bytes());
@@ -508,6 +513,10 @@ impl Mask {
     pub fn set(&mut self, field: Field, mask: Value) {
         match field.info().location {
             Location::Bits { .. } => self.0.set(field, mask),
+            Location::LowByte(ofs) => {
+                let m = mask as u8;
+                self.0.put(ofs as usize, &[if m == 0 { 0 } else { 0xff }, m]);
+            }
             Location::Port16 => {
                 let m: u32 = if mask == 0 { 0 } else { u32::MAX };
                 self.0.put(l::IN_PORT, &m.to_be_bytes());

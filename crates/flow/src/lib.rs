@@ -7,6 +7,8 @@ pub mod key;
 pub mod layout;
 pub mod matching;
 pub mod mini;
+pub mod prereq;
+pub mod text;
 pub mod tun;
 
 pub use field::{Field, FieldInfo, Format, Header, Location, Maskable, Prereq, Subfield};

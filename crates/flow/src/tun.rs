@@ -16,11 +16,12 @@ pub struct TunLayout {
     ofs: [u16; 64],
     len: [u8; 64],
     used: u16,
+    masked: u64,
 }
 
 impl Default for TunLayout {
     fn default() -> TunLayout {
-        TunLayout { ofs: [0; 64], len: [0; 64], used: 0 }
+        TunLayout { ofs: [0; 64], len: [0; 64], used: 0, masked: 0 }
     }
 }
 
@@ -38,6 +39,18 @@ impl TunLayout {
         self.len[i] = len as u8;
         self.used += len as u16;
         Some(())
+    }
+
+    /// Notes that option `n` was given with a mask, though the mask has all bits.
+    pub fn set_masked(&mut self, n: u8, masked: bool) {
+        if n < 64 {
+            self.masked = self.masked & !(1 << n) | (masked as u64) << n;
+        }
+    }
+
+    /// Whether option `n` was given with a mask.
+    pub fn is_masked(&self, n: u8) -> bool {
+        n < 64 && self.masked >> n & 1 != 0
     }
 
     /// Puts option `n` at given bytes of the option space (for tables that reuse freed places).

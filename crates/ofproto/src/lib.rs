@@ -1,1 +1,26 @@
-//! ofproto
+//! The OpenFlow side of a switch: flow tables, groups, meters, ports as controllers see them, and the
+//! controllers' connections.
+//!
+//! An [`Ofproto`] is one bridge's switch as a value. It knows no sockets and no packets: decoded messages go in
+//! through [`Ofproto::handle_message`], time through [`Ofproto::run`], and what is to happen elsewhere comes out
+//! as [`Effect`]s. What translation reads, the [`Tables`], is persistent: a clone is an immutable snapshot that
+//! costs a few reference counts, and a flow-mod copies only the path it changes.
+
+pub mod connection;
+pub mod effect;
+pub mod group;
+pub mod meter;
+pub mod port;
+pub mod rule;
+pub mod tables;
+
+mod ofproto;
+
+pub use connection::{ConnConfig, ConnId, ConnKind, Connection};
+pub use effect::{Effect, PacketOutRequest};
+pub use group::{Group, GroupCounters};
+pub use meter::{Meter, MeterCounters};
+pub use ofproto::{Host, Ofproto, OfprotoConfig};
+pub use port::Port;
+pub use rule::{Rule, RuleStats};
+pub use tables::{Table, TableConfig, TableCounters, Tables};

@@ -8,14 +8,21 @@
 pub mod crash;
 pub mod daemon;
 pub mod epoll;
+pub mod ethtool;
 pub mod event;
 pub mod lock;
+pub mod netlink;
+pub mod netns;
+pub mod packet;
 pub mod pidfile;
 pub mod poll;
 pub mod process;
+pub mod rtnl;
 pub mod signal;
 pub mod socket;
+pub mod tap;
 mod util;
+pub mod vnet;
 
 pub use process::{
     alarm, cpu_count, current_tid, fill_random, lock_memory, random_u64, run_as, set_affinity, set_name,

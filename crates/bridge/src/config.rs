@@ -1,0 +1,429 @@
+//! What the database asks for, as one typed and validated value.
+//!
+//! ```text
+//! Open_vSwitch ─► Bridge ─► Port ─► Interface
+//!                   ├─► Controller, Mirror, Flow_Table
+//! ```
+//!
+//! [`Config::read`] walks the rows once and leaves nothing in text form that has a type; what makes no sense
+//! becomes a [`Complaint`] for the log and the value's default. Nothing else in the switch reads the database.
+
+use base::{Level, Mac, OfPort};
+use std::collections::BTreeMap;
+
+pub use crate::rows::{Map, Row, RowId, Rows};
+
+/// Something in the database that cannot be honoured: what the log says about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// Severity, as the reference reports it.
+    pub level: Level,
+    /// The sentence.
+    pub text: String,
+}
+
+/// The whole of the wanted configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// The `Open_vSwitch` row.
+    pub root: RowId,
+    /// Sequence number that clients wait for (`next_cfg`).
+    pub next_cfg: i64,
+    /// `Open_vSwitch.other_config`.
+    pub other_config: Map,
+    /// Bridges by name.
+    pub bridges: BTreeMap<String, BridgeConfig>,
+}
+
+/// What happens without a controller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailMode {
+    /// Act as a learning switch.
+    #[default]
+    Standalone,
+    /// Do only what flows say.
+    Secure,
+}
+
+/// One `Bridge` row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BridgeConfig {
+    /// The row.
+    pub row: RowId,
+    /// `name`: also the name of the local port.
+    pub name: String,
+    /// `datapath_type`, with the empty string read as `system`.
+    pub datapath_type: String,
+    /// `fail_mode`.
+    pub fail_mode: FailMode,
+    /// `protocols`, as written; empty means the defaults.
+    pub protocols: Vec<String>,
+    /// `flood_vlans`.
+    pub flood_vlans: Vec<u16>,
+    /// `other_config`.
+    pub other_config: Map,
+    /// `controller`, by target.
+    pub controllers: BTreeMap<String, ControllerConfig>,
+    /// `ports`, by name; the one named like the bridge has its local interface.
+    pub ports: BTreeMap<String, PortConfig>,
+    /// `mirrors`, by name.
+    pub mirrors: Vec<MirrorConfig>,
+    /// `flow_tables`, by number.
+    pub flow_tables: BTreeMap<u8, FlowTableConfig>,
+    /// `stp_enable`.
+    pub stp: bool,
+    /// `rstp_enable`.
+    pub rstp: bool,
+    /// `mcast_snooping_enable`.
+    pub mcast_snooping: bool,
+}
+
+/// VLAN mode of a port (`Port.vlan_mode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the modes of ovs-vswitchd.conf.db(5)")]
+pub enum VlanMode {
+    Access,
+    #[default]
+    Trunk,
+    NativeTagged,
+    NativeUntagged,
+    Dot1qTunnel,
+}
+
+/// One `Port` row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PortConfig {
+    /// The row.
+    pub row: RowId,
+    /// `name`.
+    pub name: String,
+    /// `interfaces`: more than one makes a bond.
+    pub interfaces: Vec<InterfaceConfig>,
+    /// `tag`.
+    pub tag: Option<u16>,
+    /// `trunks`.
+    pub trunks: Vec<u16>,
+    /// `cvlans`.
+    pub cvlans: Vec<u16>,
+    /// `vlan_mode`, or what `tag` and `trunks` imply.
+    pub vlan_mode: VlanMode,
+    /// `protected`.
+    pub protected: bool,
+    /// `bond_mode`, as written.
+    pub bond_mode: Option<String>,
+    /// `lacp`, as written.
+    pub lacp: Option<String>,
+    /// `mac`: the address to use for a bond.
+    pub mac: Option<Mac>,
+    /// `other_config`.
+    pub other_config: Map,
+}
+
+/// One `Interface` row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InterfaceConfig {
+    /// The row.
+    pub row: RowId,
+    /// `name`.
+    pub name: String,
+    /// `type`, with the empty string read as `system` and the bridge's own as `internal`.
+    pub kind: String,
+    /// `options`.
+    pub options: Map,
+    /// `mac`.
+    pub mac: Option<Mac>,
+    /// `mtu_request`.
+    pub mtu_request: Option<u32>,
+    /// `ofport_request`.
+    pub ofport_request: Option<OfPort>,
+    /// `ofport`: the number of an earlier run, kept when it can be.
+    pub ofport_before: Option<OfPort>,
+    /// `other_config`.
+    pub other_config: Map,
+}
+
+/// One `Controller` row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ControllerConfig {
+    /// The row.
+    pub row: RowId,
+    /// `target`.
+    pub target: String,
+    /// `type` is `service`: a controller that does not count for fail-mode.
+    pub service: bool,
+    /// `connection_mode` is `out-of-band`.
+    pub out_of_band: bool,
+    /// `max_backoff` in milliseconds.
+    pub max_backoff: u64,
+    /// `inactivity_probe` in milliseconds; 0 is off.
+    pub inactivity_probe: u64,
+    /// `enable_async_messages`.
+    pub async_messages: bool,
+    /// `controller_rate_limit`, packets per second.
+    pub rate_limit: Option<u32>,
+    /// `controller_burst_limit`.
+    pub burst_limit: Option<u32>,
+    /// `controller_queue_size`.
+    pub queue_size: Option<u32>,
+}
+
+/// One `Mirror` row, with ports by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MirrorConfig {
+    /// The row.
+    pub row: RowId,
+    /// `name`.
+    pub name: String,
+    /// `select_all`.
+    pub select_all: bool,
+    /// `select_src_port`.
+    pub select_src: Vec<String>,
+    /// `select_dst_port`.
+    pub select_dst: Vec<String>,
+    /// `select_vlan`.
+    pub select_vlan: Vec<u16>,
+    /// `output_port`.
+    pub output_port: Option<String>,
+    /// `output_vlan`.
+    pub output_vlan: Option<u16>,
+    /// `snaplen`.
+    pub snaplen: Option<u16>,
+}
+
+/// One `Flow_Table` row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FlowTableConfig {
+    /// `name`.
+    pub name: Option<String>,
+    /// `flow_limit`.
+    pub flow_limit: Option<u32>,
+    /// `overflow_policy` is `evict`.
+    pub evict: bool,
+    /// `groups`.
+    pub groups: Vec<String>,
+    /// `prefixes`.
+    pub prefixes: Vec<String>,
+}
+
+impl Config {
+    /// Reads everything wanted from the database, and says what in it makes no sense.
+    pub fn read(rows: &dyn Rows) -> Option<(Config, Vec<Complaint>)> {
+        let root = rows.table("Open_vSwitch").into_iter().next()?;
+        let mut complaints = Vec::new();
+        let mut config = Config {
+            root: root.id(),
+            next_cfg: root.int("next_cfg").unwrap_or(0),
+            other_config: root.map("other_config"),
+            bridges: BTreeMap::new(),
+        };
+        for id in root.refs("bridges") {
+            let Some(row) = rows.row("Bridge", id) else { continue };
+            let bridge = read_bridge(rows, row.as_ref(), &mut complaints);
+            if bridge.name.contains('/') || bridge.name.is_empty() {
+                complaints.push(warning(format!("ignoring bridge with invalid name '{}'", bridge.name)));
+            } else if config.bridges.contains_key(&bridge.name) {
+                complaints.push(warning(format!("bridge {} specified twice", bridge.name)));
+            } else {
+                config.bridges.insert(bridge.name.clone(), bridge);
+            }
+        }
+        Some((config, complaints))
+    }
+
+    /// `other_config` key as a boolean, false unless it is `true`.
+    pub fn flag(&self, key: &str) -> bool {
+        self.other_config.get(key).is_some_and(|v| v == "true")
+    }
+}
+
+fn warning(text: String) -> Complaint {
+    Complaint { level: Level::Warn, text }
+}
+
+fn vlans(row: &dyn Row, column: &str) -> Vec<u16> {
+    row.ints(column).into_iter().filter_map(|v| u16::try_from(v).ok().filter(|v| *v < 4096)).collect()
+}
+
+fn small<T: TryFrom<i64>>(v: Option<i64>) -> Option<T> {
+    v.and_then(|v| T::try_from(v).ok())
+}
+
+fn read_bridge(rows: &dyn Rows, row: &dyn Row, complaints: &mut Vec<Complaint>) -> BridgeConfig {
+    let name = row.string("name").unwrap_or_default();
+    let mut bridge = BridgeConfig {
+        row: row.id(),
+        datapath_type: kind_or(row.string("datapath_type"), "system"),
+        fail_mode: match row.string("fail_mode").as_deref() {
+            Some("secure") => FailMode::Secure,
+            _ => FailMode::Standalone,
+        },
+        protocols: row.strings("protocols"),
+        flood_vlans: vlans(row, "flood_vlans"),
+        other_config: row.map("other_config"),
+        stp: row.bool("stp_enable").unwrap_or(false),
+        rstp: row.bool("rstp_enable").unwrap_or(false),
+        mcast_snooping: row.bool("mcast_snooping_enable").unwrap_or(false),
+        name,
+        ..BridgeConfig::default()
+    };
+    for id in row.refs("controller") {
+        if let Some(c) = rows.row("Controller", id) {
+            let c = read_controller(c.as_ref());
+            bridge.controllers.insert(c.target.clone(), c);
+        }
+    }
+    for id in row.refs("ports") {
+        let Some(port) = rows.row("Port", id) else { continue };
+        let port = read_port(rows, port.as_ref(), &bridge.name, complaints);
+        bridge.ports.insert(port.name.clone(), port);
+    }
+    if !bridge.ports.contains_key(&bridge.name) {
+        complaints.push(warning(format!("bridge {}: no local port in the database: adding it", bridge.name)));
+        let local = InterfaceConfig {
+            name: bridge.name.clone(),
+            kind: "internal".into(),
+            ..InterfaceConfig::default()
+        };
+        let port = PortConfig { name: bridge.name.clone(), interfaces: vec![local], ..PortConfig::default() };
+        bridge.ports.insert(bridge.name.clone(), port);
+    }
+    for (table, id) in row.int_refs("flow_tables") {
+        let (Ok(table), Some(t)) = (u8::try_from(table), rows.row("Flow_Table", id)) else { continue };
+        bridge.flow_tables.insert(table, read_flow_table(t.as_ref()));
+    }
+    for id in row.refs("mirrors") {
+        if let Some(m) = rows.row("Mirror", id) {
+            bridge.mirrors.push(read_mirror(rows, m.as_ref()));
+        }
+    }
+    bridge.mirrors.sort_by(|a, b| a.name.cmp(&b.name));
+    bridge
+}
+
+fn kind_or(kind: Option<String>, default: &str) -> String {
+    kind.filter(|k| !k.is_empty()).unwrap_or_else(|| default.to_string())
+}
+
+fn read_port(rows: &dyn Rows, row: &dyn Row, bridge: &str, complaints: &mut Vec<Complaint>) -> PortConfig {
+    let name = row.string("name").unwrap_or_default();
+    let tag: Option<u16> = small(row.int("tag"));
+    let trunks = vlans(row, "trunks");
+    let vlan_mode = match row.string("vlan_mode").as_deref() {
+        Some("access") => VlanMode::Access,
+        Some("trunk") => VlanMode::Trunk,
+        Some("native-tagged") => VlanMode::NativeTagged,
+        Some("native-untagged") => VlanMode::NativeUntagged,
+        Some("dot1q-tunnel") => VlanMode::Dot1qTunnel,
+        Some(other) => {
+            complaints.push(Complaint {
+                level: Level::Err,
+                text: format!("port {name}: unknown VLAN mode `{other}'"),
+            });
+            VlanMode::Trunk
+        }
+        None if tag.is_some() => {
+            if !trunks.is_empty() {
+                complaints.push(Complaint {
+                    level: Level::Err,
+                    text: format!("port {name}: ignoring trunks in favor of implicit vlan"),
+                });
+            }
+            VlanMode::Access
+        }
+        None => VlanMode::Trunk,
+    };
+    let interfaces = row
+        .refs("interfaces")
+        .into_iter()
+        .filter_map(|id| rows.row("Interface", id))
+        .map(|i| read_interface(i.as_ref(), bridge))
+        .collect();
+    PortConfig {
+        row: row.id(),
+        interfaces,
+        tag,
+        trunks,
+        cvlans: vlans(row, "cvlans"),
+        vlan_mode,
+        protected: row.bool("protected").unwrap_or(false),
+        bond_mode: row.string("bond_mode"),
+        lacp: row.string("lacp"),
+        mac: row.string("mac").and_then(|m| Mac::parse(&m)),
+        other_config: row.map("other_config"),
+        name,
+    }
+}
+
+fn read_interface(row: &dyn Row, bridge: &str) -> InterfaceConfig {
+    let name = row.string("name").unwrap_or_default();
+    let kind = if name == bridge { "internal".to_string() } else { kind_or(row.string("type"), "system") };
+    let port = |column| {
+        small::<u32>(row.int(column))
+            .filter(|p| (1..0xff00).contains(p) || *p == 0xfffe)
+            .map(|p| OfPort::from_u16(p as u16))
+    };
+    InterfaceConfig {
+        row: row.id(),
+        kind,
+        options: row.map("options"),
+        mac: row.string("mac").and_then(|m| Mac::parse(&m)),
+        mtu_request: small(row.int("mtu_request")),
+        ofport_request: port("ofport_request"),
+        ofport_before: port("ofport"),
+        other_config: row.map("other_config"),
+        name,
+    }
+}
+
+fn read_controller(row: &dyn Row) -> ControllerConfig {
+    let target = row.string("target").unwrap_or_default();
+    let passive = target.starts_with("ptcp:") || target.starts_with("punix:") || target.starts_with("pssl:");
+    let millis = |column, default: u64, least: u64| match row.int(column) {
+        Some(v) if v > 0 => (v as u64).max(least),
+        Some(0) => 0,
+        _ => default,
+    };
+    ControllerConfig {
+        row: row.id(),
+        service: row.string("type").map_or(passive, |t| t == "service"),
+        out_of_band: row.string("connection_mode").as_deref() == Some("out-of-band"),
+        max_backoff: millis("max_backoff", 8000, 1000).max(1000),
+        inactivity_probe: millis("inactivity_probe", 5000, 1000),
+        async_messages: row.bool("enable_async_messages").unwrap_or(true),
+        rate_limit: small(row.int("controller_rate_limit")),
+        burst_limit: small(row.int("controller_burst_limit")),
+        queue_size: small(row.int("controller_queue_size")),
+        target,
+    }
+}
+
+fn read_flow_table(row: &dyn Row) -> FlowTableConfig {
+    FlowTableConfig {
+        name: row.string("name"),
+        flow_limit: small(row.int("flow_limit")),
+        evict: row.string("overflow_policy").as_deref() == Some("evict"),
+        groups: row.strings("groups"),
+        prefixes: row.strings("prefixes"),
+    }
+}
+
+fn read_mirror(rows: &dyn Rows, row: &dyn Row) -> MirrorConfig {
+    let names = |column| {
+        row.refs(column)
+            .into_iter()
+            .filter_map(|id| rows.row("Port", id))
+            .filter_map(|p| p.string("name"))
+            .collect::<Vec<_>>()
+    };
+    MirrorConfig {
+        row: row.id(),
+        name: row.string("name").unwrap_or_default(),
+        select_all: row.bool("select_all").unwrap_or(false),
+        select_src: names("select_src_port"),
+        select_dst: names("select_dst_port"),
+        select_vlan: vlans(row, "select_vlan"),
+        output_port: names("output_port").into_iter().next(),
+        output_vlan: small(row.int("output_vlan")),
+        snaplen: small(row.int("snaplen")),
+    }
+}

@@ -1,0 +1,315 @@
+//! A persistent hash trie.
+//!
+//! The structure behind every table that packets are looked up in. Readers hold a clone, which costs one
+//! reference count, and never see a later change; the writer changes what it alone holds in place and copies
+//! the rest, so that a change costs the path from the root to one leaf, and only the first time after a
+//! clone was taken.
+//!
+//! ```text
+//!   Branch ─┬─ Branch ─┬─ Leaf [(hash, item), ..]     4 bits of the hash per level
+//!           ├─ Leaf    └─ Empty
+//!           └─ ..
+//! ```
+//!
+//! Leaves hold up to [`LEAF_CAP`] items before they split, which keeps the overhead per item near 20 bytes
+//! and the depth near `log16(n / 10)`.
+
+use std::sync::Arc;
+
+/// Items in a leaf before it splits.
+const LEAF_CAP: usize = 16;
+/// A branch whose items would fill half a leaf collapses into one.
+const COLLAPSE: usize = LEAF_CAP / 2;
+/// Levels that the 32 bits of a hash allow: below it, leaves grow without limit.
+const MAX_DEPTH: u32 = 8;
+const FANOUT: usize = 16;
+
+type Items<T> = Vec<(u32, T)>;
+
+#[derive(Clone, Debug)]
+enum Node<T> {
+    Empty,
+    Leaf(Arc<Items<T>>),
+    Branch(Arc<[Node<T>; FANOUT]>),
+}
+
+/// A persistent multimap from 32-bit hashes to `T`. Items of one hash keep the order in which insertion put them.
+#[derive(Clone, Debug)]
+pub struct HashTrie<T> {
+    root: Node<T>,
+    len: usize,
+}
+
+impl<T> Default for HashTrie<T> {
+    fn default() -> Self {
+        HashTrie { root: Node::Empty, len: 0 }
+    }
+}
+
+fn slot(hash: u32, depth: u32) -> usize {
+    (hash >> (28 - 4 * depth)) as usize & (FANOUT - 1)
+}
+
+impl<T: Clone> HashTrie<T> {
+    /// Number of items.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn leaf(&self, hash: u32) -> &[(u32, T)] {
+        let mut node = &self.root;
+        let mut depth = 0;
+        loop {
+            match node {
+                Node::Empty => return &[],
+                Node::Leaf(items) => return items,
+                Node::Branch(b) => node = &b[slot(hash, depth)],
+            }
+            depth += 1;
+        }
+    }
+
+    /// The items with this hash, in order.
+    pub fn with_hash(&self, hash: u32) -> impl Iterator<Item = &T> {
+        self.leaf(hash).iter().filter(move |(h, _)| *h == hash).map(|(_, t)| t)
+    }
+
+    /// Whether any item has this hash.
+    pub fn contains_hash(&self, hash: u32) -> bool {
+        self.leaf(hash).iter().any(|(h, _)| *h == hash)
+    }
+
+    /// Inserts `item` before the first item of the same hash for which `goes_after` holds, else after all of them.
+    pub fn insert(&mut self, hash: u32, item: T, goes_after: impl FnMut(&T) -> bool) {
+        let mut goes_after = goes_after;
+        let items = leaf_mut(&mut self.root, hash);
+        let at = items.iter().position(|(h, t)| *h == hash && goes_after(t)).unwrap_or(items.len());
+        items.insert(at, (hash, item));
+        self.len += 1;
+    }
+
+    /// The first item with this hash that `which` accepts, for changing in place. Unshares the path to it, so
+    /// ask for what exists.
+    pub fn find_mut(&mut self, hash: u32, which: impl FnMut(&T) -> bool) -> Option<&mut T> {
+        let mut which = which;
+        if !self.contains_hash(hash) {
+            return None;
+        }
+        leaf_mut(&mut self.root, hash).iter_mut().find(|(h, t)| *h == hash && which(t)).map(|(_, t)| t)
+    }
+
+    /// Takes out the first item with this hash that `which` accepts.
+    pub fn remove(&mut self, hash: u32, which: impl FnMut(&T) -> bool) -> Option<T> {
+        if !self.contains_hash(hash) {
+            return None;
+        }
+        let mut which = which;
+        let taken = remove_from(&mut self.root, hash, 0, &mut which)?;
+        self.len -= 1;
+        Some(taken)
+    }
+
+    /// All items, in the order of their hashes' leaves.
+    pub fn iter(&self) -> Iter<'_, T> {
+        let mut it = Iter { stack: Vec::new(), leaf: [].iter() };
+        it.push(&self.root);
+        it
+    }
+}
+
+/// The leaf in which an item with this hash goes, unshared, with room made for one more.
+fn leaf_mut<T: Clone>(root: &mut Node<T>, hash: u32) -> &mut Items<T> {
+    let mut node = root;
+    let mut depth = 0;
+    loop {
+        if let Node::Empty = node {
+            *node = Node::Leaf(Arc::new(Vec::with_capacity(4)));
+        } else if let Node::Leaf(items) = node
+            && items.len() >= LEAF_CAP
+            && depth < MAX_DEPTH
+        {
+            let items = std::mem::take(Arc::make_mut(items));
+            *node = split(items, depth);
+        }
+        match node {
+            Node::Branch(b) => node = &mut Arc::make_mut(b)[slot(hash, depth)],
+            Node::Leaf(items) => return Arc::make_mut(items),
+            Node::Empty => unreachable!("replaced by a leaf above"),
+        }
+        depth += 1;
+    }
+}
+
+fn split<T>(items: Items<T>, depth: u32) -> Node<T> {
+    let mut parts: [Items<T>; FANOUT] = std::array::from_fn(|_| Vec::new());
+    for (h, t) in items {
+        parts[slot(h, depth)].push((h, t));
+    }
+    Node::Branch(Arc::new(parts.map(|p| if p.is_empty() { Node::Empty } else { Node::Leaf(Arc::new(p)) })))
+}
+
+fn remove_from<T: Clone>(
+    node: &mut Node<T>,
+    hash: u32,
+    depth: u32,
+    which: &mut impl FnMut(&T) -> bool,
+) -> Option<T> {
+    match node {
+        Node::Empty => None,
+        Node::Leaf(items) => {
+            let at = items.iter().position(|(h, t)| *h == hash && which(t))?;
+            if items.len() == 1 {
+                let Node::Leaf(items) = std::mem::replace(node, Node::Empty) else { unreachable!() };
+                return Arc::unwrap_or_clone(items).pop().map(|(_, t)| t);
+            }
+            let items = Arc::make_mut(items);
+            let (_, taken) = items.remove(at);
+            if items.capacity() > 2 * LEAF_CAP && items.len() * 4 < items.capacity() {
+                items.shrink_to(items.len() * 2);
+            }
+            Some(taken)
+        }
+        Node::Branch(b) => {
+            let b = Arc::make_mut(b);
+            let s = slot(hash, depth);
+            let taken = remove_from(&mut b[s], hash, depth + 1, which)?;
+            let small = match &b[s] {
+                Node::Empty => true,
+                Node::Leaf(items) => items.len() <= 2,
+                Node::Branch(_) => false,
+            };
+            if small && let Some(merged) = collapse(b) {
+                *node = merged;
+            }
+            Some(taken)
+        }
+    }
+}
+
+/// What a branch becomes when all that is below it fits comfortably in one leaf.
+fn collapse<T: Clone>(b: &mut [Node<T>; FANOUT]) -> Option<Node<T>> {
+    let mut total = 0;
+    for n in b.iter() {
+        match n {
+            Node::Empty => {}
+            Node::Leaf(items) => total += items.len(),
+            Node::Branch(_) => return None,
+        }
+        if total > COLLAPSE {
+            return None;
+        }
+    }
+    if total == 0 {
+        return Some(Node::Empty);
+    }
+    let mut all = Vec::with_capacity(total.max(4));
+    for n in b.iter_mut() {
+        if let Node::Leaf(items) = std::mem::replace(n, Node::Empty) {
+            all.extend(Arc::unwrap_or_clone(items));
+        }
+    }
+    Some(Node::Leaf(Arc::new(all)))
+}
+
+/// Iterator over the items of a [`HashTrie`].
+#[derive(Clone, Debug)]
+pub struct Iter<'a, T> {
+    stack: Vec<std::slice::Iter<'a, Node<T>>>,
+    leaf: std::slice::Iter<'a, (u32, T)>,
+}
+
+impl<'a, T> Iter<'a, T> {
+    fn push(&mut self, node: &'a Node<T>) {
+        match node {
+            Node::Empty => {}
+            Node::Leaf(items) => self.leaf = items.iter(),
+            Node::Branch(b) => self.stack.push(b.iter()),
+        }
+    }
+}
+
+impl<'a, T> Iterator for Iter<'a, T> {
+    type Item = &'a T;
+    fn next(&mut self) -> Option<&'a T> {
+        loop {
+            if let Some((_, t)) = self.leaf.next() {
+                return Some(t);
+            }
+            match self.stack.last_mut()?.next() {
+                Some(node) => self.push(node),
+                None => {
+                    self.stack.pop();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every operation against a plain vector, with hashes that collide in many ways, and clones that must not change.
+    #[test]
+    fn agrees_with_a_vector() {
+        let mut rng = 0x1234_5678_9abc_def0u64;
+        let mut next = move || {
+            rng ^= rng << 13;
+            rng ^= rng >> 7;
+            rng ^= rng << 17;
+            rng
+        };
+        for spread in [1u32, 7, 0xff, 0xf000_000f, u32::MAX] {
+            let mut trie = HashTrie::default();
+            let mut model: Vec<(u32, u64)> = Vec::new();
+            let mut kept: Vec<(HashTrie<u64>, Vec<u64>)> = Vec::new();
+            for step in 0..4000u64 {
+                let grow = step < 2500;
+                let hash = (next() as u32).wrapping_mul(0x9e37_79b9) & spread;
+                if next() % 10 < if grow { 8 } else { 1 } {
+                    trie.insert(hash, step, |_| false);
+                    model.push((hash, step));
+                } else if !model.is_empty() {
+                    let at = next() as usize % model.len();
+                    let (h, v) = model.swap_remove(at);
+                    assert_eq!(trie.remove(h, |t| *t == v), Some(v));
+                    assert_eq!(trie.remove(h, |t| *t == v), None);
+                }
+                if step % 500 == 0 {
+                    let mut all: Vec<u64> = model.iter().map(|m| m.1).collect();
+                    all.sort_unstable();
+                    kept.push((trie.clone(), all));
+                }
+                assert_eq!(trie.len(), model.len());
+            }
+            for (t, want) in &kept {
+                let mut got: Vec<u64> = t.iter().copied().collect();
+                got.sort_unstable();
+                assert_eq!(&got, want);
+            }
+            for (h, v) in &model {
+                assert!(trie.with_hash(*h).any(|t| t == v));
+            }
+            for (h, v) in model.drain(..) {
+                assert_eq!(trie.remove(h, |t| *t == v), Some(v));
+            }
+            assert!(matches!(trie.root, Node::Empty));
+        }
+    }
+
+    #[test]
+    fn order_within_a_hash() {
+        let mut t = HashTrie::default();
+        for p in [5, 1, 9, 7, 3] {
+            t.insert(42, p, |e: &i32| *e < p);
+        }
+        assert_eq!(t.with_hash(42).copied().collect::<Vec<_>>(), [9, 7, 5, 3, 1]);
+        *t.find_mut(42, |e| *e == 7).unwrap() = 8;
+        assert_eq!(t.with_hash(42).copied().collect::<Vec<_>>(), [9, 8, 5, 3, 1]);
+    }
+}

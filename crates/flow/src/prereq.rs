@@ -1,0 +1,196 @@
+//! Which fields mean something: prerequisites, and the normal form of a match that leaves out what does not.
+
+use crate::field::{Field, Prereq};
+use crate::key::{FlowKey, Mask, VLAN_PRESENT, ct_state, eth_type, frag, ip_proto};
+use crate::layout as l;
+use crate::matching::Match;
+
+/// What prerequisites are checked against: values that are known for sure.
+struct Known<'a> {
+    key: &'a FlowKey,
+    mask: Option<&'a Mask>,
+}
+
+impl Known<'_> {
+    fn exact(&self, ofs: usize, len: usize) -> bool {
+        self.mask.is_none_or(|m| m.0.bytes()[ofs..ofs + len].iter().all(|b| *b == 0xff))
+    }
+
+    fn namespace(&self) -> Option<u16> {
+        // Without a match on packet_type, Ethernet is meant.
+        match self.mask {
+            Some(m) if m.0.u32_at(l::PACKET_TYPE) == 0 => Some(0),
+            _ => self.exact(l::PACKET_TYPE, 4).then(|| (self.key.packet_type() >> 16) as u16),
+        }
+    }
+
+    fn ethertype(&self) -> Option<u16> {
+        if self.namespace() == Some(1) {
+            return Some(self.key.packet_type() as u16);
+        }
+        self.exact(l::ETH_TYPE, 2).then(|| self.key.eth_type())
+    }
+
+    fn ip(&self) -> bool {
+        matches!(self.ethertype(), Some(eth_type::IPV4 | eth_type::IPV6))
+    }
+
+    fn l4(&self, proto: u8) -> bool {
+        self.ip()
+            && self.exact(l::NW_PROTO, 1)
+            && self.key.ip_proto() == proto
+            && self.key.nw_frag() & frag::LATER == 0
+    }
+
+    fn icmpv6(&self) -> bool {
+        self.ethertype() == Some(eth_type::IPV6) && self.l4(ip_proto::ICMPV6)
+    }
+
+    fn nd(&self, icmp_type: u16) -> bool {
+        self.icmpv6()
+            && self.exact(l::TP_SRC, 2)
+            && self.key.tp_src() == icmp_type
+            && (self.mask.is_none_or(|m| m.0.u16_at(l::TP_DST) == 0) || self.key.tp_dst() == 0)
+    }
+
+    fn ct(&self) -> bool {
+        use ct_state::*;
+        let state = self.key.ct_state();
+        let mask = self.mask.map_or(u32::MAX, |m| m.0.ct_state());
+        let set = state & mask;
+        set & (NEW | EST | REL | RPL | SNAT | DNAT) != 0
+            || (set & TRK != 0 && mask & INV != 0 && set & INV == 0)
+    }
+
+    fn meets(&self, prereq: Prereq) -> bool {
+        match prereq {
+            Prereq::None => true,
+            Prereq::Ethernet => self.namespace() == Some(0),
+            Prereq::Arp => matches!(self.ethertype(), Some(eth_type::ARP | eth_type::RARP)),
+            Prereq::VlanVid => {
+                self.key.vlan_tci() & VLAN_PRESENT != 0
+                    && self.mask.is_none_or(|m| m.0.vlan_tci() & VLAN_PRESENT != 0)
+            }
+            Prereq::Ipv4 => self.ethertype() == Some(eth_type::IPV4),
+            Prereq::Ipv6 => self.ethertype() == Some(eth_type::IPV6),
+            Prereq::IpAny => self.ip(),
+            Prereq::Mpls => matches!(self.ethertype(), Some(eth_type::MPLS | eth_type::MPLS_MULTICAST)),
+            Prereq::Nsh => self.ethertype() == Some(eth_type::NSH),
+            Prereq::Tcp => self.l4(ip_proto::TCP),
+            Prereq::Udp => self.l4(ip_proto::UDP),
+            Prereq::Sctp => self.l4(ip_proto::SCTP),
+            Prereq::Icmpv4 => self.ethertype() == Some(eth_type::IPV4) && self.l4(ip_proto::ICMP),
+            Prereq::Icmpv6 => self.icmpv6(),
+            Prereq::Nd => self.nd(135) || self.nd(136),
+            Prereq::NdSolicit => self.nd(135),
+            Prereq::NdAdvert => self.nd(136),
+            Prereq::Ct => self.ct(),
+        }
+    }
+}
+
+/// Whether a match holds what a field needs.
+pub fn match_meets(m: &Match, prereq: Prereq) -> bool {
+    Known { key: &m.key, mask: Some(&m.mask) }.meets(prereq)
+}
+
+/// Whether a packet has what a field needs.
+pub fn key_meets(key: &FlowKey, prereq: Prereq) -> bool {
+    Known { key, mask: None }.meets(prereq)
+}
+
+/// Adds to `mask` the bits that [`key_meets`] looks at.
+pub fn unwildcard_prereq(mask: &mut Mask, prereq: Prereq) {
+    let fields: &[Field] = match prereq {
+        Prereq::None => &[],
+        Prereq::Ethernet => &[Field::PACKET_TYPE],
+        Prereq::VlanVid => {
+            let tci = mask.0.vlan_tci() | VLAN_PRESENT;
+            mask.0.set_vlan_tci(tci);
+            &[]
+        }
+        Prereq::Arp | Prereq::Ipv4 | Prereq::Ipv6 | Prereq::IpAny | Prereq::Mpls | Prereq::Nsh => {
+            &[Field::ETH_TYPE]
+        }
+        Prereq::Tcp | Prereq::Udp | Prereq::Sctp | Prereq::Icmpv4 | Prereq::Icmpv6 => {
+            &[Field::ETH_TYPE, Field::IP_PROTO, Field::IP_FRAG]
+        }
+        Prereq::Nd | Prereq::NdSolicit | Prereq::NdAdvert => {
+            &[Field::ETH_TYPE, Field::IP_PROTO, Field::IP_FRAG, Field::ICMPV6_TYPE, Field::ICMPV6_CODE]
+        }
+        Prereq::Ct => &[Field::CT_STATE],
+    };
+    for f in fields {
+        mask.set_exact(*f);
+    }
+}
+
+impl Field {
+    /// Whether a match holds this field's prerequisites.
+    pub fn prereq_met_by(self, m: &Match) -> bool {
+        match_meets(m, self.info().prereq)
+    }
+
+    /// Whether a packet has this field.
+    pub fn is_in(self, key: &FlowKey) -> bool {
+        key_meets(key, self.info().prereq)
+    }
+}
+
+/// Groups of fields that lie on the same bits, or that normalisation treats alike: the match keeps them if the
+/// prerequisite of any holds.
+const GROUPS: [(&[Field], &[Prereq]); 12] = [
+    (&[Field::ETH_SRC, Field::ETH_DST, Field::VLAN_TCI], &[Prereq::Ethernet]),
+    (&[Field::IP_SRC, Field::IP_DST], &[Prereq::Ipv4, Prereq::Arp]),
+    (&[Field::IP_PROTO], &[Prereq::IpAny, Prereq::Arp]),
+    (&[Field::NW_TOS, Field::IP_ECN, Field::NW_TTL, Field::IP_FRAG], &[Prereq::IpAny]),
+    (
+        &[Field::TCP_SRC, Field::TCP_DST],
+        &[Prereq::Tcp, Prereq::Udp, Prereq::Sctp, Prereq::Icmpv4, Prereq::Icmpv6],
+    ),
+    (&[Field::TCP_FLAGS], &[Prereq::Tcp]),
+    (&[Field::IPV6_SRC, Field::IPV6_DST, Field::IPV6_LABEL], &[Prereq::Ipv6]),
+    (&[Field::ARP_SHA], &[Prereq::Arp, Prereq::NdSolicit]),
+    (&[Field::ARP_THA], &[Prereq::Arp, Prereq::NdAdvert]),
+    (&[Field::ND_TARGET, Field::ND_RESERVED, Field::ND_OPTIONS_TYPE], &[Prereq::Nd]),
+    (&[Field::MPLS_LABEL, Field::MPLS_TC, Field::MPLS_BOS, Field::MPLS_TTL], &[Prereq::Mpls]),
+    (
+        &[
+            Field::NSH_FLAGS,
+            Field::NSH_TTL,
+            Field::NSH_MDTYPE,
+            Field::NSH_NP,
+            Field::NSH_SPI,
+            Field::NSH_SI,
+            Field::NSH_C1,
+            Field::NSH_C2,
+            Field::NSH_C3,
+            Field::NSH_C4,
+        ],
+        &[Prereq::Nsh],
+    ),
+];
+
+impl Match {
+    /// Makes every field wild whose prerequisites the match does not hold. Returns whether anything changed.
+    pub fn normalize(&mut self) -> bool {
+        let mut dead = Vec::new();
+        for (fields, prereqs) in &GROUPS {
+            if !prereqs.iter().any(|p| match_meets(self, *p)) {
+                dead.extend(fields.iter().filter(|f| self.mask.get(**f) != 0));
+            }
+        }
+        for f in &dead {
+            self.clear(*f);
+        }
+        !dead.is_empty()
+    }
+
+    /// Adds the match on an Ethernet frame that a match on a packet's field implies.
+    pub fn imply_ethernet(&mut self, field: Field) {
+        if !matches!(field.info().prereq, Prereq::None | Prereq::Ct) && self.mask.is_wild(Field::PACKET_TYPE)
+        {
+            self.set(Field::PACKET_TYPE, 0);
+        }
+    }
+}

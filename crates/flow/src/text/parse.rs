@@ -1,0 +1,257 @@
+//! Reading of matches: `field=value[/mask]` pairs and protocol short names.
+
+use super::port::PortMap;
+use super::value::{full_mask, parse_value};
+use crate::field::Field;
+use crate::key::{eth_type, ip_proto};
+use crate::matching::Match;
+use crate::tun::{MAX_LEN, TunLayout};
+use std::fmt;
+use std::sync::Arc;
+
+/// Why a match could not be read; its text is the message to show.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ParseError(pub String);
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// Short names of protocols: (name, Ethertype, IP protocol).
+const KEYWORDS: [(&str, u16, u8); 14] = [
+    ("ip", eth_type::IPV4, 0),
+    ("ipv6", eth_type::IPV6, 0),
+    ("arp", eth_type::ARP, 0),
+    ("rarp", eth_type::RARP, 0),
+    ("icmp", eth_type::IPV4, ip_proto::ICMP),
+    ("tcp", eth_type::IPV4, ip_proto::TCP),
+    ("udp", eth_type::IPV4, ip_proto::UDP),
+    ("sctp", eth_type::IPV4, ip_proto::SCTP),
+    ("icmp6", eth_type::IPV6, ip_proto::ICMPV6),
+    ("tcp6", eth_type::IPV6, ip_proto::TCP),
+    ("udp6", eth_type::IPV6, ip_proto::UDP),
+    ("sctp6", eth_type::IPV6, ip_proto::SCTP),
+    ("mpls", eth_type::MPLS, 0),
+    ("mplsm", eth_type::MPLS_MULTICAST, 0),
+];
+
+/// Reads the parts of a match one by one, for callers whose text has other things between them.
+pub struct MatchParser<'a> {
+    /// Names of ports.
+    pub ports: &'a dyn PortMap,
+    /// Where tunnel options lie; without it the match gets a layout of its own.
+    pub tun: Option<&'a TunLayout>,
+    /// What the caller should log as warnings of module `ofp_port`.
+    pub warnings: Vec<String>,
+}
+
+impl<'a> MatchParser<'a> {
+    /// A parser that knows the names of ports.
+    pub fn new(ports: &'a dyn PortMap) -> MatchParser<'a> {
+        MatchParser { ports, tun: None, warnings: Vec::new() }
+    }
+
+    /// Applies a protocol short name or `eth`. Returns whether it is one.
+    pub fn keyword(&mut self, m: &mut Match, word: &str) -> bool {
+        if word == "eth" {
+            m.set(Field::PACKET_TYPE, 0);
+            return true;
+        }
+        let Some((_, ethertype, proto)) = KEYWORDS.iter().find(|(w, ..)| *w == word) else {
+            return false;
+        };
+        m.set(Field::ETH_TYPE, *ethertype as u128);
+        if *proto != 0 {
+            m.set(Field::IP_PROTO, *proto as u128);
+        }
+        m.imply_ethernet(Field::ETH_TYPE);
+        true
+    }
+
+    /// Applies `field=text`.
+    pub fn field(&mut self, m: &mut Match, field: Field, text: &str) -> Result<(), ParseError> {
+        // A missing value is an all-wild one.
+        let text = if text.is_empty() { "0/0" } else { text };
+        if let Some(n) = field.as_tun_metadata() {
+            return self.tun_metadata(m, n, text);
+        }
+        let warnings = &mut self.warnings;
+        let (value, mask) =
+            parse_value(field, text, self.ports, &mut |w| warnings.push(w)).map_err(ParseError)?;
+        if mask == full_mask(field.info()) {
+            m.set(field, value);
+        } else {
+            m.set_masked(field, value, mask);
+        }
+        m.imply_ethernet(field);
+        Ok(())
+    }
+
+    /// Applies `name[=value]`: a protocol or a field. `Ok(false)` if the name is neither.
+    pub fn pair(&mut self, m: &mut Match, name: &str, value: Option<&str>) -> Result<bool, ParseError> {
+        if value.is_none_or(str::is_empty) && self.keyword(m, name) {
+            return Ok(true);
+        }
+        match Field::from_name(name) {
+            Some(field) => self.field(m, field, value.unwrap_or("")).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Reads a whole match.
+    pub fn parse(&mut self, text: &str) -> Result<Match, ParseError> {
+        let mut m = Match::any();
+        for (name, value) in pairs(text) {
+            if !self.pair(&mut m, name, value)? {
+                return Err(ParseError(match value {
+                    None => format!("field {name} missing value"),
+                    Some(_) => format!("unknown keyword {name}"),
+                }));
+            }
+        }
+        Ok(m)
+    }
+
+    fn tun_metadata(&mut self, m: &mut Match, n: u8, text: &str) -> Result<(), ParseError> {
+        let name = Field::tun_metadata(n).name();
+        let (value, mask) = match text.split_once('/') {
+            _ if text == "*" => (vec![], Some(vec![])),
+            Some((v, k)) => {
+                (option_bytes(v, text, name, "value")?, Some(option_bytes(k, text, name, "mask")?))
+            }
+            None => (option_bytes(text, text, name, "value")?, None),
+        };
+        let len = value.len().max(mask.as_ref().map_or(0, Vec::len));
+        let layout = match self.tun {
+            Some(layout) => *layout,
+            None => {
+                let mut own = m.tun.as_deref().copied().unwrap_or_default();
+                let len = match &mask {
+                    Some(k) => k.len(),
+                    None => value.len(),
+                };
+                if len > 0 && own.len_of(n) == 0 && own.allot(n, len).is_none() {
+                    return Err(ParseError(format!("{text}: no room for {name}")));
+                }
+                own.set_masked(n, mask.is_some());
+                m.tun = Some(Arc::new(own));
+                own
+            }
+        };
+        let room = layout.len_of(n);
+        if self.tun.is_some() && len > room {
+            return Err(ParseError(format!("{text}: value too large for {room}-byte field {name}")));
+        }
+        let full = vec![0xff; room];
+        let mask = right_aligned(mask.as_deref().unwrap_or(&full), room);
+        let value = right_aligned(&value, room);
+        if let Some(bytes) = layout.bytes_mut(&mut m.key, n) {
+            for (b, (v, k)) in bytes.iter_mut().zip(value.iter().zip(&mask)) {
+                *b = v & k;
+            }
+        }
+        if let Some(bytes) = layout.bytes_mut(&mut m.mask.0, n) {
+            bytes.copy_from_slice(&mask);
+        }
+        TunLayout::set_present(&mut m.key, n, true);
+        TunLayout::set_present(&mut m.mask.0, n, true);
+        Ok(())
+    }
+}
+
+/// The last `len` bytes, with zeros in front if there are fewer.
+fn right_aligned(bytes: &[u8], len: usize) -> Vec<u8> {
+    let mut out = vec![0; len.saturating_sub(bytes.len())];
+    out.extend_from_slice(&bytes[bytes.len().saturating_sub(len)..]);
+    out
+}
+
+/// The significant bytes of a number of any length.
+fn option_bytes(number: &str, text: &str, name: &str, what: &str) -> Result<Vec<u8>, ParseError> {
+    let syntax = || ParseError(format!("{text}: bad syntax for {name} {what}"));
+    let Some(hex) = number.strip_prefix("0x").or_else(|| number.strip_prefix("0X")) else {
+        let n = super::value::parse_int(number, 8).flatten().ok_or_else(syntax)?;
+        let bytes = (n as u64).to_be_bytes();
+        return Ok(bytes.into_iter().skip_while(|b| *b == 0).collect());
+    };
+    if !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(syntax());
+    }
+    let digits = hex.trim_start_matches('0');
+    if digits.len() > 2 * MAX_LEN {
+        return Err(ParseError(format!("{text}: {what} too large for {MAX_LEN}-byte field {name}")));
+    }
+    let padded = format!("{}{digits}", if digits.len() % 2 == 1 { "0" } else { "" });
+    Ok((0..padded.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&padded[i..i + 2], 16).expect("digits were checked"))
+        .collect())
+}
+
+/// Splits `a=b,c(d),e` into names and values: the general form of flow text. Separators are commas and white space;
+/// a value in parentheses may contain anything that balances.
+pub fn pairs(text: &str) -> Vec<(&str, Option<&str>)> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start_matches([',', ' ', '\t', '\r', '\n']);
+        if rest.is_empty() {
+            return out;
+        }
+        let key_end = rest.find(['=', ',', ' ', '\t', '\r', '\n', '(', ':']).unwrap_or(rest.len());
+        let (name, tail) = rest.split_at(key_end);
+        match tail.chars().next() {
+            Some('=' | ':') => {
+                let value = &tail[1..];
+                let end = value_end(value);
+                out.push((name, Some(&value[..end])));
+                rest = &value[end..];
+            }
+            Some('(') => {
+                let end = balanced(tail);
+                out.push((name, Some(tail[1..end].strip_suffix(')').unwrap_or(&tail[1..end]))));
+                rest = &tail[end..];
+            }
+            _ => {
+                out.push((name, None));
+                rest = tail;
+            }
+        }
+    }
+}
+
+/// End of a value: the first separator outside parentheses.
+fn value_end(text: &str) -> usize {
+    let mut depth = 0usize;
+    for (i, b) in text.bytes().enumerate() {
+        match b {
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            b',' | b' ' | b'\t' | b'\r' | b'\n' if depth == 0 => return i,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// End of a parenthesis that opens at the start of `text`.
+fn balanced(text: &str) -> usize {
+    let mut depth = 0usize;
+    for (i, b) in text.bytes().enumerate() {
+        match b {
+            b'(' => depth += 1,
+            b')' => {
+                depth -= 1;
+                if depth == 0 {
+                    return i + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    text.len()
+}

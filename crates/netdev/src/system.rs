@@ -1,0 +1,196 @@
+//! `system`: any Ethernet device of the kernel, through AF_PACKET rings.
+//!
+//! The host keeps its device: addresses and flags stay as they are, and what the host sends through it by
+//! itself is not received here. A device may vanish and come back (a veth of a container): its queues stay,
+//! silent, and are bound to the new device of the same name as soon as [`Netdev::change_seq`] notices it.
+//!
+//! What was tried: see `examples/forward.rs`, which measures it.
+
+use crate::kernel::{self, Kernel, KernelDev};
+use crate::offload::{from_vnet, to_vnet};
+use base::Mac;
+use dpif::netdev::{DevError, Features, Link, Netdev, NetdevStats, RxQueue, TxCaps, TxQueue, TxResult};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::{Arc, Weak};
+use sys::packet::{PacketSocket, RxRing, TxRing};
+use wire::{Offload, Packet, PacketPool};
+
+/// Frames that wait in a receiving ring (4 MiB).
+const RX_SLOTS: usize = 2048;
+/// Frames that wait in a sending ring (1 MiB).
+const TX_SLOTS: usize = 512;
+
+/// The control side.
+#[derive(Debug)]
+pub struct SystemDev {
+    dev: KernelDev,
+    taken: bool,
+    bypass: bool,
+    /// The device that the sockets are bound to, and when that was looked at.
+    bound: Cell<u32>,
+    seen: Cell<u64>,
+    sockets: RefCell<Vec<Weak<PacketSocket>>>,
+}
+
+impl SystemDev {
+    /// Opens a device that exists.
+    pub(crate) fn open(name: &str, kernel: Arc<Kernel>) -> Result<SystemDev, DevError> {
+        let dev = KernelDev::new(name, kernel);
+        let (seen, info) = (dev.seq(), dev.info()?);
+        Ok(SystemDev {
+            dev,
+            taken: false,
+            bypass: false,
+            bound: Cell::new(info.index),
+            seen: Cell::new(seen),
+            sockets: RefCell::default(),
+        })
+    }
+
+    /// Binds the queues to the device that now has the name.
+    fn follow(&self) {
+        let Ok(info) = self.dev.info() else { return };
+        if info.index == self.bound.get() {
+            return;
+        }
+        let mut sockets = self.sockets.borrow_mut();
+        sockets.retain(|s| s.strong_count() > 0);
+        let ok = sockets.iter().filter_map(Weak::upgrade).all(|s| s.bind(info.index).is_ok());
+        // Otherwise it is gone again; its next appearance is another change.
+        if ok {
+            self.bound.set(info.index);
+        }
+    }
+
+    fn keep(&self, socket: &Arc<PacketSocket>) {
+        self.sockets.borrow_mut().push(Arc::downgrade(socket));
+    }
+}
+
+impl Netdev for SystemDev {
+    fn name(&self) -> &str {
+        &self.dev.name
+    }
+    fn kind(&self) -> &'static str {
+        "system"
+    }
+    fn rx_queues(&mut self) -> Result<Vec<Box<dyn RxQueue>>, DevError> {
+        if self.taken {
+            return Ok(Vec::new());
+        }
+        self.change_seq();
+        let info = self.dev.info()?;
+        let ring = RxRing::open(info.index, info.mtu, RX_SLOTS).map_err(|e| kernel::error(&e))?;
+        self.keep(ring.socket());
+        self.taken = true;
+        Ok(vec![Box::new(SystemRx { ring })])
+    }
+    fn tx_queue(&mut self) -> Result<Box<dyn TxQueue>, DevError> {
+        self.change_seq();
+        let index = self.dev.info()?.index;
+        let ring = TxRing::open(index, TX_SLOTS, self.bypass).map_err(|e| kernel::error(&e))?;
+        for s in ring.sockets() {
+            self.keep(s);
+        }
+        Ok(Box::new(SystemTx { ring }))
+    }
+    fn mac(&self) -> Result<Mac, DevError> {
+        self.dev.mac()
+    }
+    fn set_mac(&mut self, mac: Mac) -> Result<(), DevError> {
+        self.dev.set_mac(mac)
+    }
+    fn mtu(&self) -> Option<u32> {
+        self.dev.info().ok().map(|i| i.mtu)
+    }
+    fn set_mtu(&mut self, mtu: u32) -> Result<(), DevError> {
+        self.dev.set_mtu(mtu)
+    }
+    fn link(&self) -> Link {
+        self.dev.link()
+    }
+    fn set_admin_up(&mut self, up: bool) -> Result<(), DevError> {
+        self.dev.set_up(up)
+    }
+    fn features(&self) -> Features {
+        self.dev.features()
+    }
+    fn stats(&self) -> NetdevStats {
+        kernel::stats(&self.dev.stats())
+    }
+    fn ifindex(&self) -> Option<u32> {
+        self.dev.info().ok().map(|i| i.index)
+    }
+    fn status(&self) -> Vec<(String, String)> {
+        let mut s = self.dev.kernel.driver_status(&self.dev.name);
+        if !s.is_empty() {
+            s.extend(crate::no_offload_status());
+        }
+        s
+    }
+    fn set_options(&mut self, options: &BTreeMap<String, String>) -> Result<(), String> {
+        // Ours: go around the queueing discipline (and around captures) when sending; for queues taken later.
+        self.bypass = options.get("qdisc-bypass").is_some_and(|v| v == "true");
+        Ok(())
+    }
+    fn change_seq(&self) -> u64 {
+        let seq = self.dev.seq();
+        if self.seen.replace(seq) != seq {
+            self.follow();
+        }
+        seq
+    }
+}
+
+struct SystemRx {
+    ring: RxRing,
+}
+
+impl RxQueue for SystemRx {
+    fn recv(&mut self, max: usize, pool: &mut PacketPool, out: &mut Vec<Packet>) -> Result<usize, DevError> {
+        let mut n = 0;
+        while n < max {
+            let packet = self.ring.next(|f| {
+                let mut p = pool.take();
+                p.buf.fill(f.data);
+                let mut shift = 0;
+                if let Some((tpid, tci)) = f.vlan
+                    && f.data.len() >= 12
+                {
+                    shift = 4;
+                    let tag = p.buf.insert(12, 4);
+                    tag[..2].copy_from_slice(&tpid.to_be_bytes());
+                    tag[2..].copy_from_slice(&tci.to_be_bytes());
+                }
+                p.offload = from_vnet(&f.vnet, shift);
+                p
+            });
+            let Some(p) = packet else { break };
+            out.push(p);
+            n += 1;
+        }
+        Ok(n)
+    }
+    fn fd(&self) -> Option<i32> {
+        Some(self.ring.socket().as_fd().as_raw_fd())
+    }
+}
+
+struct SystemTx {
+    ring: TxRing,
+}
+
+impl TxQueue for SystemTx {
+    fn caps(&self) -> TxCaps {
+        TxCaps { csum: true, gso: true }
+    }
+    fn send(&mut self, frame: &[u8], offload: &Offload) {
+        self.ring.send(frame, &to_vnet(offload));
+    }
+    fn flush(&mut self) -> TxResult {
+        let s = self.ring.flush();
+        TxResult { sent: s.frames, bytes: s.bytes, dropped: s.dropped }
+    }
+}

@@ -1,0 +1,446 @@
+//! The event loop.
+//!
+//! [`Reactor::turn`] blocks until a descriptor is ready, a timer is due, another thread calls a [`Waker`], a
+//! signal arrives or an object asked to be run [`again`](Reactor::again), and says whose turn it is. Timers hang
+//! on the switch's clock: while it is stopped, only [`Reactor::warp`] makes them fire, and the loop sleeps.
+
+use crate::timers::Timers;
+use base::{Clock, Logger, Time};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+pub use sys::epoll::Interest;
+use sys::epoll::{self, Epoll};
+use sys::event::EventFd;
+use sys::signal::{Signal, Signals};
+
+/// Who an event is for: a component of the daemon, numbered by the daemon, and an object in it, numbered by
+/// the component. Everything that belongs to one object (descriptors, timer, wake-ups) shares its key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(u64);
+
+impl Key {
+    const INDEX_BITS: u32 = 48;
+    /// The reactor's own wake-up and signal descriptors.
+    const OWN: Key = Key(u64::MAX);
+
+    /// Object `index` (below 2^48) of component `component` (below 0xffff).
+    pub const fn new(component: u16, index: u64) -> Key {
+        Key((component as u64) << Self::INDEX_BITS | index & ((1 << Self::INDEX_BITS) - 1))
+    }
+
+    /// The component.
+    pub const fn component(self) -> u16 {
+        (self.0 >> Self::INDEX_BITS) as u16
+    }
+
+    /// The object within the component.
+    pub const fn index(self) -> u64 {
+        self.0 & ((1 << Self::INDEX_BITS) - 1)
+    }
+
+    /// Object `index` of the same component.
+    pub const fn sibling(self, index: u64) -> Key {
+        Key::new(self.component(), index)
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.component(), self.index())
+    }
+}
+
+/// Why an object's turn has come. Several reasons may come as one event or as several in a turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ready {
+    /// A descriptor is ready (or broken, which reading or writing will tell).
+    Io {
+        /// Reading does not block.
+        read: bool,
+        /// Writing does not block.
+        write: bool,
+    },
+    /// Its timer is due.
+    Timer,
+    /// A [`Waker`] was called.
+    Wake,
+    /// It asked to be run again.
+    Again,
+    /// A signal arrived.
+    Signal(Signal),
+    /// The clock was moved by a step of [`Reactor::warp`].
+    Warp {
+        /// That was the last step.
+        done: bool,
+    },
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Event {
+    /// The object.
+    pub key: Key,
+    /// The reason.
+    pub ready: Ready,
+}
+
+/// Makes the loop run an object, from any thread.
+#[derive(Clone, Debug)]
+pub struct Waker {
+    pending: Arc<AtomicBool>,
+    fd: EventFd,
+}
+
+impl Waker {
+    /// The object's turn comes soon. Cheap when it is already on the way; never blocks.
+    pub fn wake(&self) {
+        if !self.pending.swap(true, Ordering::AcqRel) {
+            self.fd.notify();
+        }
+    }
+}
+
+/// What the loop hangs on, given once.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// Where log records go.
+    pub log: Logger,
+    /// The directory for sockets with relative names.
+    pub rundir: PathBuf,
+}
+
+struct Warp {
+    key: Key,
+    left: Duration,
+    step: Duration,
+    busy_turns: u32,
+}
+
+/// The event loop of one control thread.
+pub struct Reactor {
+    clock: Clock,
+    now: Time,
+    env: Environment,
+    epoll: Epoll,
+    ready: Vec<epoll::Ready>,
+    timers: Timers,
+    again: Vec<Key>,
+    wake_fd: EventFd,
+    wakers: HashMap<Key, Arc<AtomicBool>>,
+    signals: Option<(Signals, Key)>,
+    warp: Option<Warp>,
+    next_unix_peer: u64,
+}
+
+/// The clock is moved on at the latest after so many turns in which there was something else to do.
+const MAX_BUSY_TURNS: u32 = 64;
+/// Token of the wake-up descriptor and of the signals.
+const OWN_TOKEN: u64 = Key::OWN.0;
+
+impl Reactor {
+    /// An empty loop on `clock`.
+    pub fn new(clock: Clock, env: Environment) -> io::Result<Reactor> {
+        let epoll = Epoll::new()?;
+        let wake_fd = EventFd::new()?;
+        epoll.add(&wake_fd, OWN_TOKEN, Interest::READ)?;
+        Ok(Reactor {
+            now: clock.now(),
+            clock,
+            env,
+            epoll,
+            ready: Vec::new(),
+            timers: Timers::default(),
+            again: Vec::new(),
+            wake_fd,
+            wakers: HashMap::new(),
+            signals: None,
+            warp: None,
+            next_unix_peer: 0,
+        })
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The time at which this turn began.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Where log records go.
+    pub fn log(&self) -> &Logger {
+        &self.env.log
+    }
+
+    /// The directory for sockets with relative names.
+    pub fn rundir(&self) -> &Path {
+        &self.env.rundir
+    }
+
+    /// Watches a descriptor for the object `key`, as long as it is ready (level-triggered). Closing the
+    /// descriptor ends it.
+    pub fn add(&self, fd: impl AsFd, key: Key, interest: Interest) -> io::Result<()> {
+        self.epoll.add(fd, key.0, interest)
+    }
+
+    /// As [`Reactor::add`], for a descriptor that is known by its number.
+    pub fn add_raw(&self, fd: i32, key: Key, interest: Interest) -> io::Result<()> {
+        self.epoll.add_raw(fd, key.0, interest)
+    }
+
+    /// Changes what a descriptor is watched for.
+    pub fn modify(&self, fd: impl AsFd, key: Key, interest: Interest) -> io::Result<()> {
+        self.epoll.modify(fd, key.0, interest)
+    }
+
+    /// Stops watching a descriptor.
+    pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
+        self.epoll.remove(fd)
+    }
+
+    /// As [`Reactor::remove`], by number.
+    pub fn remove_raw(&self, fd: i32) -> io::Result<()> {
+        self.epoll.remove_raw(fd)
+    }
+
+    /// Sets the timer of `key`, which has one; `Time::NEVER` clears it.
+    pub fn set_timer(&mut self, key: Key, at: Time) {
+        self.timers.set(key, at);
+    }
+
+    /// When the timer of `key` is due.
+    pub fn timer(&self, key: Key) -> Time {
+        self.timers.deadline(key)
+    }
+
+    /// Runs `key` once more in the next turn: for an object that stopped with work left, to let others have
+    /// their turn.
+    pub fn again(&mut self, key: Key) {
+        self.again.push(key);
+    }
+
+    /// A handle by which other threads have `key` run.
+    pub fn waker(&mut self, key: Key) -> Waker {
+        let pending = self.wakers.entry(key).or_default().clone();
+        Waker { pending, fd: self.wake_fd.clone() }
+    }
+
+    /// Makes the wakers of `key` idle.
+    pub fn drop_waker(&mut self, key: Key) {
+        self.wakers.remove(&key);
+    }
+
+    /// Tells `key` of signals from now on.
+    pub fn watch_signals(&mut self, signals: &[Signal], key: Key) -> io::Result<()> {
+        let signals = Signals::new(signals)?;
+        self.epoll.add(&signals, OWN_TOKEN, Interest::READ)?;
+        self.signals = Some((signals, key));
+        Ok(())
+    }
+
+    /// Moves the clock on by `total` in steps of `step`, letting everything run between steps; tells `key` of
+    /// each step.
+    pub fn warp(&mut self, total: Duration, step: Duration, key: Key) {
+        self.warp = Some(Warp { key, left: total, step: step.max(Duration::from_millis(1)), busy_turns: 0 });
+    }
+
+    /// Whether a warp is under way.
+    pub fn warping(&self) -> bool {
+        self.warp.is_some()
+    }
+
+    /// A number for the name of a connection whose peer has none.
+    pub(crate) fn unix_peer(&mut self) -> u64 {
+        let n = self.next_unix_peer;
+        self.next_unix_peer += 1;
+        n
+    }
+
+    /// Blocks until something is to be done, and appends it to `events`.
+    pub fn turn(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+        let timeout = if !self.again.is_empty() || self.warp.is_some() || !events.is_empty() {
+            Some(Duration::ZERO)
+        } else {
+            match self.timers.next() {
+                Time::NEVER => None,
+                at => {
+                    self.now = self.clock.now();
+                    match at.since(self.now) {
+                        Duration::ZERO => Some(Duration::ZERO),
+                        _ if self.clock.is_stopped() => None,
+                        wait => Some(wait),
+                    }
+                }
+            }
+        };
+        self.gather(timeout, events)
+    }
+
+    /// As [`Reactor::turn`], but blocks for at most `limit` of real time. False if nothing came.
+    pub fn turn_within(&mut self, limit: Duration, events: &mut Vec<Event>) -> io::Result<bool> {
+        let mut timeout = limit;
+        if !self.again.is_empty() || self.warp.is_some() {
+            timeout = Duration::ZERO;
+        }
+        let at = self.timers.next();
+        if at != Time::NEVER {
+            let wait = at.since(self.clock.now());
+            if wait.is_zero() || !self.clock.is_stopped() {
+                timeout = timeout.min(wait);
+            }
+        }
+        let before = events.len();
+        self.gather(Some(timeout), events)?;
+        Ok(events.len() > before)
+    }
+
+    fn gather(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        let before = events.len();
+        self.ready.clear();
+        self.epoll.wait(timeout, &mut self.ready)?;
+        self.now = self.clock.now();
+        events.extend(self.again.drain(..).map(|key| Event { key, ready: Ready::Again }));
+        let mut own = false;
+        for r in &self.ready {
+            if r.token == OWN_TOKEN {
+                own = true;
+            } else {
+                let ready = Ready::Io { read: r.readable || r.hangup, write: r.writable || r.hangup };
+                events.push(Event { key: Key(r.token), ready });
+            }
+        }
+        if own {
+            self.own_descriptors(events)?;
+        }
+        self.expire(events);
+        if let Some(warp) = &mut self.warp {
+            warp.busy_turns += 1;
+            if events.len() == before || warp.busy_turns >= MAX_BUSY_TURNS {
+                self.step(events);
+            }
+        }
+        Ok(())
+    }
+
+    fn own_descriptors(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+        if self.wake_fd.drain() {
+            let mut keys: Vec<Key> = self
+                .wakers
+                .iter()
+                .filter(|(_, pending)| pending.swap(false, Ordering::AcqRel))
+                .map(|(&key, _)| key)
+                .collect();
+            keys.sort_unstable();
+            events.extend(keys.into_iter().map(|key| Event { key, ready: Ready::Wake }));
+        }
+        if let Some((signals, key)) = &self.signals {
+            while let Some(signal) = signals.next()? {
+                events.push(Event { key: *key, ready: Ready::Signal(signal) });
+            }
+        }
+        Ok(())
+    }
+
+    fn expire(&mut self, events: &mut Vec<Event>) {
+        while let Some(key) = self.timers.pop(self.now) {
+            events.push(Event { key, ready: Ready::Timer });
+        }
+    }
+
+    fn step(&mut self, events: &mut Vec<Event>) {
+        let Some(warp) = &mut self.warp else { return };
+        let step = warp.step.min(warp.left);
+        self.clock.warp(step);
+        warp.left -= step;
+        warp.busy_turns = 0;
+        let (key, done) = (warp.key, warp.left.is_zero());
+        if done {
+            self.warp = None;
+        }
+        self.now = self.clock.now();
+        self.expire(events);
+        events.push(Event { key, ready: Ready::Warp { done } });
+    }
+}
+
+/// A pair of connected descriptors, for tests and for talking to oneself.
+pub fn socketpair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (a, b) = std::os::unix::net::UnixStream::pair()?;
+    a.set_nonblocking(true)?;
+    b.set_nonblocking(true)?;
+    Ok((a.into(), b.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    fn reactor(clock: &Clock) -> Reactor {
+        Reactor::new(clock.clone(), Environment::default()).unwrap()
+    }
+
+    #[test]
+    fn keys() {
+        let k = Key::new(7, 12345);
+        assert_eq!((k.component(), k.index()), (7, 12345));
+        assert_eq!(k.sibling(3), Key::new(7, 3));
+    }
+
+    #[test]
+    fn io_timers_wakers() {
+        let clock = Clock::real();
+        let mut r = reactor(&clock);
+        let (a, mut b) = UnixStream::pair().unwrap();
+        r.add(&a, Key::new(1, 1), Interest::READ).unwrap();
+        let mut ev = Vec::new();
+        b.write_all(b"x").unwrap();
+        r.turn(&mut ev).unwrap();
+        assert_eq!(ev, [Event { key: Key::new(1, 1), ready: Ready::Io { read: true, write: false } }]);
+        r.remove(&a).unwrap();
+
+        ev.clear();
+        r.set_timer(Key::new(2, 2), clock.now() + Duration::from_millis(5));
+        r.turn(&mut ev).unwrap();
+        assert_eq!(ev, [Event { key: Key::new(2, 2), ready: Ready::Timer }]);
+
+        ev.clear();
+        let w = r.waker(Key::new(3, 3));
+        let t = std::thread::spawn(move || w.wake());
+        r.turn(&mut ev).unwrap();
+        t.join().unwrap();
+        assert_eq!(ev, [Event { key: Key::new(3, 3), ready: Ready::Wake }]);
+
+        ev.clear();
+        r.again(Key::new(4, 4));
+        r.turn(&mut ev).unwrap();
+        assert_eq!(ev, [Event { key: Key::new(4, 4), ready: Ready::Again }]);
+    }
+
+    #[test]
+    fn a_stopped_clock_does_not_spin_and_a_warp_moves_it() {
+        let clock = Clock::simulated();
+        let mut r = reactor(&clock);
+        let start = clock.now();
+        r.set_timer(Key::new(1, 1), start + Duration::from_millis(250));
+        let mut ev = Vec::new();
+        assert!(!r.turn_within(Duration::from_millis(5), &mut ev).unwrap());
+        r.warp(Duration::from_millis(300), Duration::from_millis(100), Key::new(9, 9));
+        let mut seen = Vec::new();
+        while r.warping() {
+            ev.clear();
+            r.turn(&mut ev).unwrap();
+            seen.extend(ev.iter().map(|e| (e.key.component(), (clock.now() - start).as_millis(), e.ready)));
+        }
+        let step = |ms, done| (9, ms, Ready::Warp { done });
+        assert_eq!(seen, [step(100, false), step(200, false), (1, 300, Ready::Timer), step(300, true)]);
+    }
+}

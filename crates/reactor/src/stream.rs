@@ -1,0 +1,530 @@
+//! Byte streams: active and passive, TCP and unix, non-blocking.
+//!
+//! A [`Stream`] is a socket that may still be connecting. A [`Channel`] adds the buffers: input is read in large
+//! pieces, output is queued and written once per turn with one system call for many messages, and what the peer
+//! does not take is counted, so that owners can stop producing ([`Channel::queued`]) or reading
+//! ([`Channel::pause`]).
+
+use crate::errno;
+use crate::event::{Interest, Key, Reactor, Waker};
+use crate::target::{self, Active, Host, Passive, Service};
+use base::{Time, error, info};
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+use sys::socket::{self, Connect};
+
+/// How a stream is marked and what it carries.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The protocol, for the default port.
+    pub service: Service,
+    /// The DSCP of its packets; `None` leaves it to the system.
+    pub dscp: Option<u8>,
+}
+
+impl Options {
+    /// The JSON-RPC of the database.
+    pub const OVSDB: Options = Options { service: Service::Ovsdb, dscp: None };
+    /// OpenFlow, marked as network control by default.
+    pub const OPENFLOW: Options = Options { service: Service::OpenFlow, dscp: None };
+}
+
+enum Sock {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    /// A host name is being looked up by a thread of its own.
+    Resolving(mpsc::Receiver<io::Result<SocketAddr>>),
+}
+
+/// A socket that is connected or about to be.
+pub struct Stream {
+    name: String,
+    key: Key,
+    sock: Sock,
+    connected: bool,
+    dscp: Option<u8>,
+    interest: Interest,
+    peer: Option<SocketAddr>,
+    local: Option<SocketAddr>,
+}
+
+impl Stream {
+    /// Begins a connection to `name` (`tcp:HOST[:PORT]`, `unix:FILE`). Never blocks.
+    pub fn connect(r: &mut Reactor, key: Key, name: &str, options: Options) -> io::Result<Stream> {
+        let target = target::active(name, options.service, r.rundir(), r.log())?;
+        let (sock, connected) = match target {
+            Active::Tcp(to) => tcp(to, options.dscp)?,
+            Active::Unix(path) => {
+                let (s, c) = socket::unix_connect(&path)?;
+                (Sock::Unix(s), c == Connect::Done)
+            }
+            Active::TcpName(host, port) => {
+                let waker = r.waker(key);
+                (Sock::Resolving(resolve(host, port, waker)?), false)
+            }
+        };
+        Self::register(r, name.to_string(), key, sock, connected, options.dscp)
+    }
+
+    /// Takes a connected socket that does not block.
+    pub fn from_unix(r: &mut Reactor, key: Key, name: String, socket: UnixStream) -> io::Result<Stream> {
+        socket.set_nonblocking(true)?;
+        Self::register(r, name, key, Sock::Unix(socket), true, None)
+    }
+
+    fn from_tcp(r: &mut Reactor, key: Key, socket: TcpStream, dscp: Option<u8>) -> io::Result<Stream> {
+        socket.set_nonblocking(true)?;
+        let peer = socket.peer_addr()?;
+        let name = format!("tcp:{}:{}", Host(peer.ip()), peer.port());
+        if let Some(dscp) = dscp {
+            let _ = socket::set_dscp(&socket, peer.is_ipv6(), dscp);
+        }
+        let _ = socket::set_nodelay(&socket);
+        Self::register(r, name, key, Sock::Tcp(socket), true, dscp)
+    }
+
+    fn register(
+        r: &Reactor,
+        name: String,
+        key: Key,
+        sock: Sock,
+        connected: bool,
+        dscp: Option<u8>,
+    ) -> io::Result<Stream> {
+        let interest = if connected { Interest::READ } else { Interest::WRITE };
+        let mut s = Stream { name, key, sock, connected, dscp, interest, peer: None, local: None };
+        s.note_addresses();
+        if let Some(fd) = s.fd() {
+            r.add(fd, key, interest)?;
+        }
+        Ok(s)
+    }
+
+    /// The name it was opened by, or that of its peer.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Under which its events come.
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// Whether it is connected.
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// The peer's address, over TCP.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// Our address, over TCP.
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.local
+    }
+
+    /// Goes on with connecting: true when connected.
+    pub fn poll_connect(&mut self, r: &mut Reactor) -> io::Result<bool> {
+        if let Sock::Resolving(answer) = &self.sock {
+            let to = match answer.try_recv() {
+                Ok(answer) => answer?,
+                Err(mpsc::TryRecvError::Empty) => return Ok(false),
+                Err(mpsc::TryRecvError::Disconnected) => return Err(errno::os(libc::EIO)),
+            };
+            r.drop_waker(self.key);
+            let (sock, connected) = tcp(to, self.dscp)?;
+            self.sock = sock;
+            self.connected = connected;
+            self.interest = if connected { Interest::READ } else { Interest::WRITE };
+            if let Some(fd) = self.fd() {
+                r.add(fd, self.key, self.interest)?;
+            }
+        } else if !self.connected {
+            let Some(fd) = self.fd() else { return Ok(false) };
+            self.connected = socket::connect_result(fd)? == Connect::Done;
+        }
+        if self.connected {
+            self.note_addresses();
+            self.watch(r, Interest::READ)?;
+        }
+        Ok(self.connected)
+    }
+
+    /// Watches for `interest` from now on.
+    pub fn watch(&mut self, r: &Reactor, interest: Interest) -> io::Result<()> {
+        if self.interest != interest {
+            if let Some(fd) = self.fd() {
+                r.modify(fd, self.key, interest)?;
+            }
+            self.interest = interest;
+        }
+        Ok(())
+    }
+
+    /// Reads what is there; 0 bytes means that the peer has closed.
+    pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match &mut self.sock {
+            Sock::Tcp(s) => s.read(buf),
+            Sock::Unix(s) => s.read(buf),
+            Sock::Resolving(_) => Err(errno::os(libc::EAGAIN)),
+        }
+    }
+
+    /// Writes as much as fits.
+    pub fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match &mut self.sock {
+            Sock::Tcp(s) => s.write_vectored(parts),
+            Sock::Unix(s) => s.write_vectored(parts),
+            Sock::Resolving(_) => Err(errno::os(libc::EAGAIN)),
+        }
+    }
+
+    /// The socket's descriptor, once there is one.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.sock {
+            Sock::Tcp(s) => Some(s.as_fd()),
+            Sock::Unix(s) => Some(s.as_fd()),
+            Sock::Resolving(_) => None,
+        }
+    }
+
+    fn note_addresses(&mut self) {
+        if let (true, Sock::Tcp(s)) = (self.connected, &self.sock) {
+            (self.peer, self.local) = (s.peer_addr().ok(), s.local_addr().ok());
+        }
+    }
+}
+
+fn tcp(to: SocketAddr, dscp: Option<u8>) -> io::Result<(Sock, bool)> {
+    let (s, c) = socket::tcp_connect(to, dscp)?;
+    let _ = socket::set_nodelay(&s);
+    Ok((Sock::Tcp(s), c == Connect::Done))
+}
+
+fn resolve(host: String, port: u16, waker: Waker) -> io::Result<mpsc::Receiver<io::Result<SocketAddr>>> {
+    let (send, receive) = mpsc::channel();
+    std::thread::Builder::new().name("dns_resolve".to_string()).spawn(move || {
+        let answer = match (host.as_str(), port).to_socket_addrs() {
+            Ok(mut all) => all.next().ok_or_else(|| errno::os(libc::EAFNOSUPPORT)),
+            // As the operating system says of an address that it cannot make sense of.
+            Err(_) => Err(errno::os(libc::EAFNOSUPPORT)),
+        };
+        // The stream may be gone by now.
+        let _ = send.send(answer);
+        waker.wake();
+    })?;
+    Ok(receive)
+}
+
+/// A stream with buffers.
+pub struct Channel {
+    stream: Stream,
+    input: Vec<u8>,
+    taken: usize,
+    output: VecDeque<Vec<u8>>,
+    written: usize,
+    queued: usize,
+    paused: bool,
+    sent: u64,
+    received: u64,
+}
+
+impl Channel {
+    /// Bytes read by one [`Channel::fill`] at most.
+    pub const READ_SIZE: usize = 64 * 1024;
+    /// Smaller pieces of output are gathered into pieces of about this size.
+    const CHUNK: usize = 32 * 1024;
+    /// Pieces handed to the kernel at once.
+    const VECTORS: usize = 32;
+
+    /// Wraps a stream.
+    pub fn new(stream: Stream) -> Channel {
+        Channel {
+            stream,
+            input: Vec::new(),
+            taken: 0,
+            output: VecDeque::new(),
+            written: 0,
+            queued: 0,
+            paused: false,
+            sent: 0,
+            received: 0,
+        }
+    }
+
+    /// Begins a connection.
+    pub fn connect(r: &mut Reactor, key: Key, name: &str, options: Options) -> io::Result<Channel> {
+        Ok(Channel::new(Stream::connect(r, key, name, options)?))
+    }
+
+    /// The stream.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// The stream's name.
+    pub fn name(&self) -> &str {
+        self.stream.name()
+    }
+
+    /// Goes on with connecting: true when connected.
+    pub fn poll_connect(&mut self, r: &mut Reactor) -> io::Result<bool> {
+        if self.stream.is_connected() {
+            return Ok(true);
+        }
+        let connected = self.stream.poll_connect(r)?;
+        if connected {
+            self.watch(r)?;
+        }
+        Ok(connected)
+    }
+
+    /// Reads once. True if bytes came, false if there are none now; the end of the stream is an error
+    /// ([`errno::eof`]).
+    pub fn fill(&mut self) -> io::Result<bool> {
+        if self.paused {
+            return Ok(false);
+        }
+        if self.taken > 0 {
+            self.input.drain(..self.taken);
+            self.taken = 0;
+        }
+        let old = self.input.len();
+        self.input.resize(old + Self::READ_SIZE, 0);
+        let result = self.stream.read(&mut self.input[old..]);
+        self.input.truncate(old + *result.as_ref().unwrap_or(&0));
+        match result {
+            Ok(0) => Err(errno::eof()),
+            Ok(n) => {
+                self.received += n as u64;
+                Ok(true)
+            }
+            Err(e) if errno::is_again(&e) => {
+                if self.input.is_empty() {
+                    // Thousands of idle connections should not keep a buffer each.
+                    self.input = Vec::new();
+                }
+                Ok(false)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Bytes read and not consumed.
+    pub fn input(&self) -> &[u8] {
+        &self.input[self.taken..]
+    }
+
+    /// Drops the first `n` bytes of the input.
+    pub fn consume(&mut self, n: usize) {
+        self.taken = (self.taken + n).min(self.input.len());
+        if self.taken == self.input.len() {
+            self.input.clear();
+            self.taken = 0;
+        }
+    }
+
+    /// Queues bytes. They are written at the latest in the next turn, when the owner's events make it call
+    /// [`Channel::flush`].
+    pub fn send(&mut self, r: &mut Reactor, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.queued == 0 {
+            r.again(self.stream.key);
+        }
+        self.queued += bytes.len();
+        match self.output.back_mut() {
+            Some(last) if last.len() + bytes.len() <= Self::CHUNK => last.extend_from_slice(&bytes),
+            _ => self.output.push_back(bytes),
+        }
+    }
+
+    /// Writes what the peer takes.
+    pub fn flush(&mut self, r: &Reactor) -> io::Result<()> {
+        if !self.stream.is_connected() {
+            return Ok(());
+        }
+        while self.queued > 0 {
+            let mut parts = [IoSlice::new(&[]); Self::VECTORS];
+            let mut n = 0;
+            for (part, chunk) in parts.iter_mut().zip(&self.output) {
+                *part = IoSlice::new(if n == 0 { &chunk[self.written..] } else { chunk });
+                n += 1;
+            }
+            match self.stream.write(&parts[..n]) {
+                Ok(written) => self.advance(written),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if errno::is_again(&e) => break,
+                Err(e) => return Err(e),
+            }
+        }
+        self.watch(r)
+    }
+
+    /// Bytes queued and not yet taken by the kernel.
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Bytes written and read since the beginning.
+    pub fn traffic(&self) -> (u64, u64) {
+        (self.sent, self.received)
+    }
+
+    /// Stops reading (the peer will feel it), or goes on.
+    pub fn pause(&mut self, r: &Reactor, paused: bool) -> io::Result<()> {
+        self.paused = paused;
+        self.watch(r)
+    }
+
+    fn advance(&mut self, mut n: usize) {
+        self.sent += n as u64;
+        self.queued -= n;
+        while let Some(first) = self.output.front() {
+            let rest = first.len() - self.written;
+            if n < rest {
+                self.written += n;
+                return;
+            }
+            n -= rest;
+            self.written = 0;
+            self.output.pop_front();
+        }
+    }
+
+    fn watch(&mut self, r: &Reactor) -> io::Result<()> {
+        if !self.stream.is_connected() {
+            return Ok(());
+        }
+        self.stream.watch(r, Interest { read: !self.paused, write: self.queued > 0 })
+    }
+}
+
+enum ListenSock {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+/// A socket that waits for connections.
+pub struct Listener {
+    name: String,
+    key: Key,
+    sock: ListenSock,
+    dscp: Option<u8>,
+    resting: bool,
+}
+
+impl Listener {
+    /// Permissions of a socket in the file system, before the umask.
+    const MODE: u32 = 0o770;
+    /// How long to wait with accepting when the process has too many files open.
+    const REST: Duration = Duration::from_secs(1);
+
+    /// Listens at `name` (`ptcp:[PORT][:IP]`, `punix:FILE`). The key's timer belongs to the listener.
+    pub fn open(r: &Reactor, key: Key, name: &str, options: Options) -> io::Result<Listener> {
+        let log = r.log();
+        let sock = match target::passive(name, options.service, r.rundir(), log)? {
+            Passive::Tcp(at) => {
+                let text = name.split_once(':').map_or(name, |(_, rest)| rest);
+                let socket = socket::tcp_listen(at, options.dscp)
+                    .inspect_err(|e| error!(log, "socket_util", "{text}: bind: {}", errno::text(e)))?;
+                if at.port() == 0 {
+                    let port = socket.local_addr()?.port();
+                    info!(log, "socket_util", "{text}: listening on port {port}");
+                }
+                ListenSock::Tcp(socket)
+            }
+            Passive::Unix(path) => {
+                let socket = socket::unix_listen(&path, Self::MODE).inspect_err(|e| {
+                    error!(log, "stream_unix", "{}: binding failed: {}", path.display(), errno::text(e));
+                })?;
+                ListenSock::Unix(socket, path)
+            }
+        };
+        let l = Listener { name: name.to_string(), key, sock, dscp: options.dscp, resting: false };
+        r.add(l.fd(), key, Interest::READ)?;
+        Ok(l)
+    }
+
+    /// The name it was opened by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The TCP port it listens on.
+    pub fn port(&self) -> Option<u16> {
+        match &self.sock {
+            ListenSock::Tcp(s) => s.local_addr().ok().map(|a| a.port()),
+            ListenSock::Unix(..) => None,
+        }
+    }
+
+    /// The next connection, if there is one, whose events will come under `key`.
+    pub fn accept(&mut self, r: &mut Reactor, key: Key) -> io::Result<Option<Stream>> {
+        if self.resting {
+            self.resting = false;
+            r.modify(self.fd(), self.key, Interest::READ)?;
+        }
+        let accepted = match &self.sock {
+            ListenSock::Tcp(s) => s.accept().map(|(s, _)| Sock::Tcp(s)),
+            ListenSock::Unix(s, _) => s.accept().map(|(s, _)| Sock::Unix(s)),
+        };
+        let stream = match accepted {
+            Ok(Sock::Tcp(s)) => Stream::from_tcp(r, key, s, self.dscp),
+            Ok(Sock::Unix(s)) => {
+                let name = format!("unix#{}", r.unix_peer());
+                Stream::from_unix(r, key, name, s)
+            }
+            Ok(Sock::Resolving(_)) => return Ok(None),
+            Err(e) => Err(e),
+        };
+        match stream {
+            Ok(s) => Ok(Some(s)),
+            Err(e) if errno::is_again(&e) => Ok(None),
+            // The peer has gone away already.
+            Err(e) if matches!(e.raw_os_error(), Some(libc::ECONNABORTED | libc::ENOTCONN)) => {
+                r.again(self.key);
+                Ok(None)
+            }
+            Err(e) => {
+                self.resting = true;
+                r.modify(self.fd(), self.key, Interest::NONE)?;
+                r.set_timer(self.key, r.now() + Self::REST);
+                Err(e)
+            }
+        }
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match &self.sock {
+            ListenSock::Tcp(s) => s.as_fd(),
+            ListenSock::Unix(s, _) => s.as_fd(),
+        }
+    }
+
+    /// Stops listening and forgets the key's timer.
+    pub fn close(self, r: &mut Reactor) {
+        r.set_timer(self.key, Time::NEVER);
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let ListenSock::Unix(_, path) = &self.sock {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;
