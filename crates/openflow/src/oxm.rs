@@ -291,7 +291,7 @@ fn put_field(out: &mut Vec<u8>, m: &Match, field: Field, version: Version) {
         Field::NW_TOS => put_entry(out, field, version, value, Value::MAX),
         Field::VLAN_TCI if oxm => put_vlan(out, value as u16, mask as u16, version),
         Field::PACKET_TYPE if value == 0 && has_ethernet(m) => {}
-        _ if crate::prereq::satisfied(field, m) => put_entry(out, field, version, value, mask),
+        _ if field.prereq_met_by(m) => put_entry(out, field, version, value, mask),
         _ => {}
     }
 }
@@ -448,14 +448,14 @@ fn to_value(bytes: &[u8]) -> Value {
 
 fn set_tun_metadata(m: &mut Match, n: u8, e: &Entry<'_>, cx: &MatchCx<'_>) -> Decode<()> {
     if let (None, Some(t)) = (&m.tun, cx.tun) {
-        m.tun = Some(Arc::new(t.clone()));
+        m.tun = Some(Arc::new(*t));
     }
-    let mut layout = m.tun.as_deref().cloned().unwrap_or_default();
+    let mut layout = m.tun.as_deref().copied().unwrap_or_default();
     if layout.len_of(n) == 0 {
         if cx.tun.is_some() {
             return Err(OfpErr::NXFMFC_INVALID_TLV_FIELD.into());
         }
-        layout.add(n, e.value.len()).ok_or(OfpErr::OFPBMC_BAD_LEN)?;
+        layout.allot(n, e.value.len()).ok_or(OfpErr::OFPBMC_BAD_LEN)?;
     }
     let len = layout.len_of(n);
     if e.value.len() != len {
@@ -487,7 +487,7 @@ fn apply_entry(m: &mut Match, e: &Entry<'_>, field: Field, cx: &MatchCx<'_>) -> 
     if cx.pipeline_only && !crate::prereq::is_pipeline(field) {
         return Err(OfpErr::OFPBRC_PIPELINE_FIELDS_ONLY.into());
     }
-    if !crate::prereq::satisfied(field, m) {
+    if !field.prereq_met_by(m) {
         return Err(OfpErr::OFPBMC_BAD_PREREQ.into());
     }
     if m.get(field).1 != 0 && !shares_bits(field) {

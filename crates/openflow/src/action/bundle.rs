@@ -4,9 +4,13 @@ use base::OfPort;
 use crate::buf::DecodeError;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
 use flow::Subfield;
+use std::fmt::Write;
 use super::Action;
 use super::multipath::HashFields;
+use super::multipath::atoi;
 use super::output::port16;
 use super::wire::{Dec, Enc};
 use super::wire::{MODULE, ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
@@ -125,4 +129,83 @@ impl Bundle {
             }
         });
     }
+}
+
+impl BundleAlgorithm {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            BundleAlgorithm::ActiveBackup => "active_backup",
+            BundleAlgorithm::Hrw => "hrw",
+        }
+    }
+}
+
+impl Bundle {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        f.paren(if self.dst.is_some() { "bundle_load(" } else { "bundle(" });
+        let _ = write!(f, "{},{},{},ofport,", self.fields.name(), self.basis, self.algorithm.name());
+        if let Some(dst) = self.dst {
+            f.subfield(dst);
+            f.put(",");
+        }
+        f.param("members:");
+        for (i, p) in self.members.iter().enumerate() {
+            if i > 0 {
+                f.put(",");
+            }
+            f.port(*p);
+        }
+        f.paren(")");
+    }
+}
+
+pub(super) fn parse(s: &str, load: bool, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    let mut rest = s;
+    let sep = [',', ' '];
+    let few = || format!("{s}: not enough arguments to bundle action");
+    let mut next = |seps: &[char]| lex::token(&mut rest, seps);
+    let (fields, basis, algorithm, kind) = (next(&sep), next(&sep), next(&sep), next(&sep));
+    let dst = if load { next(&sep) } else { None };
+    let delimiter = next(&[',', ' ', ':']);
+    let (Some(fields), Some(basis), Some(algorithm), Some(kind), Some(delimiter)) =
+        (fields, basis, algorithm, kind, delimiter)
+    else {
+        return Err(few());
+    };
+    if !["members", "slaves"].contains(&delimiter) {
+        return Err(format!("{s}: missing member delimiter, expected `members', got `{delimiter}'"));
+    }
+    let fields = HashFields::from_name(fields).ok_or_else(|| format!("{s}: unknown fields `{fields}'"))?;
+    let algorithm = [BundleAlgorithm::ActiveBackup, BundleAlgorithm::Hrw]
+        .into_iter()
+        .find(|a| a.name().eq_ignore_ascii_case(algorithm))
+        .ok_or_else(|| format!("{s}: unknown algorithm `{algorithm}'"))?;
+    if !kind.eq_ignore_ascii_case("ofport") {
+        return Err(format!("{s}: unknown member_type `{kind}'"));
+    }
+    let mut members = Vec::new();
+    while let Some(m) = lex::token(&mut rest, &[',', ' ', '[', ']']) {
+        if members.len() >= usize::from(MAX_MEMBERS) {
+            return Err(format!("{s}: too many members"));
+        }
+        members.push(cx.port(m).ok_or_else(|| format!("{m}: bad port number"))?);
+    }
+    let dst = match dst {
+        None => None,
+        Some(d) => {
+            let sub = cx.subfield(d)?;
+            if crate::oxm::header_for(sub.field, crate::Version::V10).experimenter != 0 {
+                return Err(format!("{s}: experimenter OXM field '{d}' not supported"));
+            }
+            Some(sub)
+        }
+    };
+    Ok(Action::Bundle(Box::new(Bundle {
+        fields,
+        basis: atoi(basis) as u16,
+        algorithm,
+        dst,
+        members: members.into(),
+    })))
 }

@@ -2,6 +2,8 @@
 
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
 use flow::Subfield;
 use super::Action;
 use super::wire::{Dec, Enc};
@@ -35,4 +37,14 @@ impl CheckPktLarger {
             o.zeros(6);
         });
     }
+}
+
+pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    let (len, dst) = s.split_once("->").ok_or_else(|| format!("{s}: missing `->'"))?;
+    let pkt_len = lex::u16_named(len.trim_end_matches(')'), "(null)")?;
+    let dst = cx.subfield(dst)?;
+    if dst.n_bits != 1 {
+        return Err("Only 1-bit destination field is allowed".to_string());
+    }
+    Ok(Action::CheckPktLarger(CheckPktLarger { pkt_len, dst }))
 }

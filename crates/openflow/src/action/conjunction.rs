@@ -33,3 +33,24 @@ impl Conjunction {
         });
     }
 }
+
+pub(super) fn parse(s: &str) -> Result<Action, String> {
+    let syntax = || "\"conjunction\" syntax is \"conjunction(id,i/n)\"".to_string();
+    let (id, rest) = s.split_once(',').ok_or_else(syntax)?;
+    let (clause, n) = rest.split_once('/').ok_or_else(syntax)?;
+    let id = id.trim().parse::<u32>().map_err(|_| syntax())?;
+    let clause = clause.trim().parse::<u8>().map_err(|_| syntax())?;
+    let n_clauses = n.trim().parse::<u8>().map_err(|_| syntax())?;
+    let error = if n_clauses < 2 {
+        "conjunction must have at least 2 clauses"
+    } else if n_clauses > 64 {
+        "conjunction must have at most 64 clauses"
+    } else if clause < 1 {
+        "clause index must be positive"
+    } else if clause > n_clauses {
+        "clause index must be less than or equal to number of clauses"
+    } else {
+        return Ok(Action::Conjunction(Conjunction { id, clause: clause - 1, n_clauses }));
+    };
+    Err(error.to_string())
+}

@@ -1,10 +1,15 @@
 //! `controller`: send the packet to controllers as a packet-in.
 
+use base::OfPort;
 use crate::buf::Reader;
 use crate::buf::{Decode, Put};
 use crate::msg::PacketInReason;
 use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
+use std::fmt::Write;
 use super::Action;
+use super::Output;
 use super::wire::{Dec, Enc};
 
 /// Send the packet to the controllers whose connection id is `controller_id`.
@@ -131,4 +136,113 @@ impl Controller {
             }
         });
     }
+}
+
+impl PacketInReason {
+    /// Its name in the text of actions and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            PacketInReason::NoMatch => "no_match",
+            PacketInReason::Action => "action",
+            PacketInReason::InvalidTtl => "invalid_ttl",
+            PacketInReason::ActionSet => "action_set",
+            PacketInReason::Group => "group",
+            PacketInReason::PacketOut => "packet_out",
+            PacketInReason::ExplicitMiss | PacketInReason::ImplicitMiss => "",
+        }
+    }
+
+    /// From its name or number.
+    pub fn from_text(s: &str) -> Option<PacketInReason> {
+        if let Some(n) = lex::c_int(s) {
+            return usize::try_from(n).ok().and_then(|n| REASONS[..6].get(n)).copied();
+        }
+        REASONS[..6].iter().copied().find(|r| r.name().eq_ignore_ascii_case(s))
+    }
+}
+
+impl Controller {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        let plain = self.reason == PacketInReason::Action
+            && self.controller_id == 0
+            && self.userdata.is_empty()
+            && !self.pause
+            && self.meter_id.is_none();
+        if plain {
+            f.special("CONTROLLER:");
+            let _ = write!(f, "{}", self.max_len);
+            return;
+        }
+        f.paren("controller(");
+        let mut first = true;
+        let mut item = |f: &mut Fmt<'_>, name: &str| {
+            if !first {
+                f.put(",");
+            }
+            first = false;
+            f.param(name);
+        };
+        if self.reason != PacketInReason::Action {
+            item(f, "reason=");
+            f.put(self.reason.name());
+        }
+        if self.max_len != u16::MAX {
+            item(f, "max_len=");
+            let _ = write!(f, "{}", self.max_len);
+        }
+        if self.controller_id != 0 {
+            item(f, "id=");
+            let _ = write!(f, "{}", self.controller_id);
+        }
+        if !self.userdata.is_empty() {
+            item(f, "userdata=");
+            super::text::format_hex(f, &self.userdata);
+        }
+        if self.pause {
+            item(f, "pause");
+        }
+        if let Some(m) = self.meter_id {
+            item(f, "meter_id=");
+            let _ = write!(f, "{m}");
+        }
+        f.paren(")");
+    }
+}
+
+pub(super) fn parse(s: &str, _delimiter: Option<char>, _cx: &mut TextCx<'_>) -> Result<Action, String> {
+    let mut c = Controller::default();
+    if s.is_empty() || s.starts_with(|c: char| c.is_ascii_digit()) {
+        if !s.is_empty() {
+            c.max_len = lex::u16_named(s, "max_len")?;
+        }
+        return Ok(Action::Output(Output { port: OfPort::CONTROLLER, max_len: c.max_len }));
+    }
+    for p in lex::pairs(s) {
+        match p.key {
+            "reason" => {
+                c.reason = PacketInReason::from_text(p.value)
+                    .ok_or_else(|| format!("unknown reason \"{}\"", p.value))?;
+            }
+            "max_len" => c.max_len = lex::u16_named(p.value, "max_len")?,
+            "id" => c.controller_id = lex::u16_named(p.value, "id")?,
+            "userdata" => {
+                c.userdata = lex::hex_bytes(p.value)
+                    .map_err(|()| "bad hex digit in `controller' action `userdata'".to_string())?
+                    .into();
+            }
+            "pause" => c.pause = true,
+            "meter_id" => c.meter_id = Some(lex::u32(p.value)?),
+            k => return Err(format!("unknown key \"{k}\" parsing controller action")),
+        }
+    }
+    let plain = c.reason == PacketInReason::Action
+        && c.controller_id == 0
+        && c.userdata.is_empty()
+        && !c.pause
+        && c.meter_id.is_none();
+    Ok(if plain {
+        Action::Output(Output { port: OfPort::CONTROLLER, max_len: c.max_len })
+    } else {
+        Action::Controller(Box::new(c))
+    })
 }

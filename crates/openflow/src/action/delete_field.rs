@@ -28,3 +28,8 @@ impl DeleteField {
         });
     }
 }
+
+pub(super) fn parse(s: &str) -> Result<Action, String> {
+    let field = crate::text::find_field(s).ok_or_else(|| format!("unknown field `{s}'"))?;
+    Ok(Action::DeleteField(DeleteField { field }))
+}

@@ -3,6 +3,10 @@
 use base::OfPort;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
+use crate::version::ProtocolSet;
+use std::fmt::Write;
 use super::Action;
 use super::output::port16;
 use super::wire::{Dec, Enc};
@@ -41,4 +45,23 @@ impl Enqueue {
             Action::PopQueue.encode(e);
         }
     }
+}
+
+impl Enqueue {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        f.param("enqueue:");
+        f.port(self.port);
+        let _ = write!(f, ":{}", self.queue);
+    }
+}
+
+pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    let mut rest = s;
+    let separators = [':', ',', ' '];
+    let (Some(port), Some(queue)) = (lex::token(&mut rest, &separators), lex::token(&mut rest, &separators)) else {
+        return Err("\"enqueue\" syntax is \"enqueue:PORT:QUEUE\" or \"enqueue(PORT,QUEUE)\"".to_string());
+    };
+    cx.only(ProtocolSet::OF10);
+    let number = cx.port(port).ok_or_else(|| format!("{port}: enqueue to unknown port"))?;
+    Ok(Action::Enqueue(Enqueue { port: number, queue: lex::u32(queue)? }))
 }

@@ -1,6 +1,9 @@
 //! `fin_timeout`: shorten the flow's timeouts when a TCP connection ends.
 
 use crate::buf::{Decode, Put};
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
+use std::fmt::Write;
 use super::Action;
 use super::wire::{Dec, Enc};
 
@@ -24,4 +27,34 @@ impl FinTimeout {
             o.u16(self.hard_timeout);
         });
     }
+}
+
+impl FinTimeout {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        f.paren("fin_timeout(");
+        if self.idle_timeout != 0 {
+            f.param("idle_timeout=");
+            let _ = write!(f, "{}", self.idle_timeout);
+        }
+        if self.hard_timeout != 0 {
+            if self.idle_timeout != 0 {
+                f.put(",");
+            }
+            f.param("hard_timeout=");
+            let _ = write!(f, "{}", self.hard_timeout);
+        }
+        f.paren(")");
+    }
+}
+
+pub(super) fn parse(s: &str) -> Result<Action, String> {
+    let mut t = FinTimeout { idle_timeout: 0, hard_timeout: 0 };
+    for p in lex::pairs(s) {
+        match p.key {
+            "idle_timeout" => t.idle_timeout = lex::u16_named(p.value, p.key)?,
+            "hard_timeout" => t.hard_timeout = lex::u16_named(p.value, p.key)?,
+            k => return Err(format!("invalid key '{k}' in 'fin_timeout' argument")),
+        }
+    }
+    Ok(Action::FinTimeout(t))
 }

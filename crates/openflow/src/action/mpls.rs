@@ -3,6 +3,7 @@
 use crate::Version;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
 use flow::Field;
 use super::Action;
 use super::SetField;
@@ -123,4 +124,33 @@ impl SetMplsTtl {
             e.standard(15, |o| o.u8(self.ttl));
         }
     }
+}
+
+pub(super) fn parse_label(s: &str) -> Result<Action, String> {
+    if s.is_empty() {
+        return Err("set_mpls_label: expected label.".to_string());
+    }
+    let label = super::multipath::atoi_c(s);
+    if label & !0xfffff != 0 {
+        return Err(format!("{s}: not a valid MPLS label"));
+    }
+    Ok(Action::SetMplsLabel(SetMplsLabel { label: label as u32 }))
+}
+
+pub(super) fn parse_tc(s: &str) -> Result<Action, String> {
+    if s.is_empty() {
+        return Err("set_mpls_tc: expected tc.".to_string());
+    }
+    let tc = lex::u8_named(s, "MPLS TC")?;
+    if tc > 7 {
+        return Err(format!("{s}: not a valid MPLS TC"));
+    }
+    Ok(Action::SetMplsTc(SetMplsTc { tc }))
+}
+
+pub(super) fn parse_ttl(s: &str) -> Result<Action, String> {
+    if s.is_empty() {
+        return Err("set_mpls_ttl: expected ttl.".to_string());
+    }
+    Ok(Action::SetMplsTtl(SetMplsTtl { ttl: lex::u8_named(s, "MPLS TTL")? }))
 }

@@ -4,7 +4,10 @@ use base::OfPort;
 use crate::buf::DecodeError;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
 use flow::Subfield;
+use std::fmt::Write;
 use super::Action;
 use super::wire::{Dec, Enc};
 use super::wire::{MODULE, ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
@@ -165,4 +168,78 @@ impl OutputReg {
             });
         }
     }
+}
+
+impl Output {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        if self.port == OfPort::CONTROLLER {
+            f.special("CONTROLLER:");
+            let _ = write!(f, "{}", self.max_len);
+            return;
+        }
+        if !self.port.is_reserved() {
+            f.special("output:");
+        }
+        f.port(self.port);
+    }
+}
+
+impl OutputReg {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        f.special("output:");
+        f.subfield(self.src);
+    }
+}
+
+impl OutputTrunc {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        f.special("output");
+        f.put("(port=");
+        f.port(self.port);
+        let _ = write!(f, ",max_len={})", self.max_len);
+    }
+}
+
+pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    if s.contains("port") && s.contains("max_len") {
+        return parse_trunc(s, cx);
+    }
+    let known = cx.log.len();
+    if let Some(port) = cx.port(s) {
+        return Ok(Action::Output(Output { port, max_len: u16::MAX }));
+    }
+    match cx.subfield(s) {
+        Ok(src) => {
+            cx.log.truncate(known);
+            Ok(Action::OutputReg(OutputReg { src, max_len: u16::MAX }))
+        }
+        Err(_) => Err(format!("{s}: output to unknown port")),
+    }
+}
+
+fn parse_trunc(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    let mut t = OutputTrunc { port: OfPort(0), max_len: 0 };
+    for p in lex::pairs(s) {
+        match p.key {
+            "port" => {
+                t.port = cx.port(p.value).ok_or_else(|| format!("output to unknown truncate port: {}", p.value))?;
+                let reserved = t.port.is_reserved() && t.port != OfPort::LOCAL && t.port != OfPort::IN_PORT;
+                if reserved {
+                    return Err(format!("output to unsupported truncate port: {}", p.value));
+                }
+            }
+            "max_len" => {
+                t.max_len = lex::u32(p.value)?;
+                if t.max_len < OutputTrunc::MIN {
+                    return Err(format!(
+                        "max_len {} is less than the minimum value {}",
+                        t.max_len,
+                        OutputTrunc::MIN
+                    ));
+                }
+            }
+            k => return Err(format!("invalid key '{k}' in output_trunc argument")),
+        }
+    }
+    Ok(Action::OutputTrunc(t))
 }

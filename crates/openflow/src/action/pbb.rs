@@ -2,6 +2,9 @@
 
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
+use crate::version::ProtocolSet;
 use super::Action;
 use super::wire::{Dec, Enc};
 
@@ -24,4 +27,13 @@ impl PushPbb {
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
         e.standard(26, |o| o.u16(self.ethertype));
     }
+}
+
+pub(super) fn parse_push(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    cx.only(ProtocolSet::OF13_UP);
+    let ethertype = lex::u16_named(s, "ethertype")?;
+    if ethertype != 0x88e7 {
+        return Err(format!("{s}: not a valid PBB ethertype"));
+    }
+    Ok(Action::PushPbb(PushPbb { ethertype }))
 }

@@ -66,3 +66,19 @@ impl Move {
         }
     }
 }
+
+pub(super) fn parse(s: &str) -> Result<Action, String> {
+    let (src, rest) = crate::text::subfield_prefix(s)?;
+    let rest = rest.strip_prefix("->").ok_or_else(|| format!("{s}: missing `->' following source"))?;
+    let (dst, rest) = crate::text::subfield_prefix(rest)?;
+    if !rest.is_empty() {
+        return Err(format!("{s}: trailing garbage following destination"));
+    }
+    if src.n_bits != dst.n_bits {
+        return Err(format!(
+            "{s}: source field is {} bits wide but destination is {} bits wide",
+            src.n_bits, dst.n_bits
+        ));
+    }
+    Ok(Action::Move(Move { src, dst }))
+}

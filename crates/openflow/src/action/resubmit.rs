@@ -3,6 +3,9 @@
 use base::OfPort;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
+use std::fmt::Write;
 use super::Action;
 use super::output::port16;
 use super::wire::{Dec, Enc};
@@ -49,4 +52,49 @@ impl Resubmit {
             });
         }
     }
+}
+
+impl Resubmit {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        if self.in_port != OfPort::IN_PORT && self.table == 0xff && !self.with_ct_orig {
+            f.special("resubmit:");
+            f.port(self.in_port);
+            return;
+        }
+        f.paren("resubmit(");
+        if self.in_port != OfPort::IN_PORT {
+            f.port(self.in_port);
+        }
+        f.put(",");
+        if self.table != 0xff {
+            f.table(self.table);
+        }
+        if self.with_ct_orig {
+            f.put(",ct");
+        }
+        f.paren(")");
+    }
+}
+
+pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    let mut r = Resubmit { in_port: OfPort::IN_PORT, table: 0xff, with_ct_orig: false };
+    let mut parts = s.split(',').map(str::trim);
+    let port = parts.next().unwrap_or("");
+    if !port.is_empty() {
+        r.in_port = cx.port(port).ok_or_else(|| format!("{port}: resubmit to unknown port"))?;
+    }
+    let table = parts.next().unwrap_or("");
+    if !table.is_empty() {
+        r.table = cx.table(table).ok_or_else(|| format!("{table}: resubmit to unknown table"))?;
+    }
+    if let Some(ct) = parts.next().filter(|p| !p.is_empty()) {
+        if ct != "ct" {
+            return Err(format!("{ct}: unknown parameter"));
+        }
+        r.with_ct_orig = true;
+    }
+    if r.in_port == OfPort::IN_PORT && r.table == 0xff {
+        return Err("at least one \"in_port\" or \"table\" must be specified on resubmit".to_string());
+    }
+    Ok(Action::Resubmit(r))
 }

@@ -3,7 +3,10 @@
 use base::OfPort;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
 use flow::Subfield;
+use std::fmt::Write;
 use super::Action;
 use super::output::port16;
 use super::wire::{Dec, Enc};
@@ -157,4 +160,86 @@ impl Sample {
             }
         });
     }
+}
+
+impl Sample {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        f.paren("sample(");
+        f.param("probability=");
+        let _ = write!(f, "{},", self.probability);
+        f.param("collector_set_id=");
+        let _ = write!(f, "{},", self.collector_set_id);
+        f.param("obs_domain_id=");
+        format_id(f, self.obs_domain_id);
+        f.put(",");
+        f.param("obs_point_id=");
+        format_id(f, self.obs_point_id);
+        if self.sampling_port != OfPort::NONE {
+            f.put(",");
+            f.param("sampling_port=");
+            f.port(self.sampling_port);
+        }
+        match self.direction {
+            SampleDirection::Default => {}
+            SampleDirection::Ingress => f.put(",ingress"),
+            SampleDirection::Egress => f.put(",egress"),
+        }
+        f.paren(")");
+    }
+}
+
+fn format_id(f: &mut Fmt<'_>, id: SampleId) {
+    match id {
+        SampleId::Immediate(n) => {
+            let _ = write!(f, "{n}");
+        }
+        SampleId::Field(s) => f.subfield(s),
+    }
+}
+
+fn parse_id(s: &str, cx: &mut TextCx<'_>) -> Result<SampleId, String> {
+    match lex::u32(s) {
+        Ok(n) => Ok(SampleId::Immediate(n)),
+        Err(e) => match cx.subfield(s) {
+            Ok(f) if f.n_bits <= 32 => Ok(SampleId::Field(f)),
+            Ok(f) => Err(format!("size of {s} ({} bits) exceeds maximum of 32 bits", f.n_bits)),
+            Err(x) => Err(if s.is_empty() { e } else { x }),
+        },
+    }
+}
+
+pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    let mut a = Sample {
+        probability: 0,
+        collector_set_id: 0,
+        obs_domain_id: SampleId::Immediate(0),
+        obs_point_id: SampleId::Immediate(0),
+        sampling_port: OfPort::NONE,
+        direction: SampleDirection::Default,
+        version: 1,
+    };
+    for p in lex::pairs(s) {
+        match p.key {
+            "probability" => {
+                a.probability = lex::u16_named(p.value, "probability")?;
+                if a.probability == 0 {
+                    return Err(format!("invalid probability value \"{}\"", p.value));
+                }
+            }
+            "collector_set_id" => a.collector_set_id = lex::u32(p.value)?,
+            "obs_domain_id" => a.obs_domain_id = parse_id(p.value, cx)?,
+            "obs_point_id" => a.obs_point_id = parse_id(p.value, cx)?,
+            "sampling_port" => {
+                a.sampling_port = cx.port(p.value).ok_or_else(|| format!("{}: unknown port", p.value))?;
+            }
+            "ingress" => a.direction = SampleDirection::Ingress,
+            "egress" => a.direction = SampleDirection::Egress,
+            k => return Err(format!("invalid key \"{k}\" in \"sample\" argument")),
+        }
+    }
+    if a.probability == 0 {
+        return Err("non-zero \"probability\" must be specified on sample".to_string());
+    }
+    a.version = a.least_version();
+    Ok(Action::Sample(Box::new(a)))
 }

@@ -4,6 +4,8 @@ use base::Mac;
 use crate::Version;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
 use flow::Field;
 use flow::key::ip_proto;
 use super::Action;
@@ -154,4 +156,34 @@ pub(super) fn encode_l4(e: &mut Enc<'_>, a: &SetL4Port, src: bool) {
         (_, false) => Field::TCP_DST,
     };
     whole(e, field, a.port.into());
+}
+
+pub(super) fn parse_ipv4(s: &str, cx: &mut TextCx<'_>) -> Result<SetIpv4, String> {
+    match s.parse::<std::net::Ipv4Addr>() {
+        Ok(a) => Ok(SetIpv4 { addr: a.into() }),
+        Err(_) => {
+            cx.err("socket_util", format!("\"{s}\" is not a valid IP address"));
+            Err(format!("{s}: could not convert to IP address"))
+        }
+    }
+}
+
+pub(super) fn parse_tos(s: &str) -> Result<Action, String> {
+    let value = lex::u8_named(s, "TOS")?;
+    if value & 3 != 0 {
+        return Err(format!("{s}: not a valid TOS"));
+    }
+    Ok(Action::SetIpDscp(SetIpByte { value }))
+}
+
+pub(super) fn parse_ecn(s: &str) -> Result<Action, String> {
+    let value = lex::u8_named(s, "ECN")?;
+    if value > 3 {
+        return Err(format!("{s}: not a valid ECN"));
+    }
+    Ok(Action::SetIpEcn(SetIpByte { value }))
+}
+
+pub(super) fn parse_l4(s: &str, what: &str) -> Result<SetL4Port, String> {
+    Ok(SetL4Port { port: lex::u16_named(s, what)?, flow_ip_proto: 0 })
 }

@@ -7,9 +7,14 @@ use crate::Version;
 use crate::buf::DecodeError;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
+use crate::version::ProtocolSet;
 use flow::Maskable;
 use flow::key::ip_proto;
+use flow::text::value::{full_mask, parse_value, value_text};
 use flow::{Field, Value};
+use std::fmt::Write;
 use super::Action;
 use super::wire::MODULE;
 use super::wire::{Dec, Enc};
@@ -259,4 +264,115 @@ impl SetField {
             e.standard(2, |o| o.u8((tci >> 13) as u8));
         }
     }
+}
+
+impl SetField {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        if self.is_load {
+            let runs = self.runs(128);
+            for (i, (s, value)) in runs.into_iter().enumerate() {
+                if i > 0 {
+                    f.put(",");
+                }
+                f.special("load:");
+                if value == 0 {
+                    f.put("0");
+                } else {
+                    let _ = write!(f, "{value:#x}");
+                }
+                f.special("->");
+                f.subfield(s);
+            }
+            return;
+        }
+        f.special("set_field:");
+        let mask = if self.is_whole() { Value::MAX } else { self.mask() };
+        let s = value_text(self.field, self.value(), mask, f.names.ports());
+        f.put(&s);
+        f.special("->");
+        f.put(self.field.name());
+    }
+}
+
+pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    let (value, name) = s.split_once("->").ok_or_else(|| format!("{s}: missing `->'"))?;
+    if name.is_empty() {
+        return Err(format!("{s}: missing field name following `->'"));
+    }
+    let field = Field::from_name(name).ok_or_else(|| format!("{name} is not a valid OXM field name"))?;
+    let info = field.info();
+    if !info.writable {
+        return Err(format!("{field} is read-only"));
+    }
+    let log = &mut cx.log;
+    let (v, m) =
+        parse_value(field, value, cx.names.ports(), &mut |w| log.push(("ofp_port", false, w)))?;
+    let full = full_mask(info);
+    // The VLAN id brings its tag along.
+    let v = if field == Field::VLAN_VID { v | 0x1000 } else { v };
+    if v & !info.valid != 0 {
+        return Err(format!("{value} is not a valid value for field {field}"));
+    }
+    let mask = if m == full { Value::MAX } else { m };
+    if mask == Value::MAX || matches!(field, Field::ETH_SRC | Field::ETH_DST | Field::IP_SRC | Field::IP_DST) {
+        usable_whole(field, cx);
+    } else {
+        cx.only(ProtocolSet::NXM_OXM.union(ProtocolSet::OF11_UP));
+    }
+    Ok(Action::SetField(SetField::new(field, v & mask, mask & info.valid)))
+}
+
+/// Which protocols can set all of a field.
+fn usable_whole(field: Field, cx: &mut TextCx<'_>) {
+    let legacy = matches!(
+        field,
+        Field::ETH_SRC
+            | Field::ETH_DST
+            | Field::IP_SRC
+            | Field::IP_DST
+            | Field::NW_TOS
+            | Field::IP_DSCP
+            | Field::TCP_SRC
+            | Field::TCP_DST
+            | Field::UDP_SRC
+            | Field::UDP_DST
+            | Field::VLAN_TCI
+            | Field::VLAN_VID
+            | Field::VLAN_PCP
+            | Field::DL_VLAN
+            | Field::DL_VLAN_PCP
+    );
+    if !legacy {
+        cx.only(ProtocolSet::NXM_OXM);
+    }
+}
+
+pub(super) fn parse_load(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    let (value, name) = s.split_once("->").ok_or_else(|| format!("{s}: missing `->'"))?;
+    let dst = cx.subfield(name)?;
+    let wide = flow::text::value::parse_int(value, 16).flatten();
+    let Some(v) = wide.filter(|_| !value.is_empty()).or_else(|| dotted(value)) else {
+        return Err(format!("{s}: cannot parse integer value"));
+    };
+    if dst.n_bits < 128 && v >> dst.n_bits != 0 {
+        return Err(format!("{s}: value {value} does not fit into {} bits", dst.n_bits).replace(
+            &format!("value {value} "),
+            &format!("value {v:#x} "),
+        ));
+    }
+    let mask = flow::field::ones(dst.n_bits) << dst.ofs;
+    let mut a = SetField::new(dst.field, v << dst.ofs, mask);
+    a.is_load = true;
+    Ok(Action::SetField(a))
+}
+
+/// An IPv4 or Ethernet address as a number.
+fn dotted(s: &str) -> Option<Value> {
+    if let Ok(a) = s.parse::<std::net::Ipv4Addr>() {
+        return Some(u32::from(a).into());
+    }
+    if let Ok(a) = s.parse::<std::net::Ipv6Addr>() {
+        return Some(a.into());
+    }
+    Mac::parse(s).map(|m| m.to_u64().into())
 }

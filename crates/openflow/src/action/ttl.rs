@@ -2,6 +2,10 @@
 
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
+use crate::version::ProtocolSet;
+use std::fmt::Write;
 use super::Action;
 use super::wire::{Dec, Enc};
 
@@ -42,4 +46,33 @@ impl DecTtl {
             e.standard(24, |o| o.zeros(4));
         }
     }
+}
+
+impl DecTtl {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        if self.ids.is_empty() {
+            f.value("dec_ttl");
+            return;
+        }
+        f.paren("dec_ttl(");
+        for (i, id) in self.ids.iter().enumerate() {
+            let _ = write!(f, "{}{id}", if i == 0 { "" } else { "," });
+        }
+        f.paren(")");
+    }
+}
+
+pub(super) fn parse(s: &str) -> Action {
+    let mut rest = s;
+    let mut ids = Vec::new();
+    while let Some(t) = lex::token(&mut rest, &[',', ' ']) {
+        ids.push(super::multipath::atoi(t) as u16);
+    }
+    Action::DecTtl(DecTtl { ids: ids.into() })
+}
+
+/// A TTL-copying action, which OpenFlow has had since 1.1.
+pub(super) fn copy(a: Action, cx: &mut TextCx<'_>) -> Action {
+    cx.only(ProtocolSet::OF11_UP);
+    a
 }

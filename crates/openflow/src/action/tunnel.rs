@@ -2,6 +2,7 @@
 
 use crate::Version;
 use crate::buf::{Decode, Put};
+use crate::text::lex;
 use flow::Field;
 use super::Action;
 use super::SetField;
@@ -42,4 +43,8 @@ impl SetTunnel {
             });
         }
     }
+}
+
+pub(super) fn parse(s: &str, wide: bool) -> Result<SetTunnel, String> {
+    Ok(SetTunnel { id: lex::u64(s)?, wide })
 }

@@ -2,6 +2,9 @@
 
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
+use crate::version::ProtocolSet;
 use flow::Field;
 use super::Action;
 use super::SetField;
@@ -109,4 +112,29 @@ impl SetVlanPcp {
             SetField::new(Field::VLAN_PCP, self.pcp.into(), u128::MAX).encode(e);
         }
     }
+}
+
+pub(super) fn parse_push(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    cx.only(ProtocolSet::OF11_UP);
+    let ethertype = lex::u16_named(s, "ethertype")?;
+    if ethertype != 0x8100 && ethertype != 0x88a8 {
+        return Err(format!("{s}: not a valid VLAN ethertype"));
+    }
+    Ok(Action::PushVlan(PushVlan { ethertype }))
+}
+
+pub(super) fn parse_vid(s: &str, push_vlan_if_needed: bool) -> Result<Action, String> {
+    let vid = lex::u16_named(s, "VLAN VID")?;
+    if vid > 0xfff {
+        return Err(format!("{s}: not a valid VLAN VID"));
+    }
+    Ok(Action::SetVlanVid(SetVlanVid { vid, push_vlan_if_needed, flow_has_vlan: false }))
+}
+
+pub(super) fn parse_pcp(s: &str, push_vlan_if_needed: bool) -> Result<Action, String> {
+    let pcp = lex::u8_named(s, "VLAN PCP")?;
+    if pcp > 7 {
+        return Err(format!("{s}: not a valid VLAN PCP"));
+    }
+    Ok(Action::SetVlanPcp(SetVlanPcp { pcp, push_vlan_if_needed, flow_has_vlan: false }))
 }
