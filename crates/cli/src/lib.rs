@@ -1,1 +1,18 @@
-//! cli
+//! What all programs share (options, directories, logging, daemons, tables, fatal errors), and then one folder per
+//! program that talks to a daemon.
+
+pub mod appctl;
+pub mod daemon;
+pub mod ctl;
+pub mod dirs;
+pub mod fatal;
+pub mod localtime;
+pub mod ofctl;
+pub mod options;
+pub mod table;
+pub mod timefmt;
+pub mod timeout;
+pub mod version;
+pub mod tls;
+pub mod vlog;
+pub mod vsctl;

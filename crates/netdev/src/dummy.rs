@@ -5,9 +5,13 @@
 //! [`DummyHandle`] found by name in [`Dummies`]. Frames go from the handle to a queue over a bounded lock-free
 //! queue with a bell; frames sent are counted and, if wished, captured.
 
+mod link;
+
+pub use link::{DummyLink, StreamError, StreamTarget};
+
 use crate::pcap::Pcap;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use base::{Clock, Mac};
+use base::{Clock, Logger, Mac};
 use crossbeam_queue::ArrayQueue;
 use dpif::netdev::{DevError, Link, Netdev, NetdevStats, RxQueue, TxCaps, TxQueue, TxResult};
 use std::collections::BTreeMap;
@@ -36,6 +40,7 @@ pub struct Dummies(Arc<Shelf>);
 
 struct Shelf {
     clock: Clock,
+    log: Logger,
     opened: AtomicU32,
     by_name: Mutex<BTreeMap<String, Weak<Shared>>>,
 }
@@ -47,9 +52,9 @@ impl std::fmt::Debug for Shelf {
 }
 
 impl Dummies {
-    pub(crate) fn new(clock: Clock) -> Dummies {
+    pub(crate) fn new(clock: Clock, log: Logger) -> Dummies {
         let by_name = Mutex::new(BTreeMap::new());
-        Dummies(Arc::new(Shelf { clock, opened: AtomicU32::new(0), by_name }))
+        Dummies(Arc::new(Shelf { clock, log, opened: AtomicU32::new(0), by_name }))
     }
 
     /// The device of that name, if it is open.
@@ -119,9 +124,29 @@ impl DummyHandle {
         }
     }
 
-    /// For `netdev-dummy/conn-state`.
+    /// For `netdev-dummy/conn-state`: that of a device with a `stream` option.
     pub fn conn_state(&self) -> ConnState {
-        ConnState::Unknown
+        match &*self.0.stream.load() {
+            Some(t) if matches!(**t, StreamTarget::Active(_)) => {
+                if self.0.links.load().is_empty() {
+                    ConnState::Disconnected
+                } else {
+                    ConnState::Connected
+                }
+            }
+            _ => ConnState::Unknown,
+        }
+    }
+
+    /// The stream that the options ask for, to be connected or listened for by whoever runs the event loop;
+    /// each connection is then a [`DummyHandle::link`].
+    pub fn stream_target(&self) -> Option<StreamTarget> {
+        self.0.stream.load().as_deref().cloned()
+    }
+
+    /// Ties a connection to the device: what it sends goes there, what comes from there it receives.
+    pub fn link(&self) -> std::io::Result<DummyLink> {
+        DummyLink::new(self.clone())
     }
 
     /// Gives the device an IPv4 address and prefix length (`netdev-dummy/ip4addr`).
@@ -224,6 +249,7 @@ struct Shared {
     name: String,
     kind: &'static str,
     clock: Clock,
+    log: Logger,
     mac: AtomicU64,
     mtu: AtomicU32,
     up: AtomicBool,
@@ -240,6 +266,8 @@ struct Shared {
     tx_dropped: AtomicU64,
     rx_pcap: ArcSwapOption<Pcap>,
     tx_pcap: ArcSwapOption<Pcap>,
+    stream: ArcSwapOption<StreamTarget>,
+    links: ArcSwap<Vec<Arc<link::Lane>>>,
     addresses: Mutex<Addresses>,
     shelf: Weak<Shelf>,
 }
@@ -307,6 +335,7 @@ impl DummyDev {
             name: name.into(),
             kind,
             clock: shelf.clock.clone(),
+            log: shelf.log.clone(),
             // aa:55:aa and a number, counting the devices.
             mac: AtomicU64::new(0xaa55_aa55_0000 + u64::from(n & 0xffff)),
             mtu: AtomicU32::new(1500),
@@ -323,6 +352,8 @@ impl DummyDev {
             tx_dropped: AtomicU64::new(0),
             rx_pcap: ArcSwapOption::empty(),
             tx_pcap: ArcSwapOption::empty(),
+            stream: ArcSwapOption::empty(),
+            links: ArcSwap::default(),
             addresses: Mutex::default(),
             shelf: Arc::downgrade(shelf),
         });
@@ -346,8 +377,16 @@ impl DummyDev {
         if wanted == self.captures {
             return;
         }
-        let open =
-            |p: &Option<String>| p.as_ref().and_then(|p| Pcap::append(Path::new(p)).ok()).map(Arc::new);
+        let log = &self.shared.log;
+        let open = |path: &Option<String>| match Pcap::append(Path::new(path.as_ref()?)) {
+            Ok(p) => Some(Arc::new(p)),
+            Err(e) => {
+                let why = sys::errno_text(e.raw_os_error().unwrap_or(0));
+                let path = path.as_deref().unwrap_or_default();
+                base::warn!(log, "pcap", "{path}: failed to open pcap file for appending ({why})");
+                None
+            }
+        };
         let [both, rx, tx] = [&wanted[0], &wanted[1], &wanted[2]].map(open);
         self.shared.rx_pcap.store(both.clone().or(rx));
         self.shared.tx_pcap.store(both.or(tx));
@@ -468,6 +507,11 @@ impl Netdev for DummyDev {
             let numa = u32::try_from(number("numa_id", 0)).unwrap_or(0);
             self.shared.numa_id.store(numa, Relaxed);
         }
+        let stream = StreamTarget::from_options(options);
+        if self.shared.stream.load().as_deref() != stream.as_ref() {
+            self.shared.stream.store(stream.map(Arc::new));
+            self.shared.changed();
+        }
         self.set_captures(options);
         Ok(())
     }
@@ -543,6 +587,9 @@ impl TxQueue for DummyTx {
         }
         if let Some(pcap) = &*self.device.tx_pcap.load() {
             pcap.write(frame, &self.device.clock);
+        }
+        for lane in self.device.links.load().iter() {
+            lane.push(frame);
         }
         self.pending.sent += 1;
         self.pending.bytes += frame.len() as u64;

@@ -4,7 +4,25 @@
 //! itself is not received here. A device may vanish and come back (a veth of a container): its queues stay,
 //! silent, and are bound to the new device of the same name as soon as [`Netdev::change_seq`] notices it.
 //!
-//! What was tried: see `examples/forward.rs`, which measures it.
+//! # What was measured
+//!
+//! A bare forwarder between two veth devices, 64-byte frames, CPU time of its thread per frame, against the floor
+//! of a C program on mapped rings (TPACKET_V3 in, TPACKET_V2 out, around the queueing discipline; no copy into a
+//! buffer between) in turn under the same generator: Linux 6.18, 2 virtual CPUs, 8 windows of 0.1 s, lower
+//! quartile, the quietest of 8 rounds of each (`examples/forward.rs ports p0 p1`, meter from elsewhere):
+//!
+//! | | ns |
+//! |---|---|
+//! | floor, C | 706 |
+//! | `recvmmsg` and `sendmmsg` in C, bursts of 32 | 1548 |
+//! | this, as it is | 628 |
+//! | this, `options:qdisc-bypass=true` | 574 |
+//!
+//! On a quieter day the floor was 560. Rounds differ by a quarter, so the bypass is not worth its price (captures
+//! on the device do not see what is sent) by default. What made the difference to a first guess: `hdr_len` of the
+//! whole frame on sending (see `sys::packet`), and no system call to find an empty ring. Time of one frame through
+//! a forwarder that sleeps in epoll, and back: 25 us median, where TPACKET_V3 adds up to its retire time of a
+//! millisecond or more to each receipt.
 
 use crate::kernel::{self, Kernel, KernelDev};
 use crate::offload::{from_vnet, to_vnet};

@@ -74,6 +74,15 @@ pub fn set_nonblocking(fd: impl AsFd, on: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// A fresh directory for a test.
+#[cfg(test)]
+pub(crate) fn tests_dir(name: &str) -> std::path::PathBuf {
+    let d = std::env::temp_dir().join(format!("oxvs-sys-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&d);
+    std::fs::create_dir_all(&d).unwrap();
+    d
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,13 +93,4 @@ mod tests {
         assert_eq!(errno_text(libc::EAGAIN), "Resource temporarily unavailable");
         assert_eq!(errno_text(99999), "Unknown error 99999");
     }
-}
-
-/// A fresh directory for a test.
-#[cfg(test)]
-pub(crate) fn tests_dir(name: &str) -> std::path::PathBuf {
-    let d = std::env::temp_dir().join(format!("oxvs-sys-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&d);
-    std::fs::create_dir_all(&d).unwrap();
-    d
 }

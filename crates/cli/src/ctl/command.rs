@@ -62,9 +62,9 @@ impl<C> fmt::Debug for Invocation<C> {
 }
 
 /// Options that belong to commands, without repetition, in table order: what the global parser must also take.
-pub fn local_options<C>(table: &'static [Syntax<C>]) -> Vec<&'static str> {
+pub fn local_options<C>(table: &'static [&'static [Syntax<C>]]) -> Vec<&'static str> {
     let mut all = Vec::new();
-    for option in table.iter().flat_map(|s| s.options) {
+    for option in table.iter().flat_map(|t| t.iter()).flat_map(|s| s.options) {
         if !all.contains(option) {
             all.push(*option);
         }
@@ -75,7 +75,7 @@ pub fn local_options<C>(table: &'static [Syntax<C>]) -> Vec<&'static str> {
 /// Parses everything after the global options into commands. `first` are the command options that the global
 /// parser met before the first command.
 pub fn parse<C>(
-    table: &'static [Syntax<C>],
+    table: &'static [&'static [Syntax<C>]],
     words: &[String],
     first: Vec<(String, Option<String>)>,
 ) -> Result<Vec<Invocation<C>>, String> {
@@ -98,7 +98,7 @@ pub fn parse<C>(
 }
 
 fn parse_one<C>(
-    table: &'static [Syntax<C>],
+    table: &'static [&'static [Syntax<C>]],
     words: &[String],
     carried: Vec<(String, Option<String>)>,
 ) -> Result<Invocation<C>, String> {
@@ -121,7 +121,7 @@ fn parse_one<C>(
     let Some(name) = words.get(n) else {
         return Err("missing command name (use --help for help)".into());
     };
-    let Some(syntax) = table.iter().find(|s| s.name == name) else {
+    let Some(syntax) = table.iter().flat_map(|t| t.iter()).find(|s| s.name == name) else {
         return Err(format!("unknown command '{name}'; use --help for help"));
     };
     let mut options = BTreeMap::new();
@@ -149,9 +149,9 @@ fn parse_one<C>(
 }
 
 /// The `--commands` listing that shell completion reads: options, name, arguments.
-pub fn completion<C>(table: &'static [Syntax<C>]) -> String {
+pub fn completion<C>(table: &'static [&'static [Syntax<C>]]) -> String {
     let mut out = String::new();
-    for s in table {
+    for s in table.iter().flat_map(|t| t.iter()) {
         for option in s.options {
             out.push_str(&format!("[{option}] "));
         }
@@ -168,7 +168,7 @@ mod tests {
         Ok(())
     }
 
-    const TABLE: &[Syntax<()>] = &[
+    const COMMANDS: [Syntax<()>; 3] = [
         Syntax {
             name: "add-br",
             min: 1,
@@ -190,9 +190,11 @@ mod tests {
         },
     ];
 
+    static TABLE: [&[Syntax<()>]; 1] = [&COMMANDS];
+
     fn parse_text(text: &str) -> Result<Vec<Invocation<()>>, String> {
         let words: Vec<String> = text.split_whitespace().map(String::from).collect();
-        parse(TABLE, &words, Vec::new())
+        parse(&TABLE, &words, Vec::new())
     }
 
     #[test]
@@ -227,7 +229,7 @@ mod tests {
     #[test]
     fn options_before_the_first_command_are_its() {
         let words = vec!["create".to_string(), "t".into(), "a=b".into()];
-        let c = parse(TABLE, &words, vec![("--id".into(), Some("@x".into()))]).unwrap();
+        let c = parse(&TABLE, &words, vec![("--id".into(), Some("@x".into()))]).unwrap();
         assert_eq!(c[0].value("--id"), Some("@x"));
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn shelf() -> Dummies {
-    Dummies::new(Clock::real())
+    Dummies::new(Clock::real(), Logger::none())
 }
 
 fn options(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -122,4 +122,37 @@ fn commands_addresses() {
     assert_eq!(a.v4, Some(("10.0.0.1".parse().unwrap(), 24)));
     assert_eq!(a.v6, [("fd00::1".parse().unwrap(), 48)]);
     assert_eq!(h.conn_state(), ConnState::Unknown);
+}
+
+#[test]
+fn tied_by_a_stream() {
+    let s = shelf();
+    let mut p1 = DummyDev::open(&s, "p1", "dummy").unwrap();
+    let mut p2 = DummyDev::open(&s, "p2", "dummy").unwrap();
+    p1.set_options(&options(&[("pstream", "punix:x")])).unwrap();
+    p2.set_options(&options(&[("stream", "unix:x")])).unwrap();
+    let (h1, h2) = (p1.handle(), p2.handle());
+    assert_eq!(h1.stream_target(), Some(StreamTarget::Passive("punix:x".into())));
+    // As `netdev-dummy/conn-state` of the reference: only the active end has a state.
+    assert_eq!((h1.conn_state(), h2.conn_state()), (ConnState::Unknown, ConnState::Disconnected));
+    let (mut l1, l2) = (h1.link().unwrap(), h2.link().unwrap());
+    assert_eq!((h1.conn_state(), h2.conn_state()), (ConnState::Unknown, ConnState::Connected));
+
+    let (mut rx1, mut tx2) = (p1.rx_queues().unwrap().remove(0), p2.tx_queue().unwrap());
+    let frames = [vec![1; 60], vec![2; 1514]];
+    for f in &frames {
+        tx2.send(f, &Offload::default());
+    }
+    tx2.flush();
+    let bytes: Vec<u8> = std::iter::from_fn(|| l2.next_record()).flatten().collect();
+    assert_eq!((bytes.len(), &bytes[..3]), (60 + 1514 + 4, &[0, 60, 1][..]));
+    for b in bytes.chunks(7) {
+        l1.received(b).unwrap();
+    }
+    let (mut pool, mut out) = (PacketPool::default(), Vec::new());
+    rx1.recv(32, &mut pool, &mut out).unwrap();
+    assert_eq!(out.iter().map(|p| p.buf.data().to_vec()).collect::<Vec<_>>(), frames);
+    assert_eq!(l1.received(&[0, 5, 1, 2, 3, 4, 5]), Err(StreamError { length: 5 }));
+    drop(l2);
+    assert_eq!(h2.conn_state(), ConnState::Disconnected);
 }

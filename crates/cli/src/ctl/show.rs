@@ -1,0 +1,60 @@
+//! `show`: an outline of the database, following references downward.
+
+use super::model::Model;
+use ovsdb::text::datum_to_string;
+use ovsdb::{Atom, Datum, Uuid};
+
+/// How a table appears.
+pub struct ShowTable {
+    /// Its name.
+    pub table: &'static str,
+    /// The column that names its rows; the root has none and shows its UUID.
+    pub name: Option<&'static str>,
+    /// What to show of a row, in order; a reference to a table that appears becomes a nested outline.
+    pub columns: &'static [&'static str],
+}
+
+/// The outline. The first table is the root.
+pub fn outline(m: &Model, tables: &[ShowTable]) -> String {
+    let mut out = String::new();
+    if let Some(root) = tables.first()
+        && let Some(t) = m.schema().table(root.table)
+    {
+        for (row, _) in m.each(t) {
+            show_row(m, tables, root, row, 0, &mut out);
+        }
+    }
+    out
+}
+
+fn show_row(m: &Model, tables: &[ShowTable], show: &ShowTable, row: Uuid, level: usize, out: &mut String) {
+    let Some(t) = m.schema().table(show.table) else { return };
+    let schema = m.table(t);
+    out.push_str(&"    ".repeat(level));
+    match show.name.and_then(|n| schema.column(n)) {
+        Some(c) => {
+            let name = datum_to_string(m.value(t, row, c), &schema.columns[c].kind);
+            out.push_str(&format!("{} {name}\n", schema.name));
+        }
+        None => out.push_str(&format!("{row}\n")),
+    }
+    // A reference cycle cannot nest deeper than there are tables.
+    if level > tables.len() {
+        return;
+    }
+    for column in show.columns {
+        let Some(c) = schema.column(column) else { continue };
+        let (value, kind) = (m.value(t, row, c), &schema.columns[c].kind);
+        let referenced = kind.key.reference().map(|(t, _)| &*m.schema().tables[t].name);
+        if let Some(nested) = referenced.and_then(|r| tables.iter().find(|s| s.table == r)) {
+            let rows: Vec<Uuid> = value.keys().filter_map(Atom::as_uuid).collect();
+            let nested_table = m.schema().table(nested.table);
+            for r in rows.into_iter().filter(|r| nested_table.is_some_and(|t| m.row(t, *r).is_some())) {
+                show_row(m, tables, nested, r, level + 1, out);
+            }
+        } else if *value != kind.default_datum() && *value != Datum::Empty {
+            out.push_str(&"    ".repeat(level + 1));
+            out.push_str(&format!("{column}: {}\n", datum_to_string(value, kind)));
+        }
+    }
+}

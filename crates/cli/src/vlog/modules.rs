@@ -1,0 +1,192 @@
+//! The names of the modules that records come from and that `vlog/set` takes. They are part of the interface: scripts
+//! set levels by them, and an unknown name is an error. Each program knows those of the libraries and its own.
+
+/// What all programs have.
+const LIBRARY: &[&str] = &[
+    "backtrace",
+    "bundle",
+    "command_line",
+    "conntrack",
+    "conntrack_tp",
+    "cooperative_multitasking",
+    "coverage",
+    "ct_dpif",
+    "daemon",
+    "daemon_unix",
+    "dns_resolve",
+    "dp_packet_gso",
+    "dpdk",
+    "dpif",
+    "dpif_lookup_autovalidator",
+    "dpif_lookup_generic",
+    "dpif_mfex_extract_study",
+    "dpif_netdev",
+    "dpif_netdev_extract",
+    "dpif_netdev_impl",
+    "dpif_netdev_lookup",
+    "dpif_netlink",
+    "dpif_netlink_rtnl",
+    "entropy",
+    "fatal_signal",
+    "flow",
+    "hmap",
+    "ipf",
+    "jsonrpc",
+    "lockfile",
+    "meta_flow",
+    "native_tnl",
+    "netdev",
+    "netdev_afxdp",
+    "netdev_linux",
+    "netdev_offload",
+    "netdev_offload_tc",
+    "netdev_vport",
+    "netlink",
+    "netlink_conntrack",
+    "netlink_notifier",
+    "netlink_socket",
+    "nx_match",
+    "odp_execute",
+    "odp_execute_impl",
+    "odp_util",
+    "ofp_actions",
+    "ofp_bundle",
+    "ofp_connection",
+    "ofp_ct",
+    "ofp_errors",
+    "ofp_flow",
+    "ofp_group",
+    "ofp_match",
+    "ofp_meter",
+    "ofp_monitor",
+    "ofp_msgs",
+    "ofp_packet",
+    "ofp_port",
+    "ofp_protocol",
+    "ofp_queue",
+    "ofp_table",
+    "ofp_util",
+    "ovs_numa",
+    "ovs_rcu",
+    "ovs_replay",
+    "ovs_router",
+    "ovs_thread",
+    "ovsdb_cs",
+    "ovsdb_error",
+    "ovsdb_idl",
+    "ox_stat",
+    "pmd_perf",
+    "poll_loop",
+    "process",
+    "reconnect",
+    "route_table",
+    "sha1",
+    "signals",
+    "socket_util",
+    "socket_util_unix",
+    "stream",
+    "stream_fd",
+    "stream_replay",
+    "stream_ssl",
+    "stream_tcp",
+    "stream_unix",
+    "svec",
+    "tc",
+    "timeval",
+    "unixctl",
+    "userspace_tso",
+    "util",
+    "uuid",
+    "vlog",
+];
+/// What programs that read database files have.
+const DATABASE: &[&str] = &[
+    "ovsdb",
+    "ovsdb_file",
+    "ovsdb_jsonrpc_server",
+    "ovsdb_log",
+    "ovsdb_monitor",
+    "ovsdb_rbac",
+    "ovsdb_util",
+    "raft",
+    "raft_rpc",
+    "storage",
+    "transaction",
+    "transaction_forward",
+    "trigger",
+];
+/// The database server's own.
+const SERVER: &[&str] = &["memory", "ovsdb_server", "relay", "replication"];
+/// The switch's own.
+const SWITCH: &[&str] = &[
+    "bfd",
+    "bond",
+    "bridge",
+    "bundles",
+    "cfm",
+    "collectors",
+    "connmgr",
+    "fail_open",
+    "in_band",
+    "ipfix",
+    "lacp",
+    "lldp",
+    "lldpd",
+    "lldpd_structs",
+    "memory",
+    "netdev_dummy",
+    "netflow",
+    "ofproto",
+    "ofproto_dpif",
+    "ofproto_dpif_mirror",
+    "ofproto_dpif_monitor",
+    "ofproto_dpif_rid",
+    "ofproto_dpif_upcall",
+    "ofproto_dpif_xlate",
+    "ofproto_xlate_cache",
+    "ovs_lldp",
+    "pcap",
+    "rconn",
+    "rstp",
+    "rstp_sm",
+    "sflow",
+    "stp",
+    "system_stats",
+    "tunnel",
+    "vconn",
+    "vconn_stream",
+    "vswitchd",
+];
+
+/// The modules of `program`, sorted.
+pub fn of_program(program: &str) -> Vec<&'static str> {
+    let own: &[&[&str]] = match program {
+        "ovs-vswitchd" => &[SWITCH],
+        "ovsdb-server" => &[DATABASE, SERVER],
+        // One process that is both.
+        "oxvs" => &[SWITCH, DATABASE, SERVER],
+        "ovs-vsctl" => &[&["db_ctl_base", "vconn", "vconn_stream", "vsctl"]],
+        "ovs-ofctl" => &[&["ofctl", "pcap", "vconn", "vconn_stream"]],
+        "ovsdb-tool" => &[DATABASE],
+        "ovsdb-client" => &[DATABASE, &["ovsdb_client"]],
+        "vtep-ctl" => &[&["db_ctl_base", "vtep_ctl"]],
+        "ovs-testcontroller" => &[&["controller", "learning_switch", "rconn", "vconn", "vconn_stream"]],
+        _ => &[],
+    };
+    let mut all: Vec<&'static str> = LIBRARY.iter().chain(own.iter().copied().flatten()).copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts() {
+        assert_eq!(of_program("ovs-appctl").len(), 95);
+        assert_eq!(of_program("ovs-vswitchd").len(), 132);
+        assert_eq!(of_program("ovsdb-server").len(), 112);
+    }
+}
