@@ -228,7 +228,13 @@ pub fn hex_dump(bytes: &[u8], ascii: bool) -> String {
         let _ = write!(out, "{:08x}  ", n * 16);
         for (i, b) in line.iter().enumerate() {
             let last = !ascii && i == 15;
-            let sep = if i == 7 { "-" } else if last { "" } else { " " };
+            let sep = if i == 7 {
+                "-"
+            } else if last {
+                ""
+            } else {
+                " "
+            };
             let _ = write!(out, "{b:02x}{sep}");
         }
         if ascii {

@@ -180,7 +180,9 @@ impl Enc<'_> {
             Message::BundleAdd(b) => bundle::put_add(self, b),
             Message::StatsRequest(r) => self.stats_request(r),
             Message::StatsReply { body, more } => self.stats_reply(body, *more),
-            Message::SetFlowFormat(nxm) => self.put(Kind::NxtSetFlowFormat, |o| o.u32(if *nxm { 2 } else { 0 })),
+            Message::SetFlowFormat(nxm) => {
+                self.put(Kind::NxtSetFlowFormat, |o| o.u32(if *nxm { 2 } else { 0 }))
+            }
             Message::FlowModTableId(on) => self.put(Kind::NxtFlowModTableId, |o| {
                 o.u8(u8::from(*on));
                 o.zeros(7);
@@ -354,12 +356,16 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::OfpstTableRequest => request(StatsRequest::Table),
         Kind::OfpstPortRequest => request(StatsRequest::Port(port::decode_port(&mut r, v)?)),
         Kind::OfpstQueueRequest => request(StatsRequest::Queue(queue::decode_stats_request(&mut r, v)?)),
-        Kind::OfpstGroupRequest | Kind::NxstGroupRequest => request(StatsRequest::Group(base::GroupId(r.u32()?))),
+        Kind::OfpstGroupRequest | Kind::NxstGroupRequest => {
+            request(StatsRequest::Group(base::GroupId(r.u32()?)))
+        }
         Kind::OfpstGroupDescRequest | Kind::NxstGroupDescRequest => {
             let group = if r.is_empty() { base::GroupId::ALL } else { base::GroupId(r.u32()?) };
             request(StatsRequest::GroupDesc(group))
         }
-        Kind::OfpstGroupFeaturesRequest | Kind::NxstGroupFeaturesRequest => request(StatsRequest::GroupFeatures),
+        Kind::OfpstGroupFeaturesRequest | Kind::NxstGroupFeaturesRequest => {
+            request(StatsRequest::GroupFeatures)
+        }
         Kind::OfpstMeterRequest => request(StatsRequest::Meter(base::MeterId(r.u32()?))),
         Kind::OfpstMeterConfigRequest => request(StatsRequest::MeterConfig(base::MeterId(r.u32()?))),
         Kind::OfpstMeterFeaturesRequest => request(StatsRequest::MeterFeatures),
@@ -371,7 +377,9 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
             let port = if r.is_empty() { base::OfPort::NONE } else { port::decode_port(&mut r, v)? };
             request(StatsRequest::PortDesc(port))
         }
-        Kind::OfpstQueueDescRequest => request(StatsRequest::QueueDesc(queue::decode_stats_request(&mut r, v)?)),
+        Kind::OfpstQueueDescRequest => {
+            request(StatsRequest::QueueDesc(queue::decode_stats_request(&mut r, v)?))
+        }
         Kind::NxstFlowMonitorRequest | Kind::OfpstFlowMonitorRequest => {
             request(StatsRequest::FlowMonitor(monitor::decode_requests(&mut r, v, codec)?))
         }
@@ -388,7 +396,9 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::OfpstTableReply => reply(StatsReply::Table(table::decode_stats(&mut r, v)?)),
         Kind::OfpstPortReply => reply(StatsReply::Port(port::decode_stats(&mut r, v)?)),
         Kind::OfpstQueueReply => reply(StatsReply::Queue(queue::decode_stats(&mut r, v)?)),
-        Kind::OfpstGroupReply | Kind::NxstGroupReply => reply(StatsReply::Group(group::decode_stats(&mut r, v)?)),
+        Kind::OfpstGroupReply | Kind::NxstGroupReply => {
+            reply(StatsReply::Group(group::decode_stats(&mut r, v)?))
+        }
         Kind::OfpstGroupDescReply | Kind::NxstGroupDescReply => {
             reply(StatsReply::GroupDesc(group::decode_desc(&mut r, v)?))
         }
@@ -398,7 +408,9 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::OfpstMeterReply => reply(StatsReply::Meter(meter::decode_stats(&mut r)?)),
         Kind::OfpstMeterConfigReply => reply(StatsReply::MeterConfig(meter::decode_config(&mut r)?)),
         Kind::OfpstMeterFeaturesReply => reply(StatsReply::MeterFeatures(meter::decode_features(&mut r)?)),
-        Kind::OfpstTableFeaturesReply => reply(StatsReply::TableFeatures(table::decode_features(&mut r, v, false)?)),
+        Kind::OfpstTableFeaturesReply => {
+            reply(StatsReply::TableFeatures(table::decode_features(&mut r, v, false)?))
+        }
         Kind::OfpstTableDescReply => reply(StatsReply::TableDesc(table::decode_descs(&mut r)?)),
         Kind::OfpstPortDescReply => reply(StatsReply::PortDesc(port::decode_descs(&mut r, v)?)),
         Kind::OfpstQueueDescReply => reply(StatsReply::QueueDesc(queue::decode_descs(&mut r)?)),

@@ -79,7 +79,9 @@ fn place(version: Version, b: &[u8]) -> Result<(Place, usize), Option<String>> {
     let (v, t) = (version.wire(), kind);
     if kind == 4 {
         let (vendor, subtype) = (u32_at(b, 8).ok_or(None)?, u32_at(b, 12));
-        let unknown = |s: u32| Some(format!("unknown OpenFlow message (version {v}, type {t}, vendor {vendor:#x}, subtype {s})"));
+        let unknown = |s: u32| {
+            Some(format!("unknown OpenFlow message (version {v}, type {t}, vendor {vendor:#x}, subtype {s})"))
+        };
         return match vendor {
             NICIRA => Ok((Nicira(subtype.ok_or(None)?), 16)),
             ONF => Ok((Onf(subtype.ok_or(None)?), 16)),
@@ -118,8 +120,12 @@ fn unknown(version: Version, b: &[u8], place: Place) -> DecodeError {
         StatsRequest(s) | StatsReply(s) => {
             (OfpErr::OFPBRC_BAD_STAT, format!("version {v}, type {t}, stat {s}"))
         }
-        Nicira(s) => (OfpErr::OFPBRC_BAD_SUBTYPE, format!("version {v}, type {t}, vendor {NICIRA:#x}, subtype {s}")),
-        Onf(s) => (OfpErr::OFPBRC_BAD_SUBTYPE, format!("version {v}, type {t}, vendor {ONF:#x}, subtype {s}")),
+        Nicira(s) => {
+            (OfpErr::OFPBRC_BAD_SUBTYPE, format!("version {v}, type {t}, vendor {NICIRA:#x}, subtype {s}"))
+        }
+        Onf(s) => {
+            (OfpErr::OFPBRC_BAD_SUBTYPE, format!("version {v}, type {t}, vendor {ONF:#x}, subtype {s}"))
+        }
         NiciraStatsRequest(s) | NiciraStatsReply(s) => (
             OfpErr::OFPBRC_BAD_SUBTYPE,
             format!("version {v}, type {t}, stat 65535, vendor {NICIRA:#x}, subtype {s}"),
@@ -253,8 +259,9 @@ pub fn identify(bytes: &[u8]) -> Decode<Framed<'_>> {
         return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, MODULE, text));
     }
     let xid = base::Xid(u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]));
-    let more = matches!(form.place, StatsReply(_) | NiciraStatsReply(_) | StatsRequest(_) | NiciraStatsRequest(_))
-        && u16_at(bytes, 10).is_some_and(|f| f & 1 != 0);
+    let more =
+        matches!(form.place, StatsReply(_) | NiciraStatsReply(_) | StatsRequest(_) | NiciraStatsRequest(_))
+            && u16_at(bytes, 10).is_some_and(|f| f & 1 != 0);
     Ok(Framed { version, xid, kind, more, body: &bytes[header..], bytes })
 }
 

@@ -1,19 +1,19 @@
 //! `bundle` and `bundle_load`: choose one of several ports by a hash, and output to it or load its number.
 
-use base::OfPort;
-use crate::buf::DecodeError;
-use crate::buf::{Decode, Put};
-use crate::ofperr::OfpErr;
-use crate::text::lex;
-use crate::text::{Fmt, TextCx};
-use flow::Subfield;
-use std::fmt::Write;
 use super::Action;
 use super::multipath::HashFields;
 use super::multipath::atoi;
 use super::output::port16;
 use super::wire::{Dec, Enc};
 use super::wire::{MODULE, ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
+use crate::buf::DecodeError;
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
+use base::OfPort;
+use flow::Subfield;
+use std::fmt::Write;
 
 /// How a [`Bundle`] chooses among its members.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -205,7 +205,11 @@ impl Walk<'_> {
             Action::DecNshTtl => self.need(Prereq::Nsh),
             Action::CheckPktLarger(c) => check_dst(c.dst, &self.m),
             Action::DeleteField(d) => {
-                if d.field.as_tun_metadata().is_some() { Ok(()) } else { Err(OfpErr::OFPBAC_BAD_ARGUMENT.into()) }
+                if d.field.as_tun_metadata().is_some() {
+                    Ok(())
+                } else {
+                    Err(OfpErr::OFPBAC_BAD_ARGUMENT.into())
+                }
             }
             _ => self.control(a),
         }
@@ -215,10 +219,18 @@ impl Walk<'_> {
     fn control(&mut self, a: &mut Action) -> Decode<()> {
         match a {
             Action::Resubmit(r) if r.with_ct_orig => {
-                if match_meets(&self.m, Prereq::Ct) { Ok(()) } else { Err(OfpErr::OFPBAC_MATCH_INCONSISTENT.into()) }
+                if match_meets(&self.m, Prereq::Ct) {
+                    Ok(())
+                } else {
+                    Err(OfpErr::OFPBAC_MATCH_INCONSISTENT.into())
+                }
             }
             Action::FinTimeout(_) => {
-                if self.is_ip() && self.nw_proto() == ip_proto::TCP { Ok(()) } else { self.inconsistent() }
+                if self.is_ip() && self.nw_proto() == ip_proto::TCP {
+                    Ok(())
+                } else {
+                    self.inconsistent()
+                }
             }
             Action::Learn(l) => self.learn(l),
             Action::Multipath(p) => check_dst(p.dst, &self.m),

@@ -1,12 +1,12 @@
 //! `check_pkt_larger`: store in a bit whether the packet is longer than a limit.
 
-use crate::buf::{Decode, Put};
-use crate::ofperr::OfpErr;
-use crate::text::lex;
-use crate::text::{Fmt, TextCx};
-use flow::Subfield;
 use super::Action;
 use super::wire::{Dec, Enc};
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use crate::text::TextCx;
+use crate::text::lex;
+use flow::Subfield;
 
 /// Store in `dst` whether the packet is longer than `pkt_len`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

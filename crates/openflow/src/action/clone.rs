@@ -1,8 +1,8 @@
 //! `clone`: run actions and restore the packet afterwards.
 
-use crate::buf::{Decode, Put};
 use super::Action;
 use super::wire::{Dec, Enc};
+use crate::buf::{Decode, Put};
 
 /// Run actions and restore the packet afterwards.
 #[derive(Clone, PartialEq, Eq, Debug)]

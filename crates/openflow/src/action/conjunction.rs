@@ -1,9 +1,9 @@
 //! `conjunction`: one dimension of a conjunctive match.
 
-use crate::buf::{Decode, Put};
-use crate::ofperr::OfpErr;
 use super::Action;
 use super::wire::{Dec, Enc};
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
 
 /// The flow is clause `clause` of `n_clauses` of conjunction `id`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

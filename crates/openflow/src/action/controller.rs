@@ -1,16 +1,16 @@
 //! `controller`: send the packet to controllers as a packet-in.
 
-use base::OfPort;
+use super::Action;
+use super::Output;
+use super::wire::{Dec, Enc};
 use crate::buf::Reader;
 use crate::buf::{Decode, Put};
 use crate::msg::PacketInReason;
 use crate::ofperr::OfpErr;
 use crate::text::lex;
 use crate::text::{Fmt, TextCx};
+use base::OfPort;
 use std::fmt::Write;
-use super::Action;
-use super::Output;
-use super::wire::{Dec, Enc};
 
 /// Send the packet to the controllers whose connection id is `controller_id`.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,5 +1,9 @@
 //! `ct`, `ct_clear` and `nat`: connection tracking.
 
+use super::Action;
+use super::text::{Outer, parse_list};
+use super::wire::{Dec, Enc};
+use super::wire::{MODULE, ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
 use crate::buf::DecodeError;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
@@ -8,10 +12,6 @@ use crate::text::{Fmt, TextCx};
 use flow::Subfield;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use super::Action;
-use super::text::{Outer, parse_list};
-use super::wire::{Dec, Enc};
-use super::wire::{MODULE, ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
 
 /// Where the connection-tracking zone comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,9 +149,8 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
 /// Only `nat`, and setting the mark and the label, may stand inside.
 pub(super) fn check_nested(actions: &[Action], _commit: bool) -> Decode<()> {
     for a in actions {
-        super::check::allowed_in_ct(a).map_err(|text| {
-            DecodeError::logged(OfpErr::OFPBAC_BAD_ARGUMENT, MODULE, text)
-        })?;
+        super::check::allowed_in_ct(a)
+            .map_err(|text| DecodeError::logged(OfpErr::OFPBAC_BAD_ARGUMENT, MODULE, text))?;
     }
     Ok(())
 }
@@ -180,7 +179,7 @@ pub(super) fn decode_nat(d: &mut Dec<'_>) -> Decode<Action> {
     {
         return Err(OfpErr::OFPBAC_BAD_ARGUMENT.into());
     }
-    let mut opt32 = |bit, r: &mut crate::buf::Reader<'_>| if present & bit != 0 { r.u32() } else { Ok(0) };
+    let opt32 = |bit, r: &mut crate::buf::Reader<'_>| if present & bit != 0 { r.u32() } else { Ok(0) };
     let (min4, max4) = (opt32(V4_MIN, &mut d.r)?, opt32(V4_MAX, &mut d.r)?);
     let opt128 = |bit, r: &mut crate::buf::Reader<'_>| if present & bit != 0 { r.u128() } else { Ok(0) };
     let (min6, max6) = (opt128(V6_MIN, &mut d.r)?, opt128(V6_MAX, &mut d.r)?);

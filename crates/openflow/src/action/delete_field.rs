@@ -1,10 +1,10 @@
 //! `delete_field`: remove a tunnel option.
 
+use super::Action;
+use super::wire::{Dec, Enc};
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use flow::Field;
-use super::Action;
-use super::wire::{Dec, Enc};
 
 /// Remove `field` from the packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,5 +1,7 @@
 //! `encap` and `decap`: push and pop whole headers.
 
+use super::Action;
+use super::wire::{Dec, Enc};
 use crate::buf::Reader;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
@@ -7,8 +9,6 @@ use crate::text::lex;
 use crate::text::{Fmt, TextCx};
 use crate::version::ProtocolSet;
 use std::fmt::Write;
-use super::Action;
-use super::wire::{Dec, Enc};
 
 /// A property of an [`Encap`], kept as it was on the wire.
 #[derive(Clone, PartialEq, Eq, Debug)]

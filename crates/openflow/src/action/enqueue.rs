@@ -1,16 +1,16 @@
 //! `enqueue`: output to a queue of a port (OpenFlow 1.0).
 
-use base::OfPort;
+use super::Action;
+use super::output::port16;
+use super::wire::{Dec, Enc};
+use super::{Output, SetQueue};
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use crate::text::lex;
 use crate::text::{Fmt, TextCx};
 use crate::version::ProtocolSet;
+use base::OfPort;
 use std::fmt::Write;
-use super::Action;
-use super::output::port16;
-use super::wire::{Dec, Enc};
-use super::{Output, SetQueue};
 
 /// Output to `queue` of `port`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +58,8 @@ impl Enqueue {
 pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
     let mut rest = s;
     let separators = [':', ',', ' '];
-    let (Some(port), Some(queue)) = (lex::token(&mut rest, &separators), lex::token(&mut rest, &separators)) else {
+    let (Some(port), Some(queue)) = (lex::token(&mut rest, &separators), lex::token(&mut rest, &separators))
+    else {
         return Err("\"enqueue\" syntax is \"enqueue:PORT:QUEUE\" or \"enqueue(PORT,QUEUE)\"".to_string());
     };
     cx.only(ProtocolSet::OF10);

@@ -1,11 +1,11 @@
 //! `fin_timeout`: shorten the flow's timeouts when a TCP connection ends.
 
-use crate::buf::{Decode, Put};
-use crate::text::lex;
-use crate::text::{Fmt, TextCx};
-use std::fmt::Write;
 use super::Action;
 use super::wire::{Dec, Enc};
+use crate::buf::{Decode, Put};
+use crate::text::Fmt;
+use crate::text::lex;
+use std::fmt::Write;
 
 /// New timeouts after a FIN or RST.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

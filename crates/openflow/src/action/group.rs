@@ -1,9 +1,9 @@
 //! `group`: hand the packet to a group.
 
-use base::GroupId;
-use crate::buf::{Decode, Put};
 use super::Action;
 use super::wire::{Dec, Enc};
+use crate::buf::{Decode, Put};
+use base::GroupId;
 
 /// Hand the packet to a group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,15 +1,15 @@
 //! The instructions other than apply-actions: `meter`, `clear_actions`, `write_actions`, `write_metadata`,
 //! `goto_table`. In the text and in a list of actions they stand among the actions.
 
-use base::MeterId;
-use base::OfPort;
+use super::Action;
+use super::Resubmit;
+use super::wire::{Dec, Enc, MODULE};
 use crate::Version;
 use crate::buf::{Decode, Put};
 use crate::buf::{DecodeError, Reader};
 use crate::ofperr::OfpErr;
-use super::Action;
-use super::Resubmit;
-use super::wire::{Dec, Enc, MODULE};
+use base::MeterId;
+use base::OfPort;
 
 /// Apply a meter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -189,8 +189,12 @@ fn pull_instruction<'a>(
         s => s,
     };
     let Some(slot) = slot else {
-        return Err(if kind == 0xffff { OfpErr::OFPBIC_BAD_EXPERIMENTER } else { OfpErr::OFPBIC_UNKNOWN_INST }
-            .into());
+        return Err(if kind == 0xffff {
+            OfpErr::OFPBIC_BAD_EXPERIMENTER
+        } else {
+            OfpErr::OFPBIC_UNKNOWN_INST
+        }
+        .into());
     };
     let fixed = match slot {
         0 | 2 | 5 => Some(8),

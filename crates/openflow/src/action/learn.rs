@@ -1,20 +1,20 @@
 //! `learn`: add or change a flow made from the packet.
 
-use base::Cookie;
+use super::Action;
+use super::wire::{Dec, Enc};
+use super::wire::{pull_header32, put_header32};
 use crate::buf::{Decode, Put};
 use crate::msg::FlowMod;
 use crate::ofperr::OfpErr;
 use crate::text::lex;
 use crate::text::subfield_text;
 use crate::text::{Fmt, TextCx};
+use base::Cookie;
 use flow::Field;
 use flow::field::ones;
 use flow::text::value::{full_mask, parse_value, value_text};
 use flow::{Subfield, Value};
 use std::fmt::Write;
-use super::Action;
-use super::wire::{Dec, Enc};
-use super::wire::{pull_header32, put_header32};
 
 /// Where a [`LearnSpec`] takes its value.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,13 +1,13 @@
 //! `push_mpls`, `pop_mpls`, `set_mpls_label`, `set_mpls_tc`, `set_mpls_ttl`, `dec_mpls_ttl`.
 
+use super::Action;
+use super::SetField;
+use super::wire::{Dec, Enc};
 use crate::Version;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use crate::text::lex;
 use flow::Field;
-use super::Action;
-use super::SetField;
-use super::wire::{Dec, Enc};
 
 /// Push an MPLS label.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,5 +1,8 @@
 //! `multipath`: hash the packet into a link number.
 
+use super::Action;
+use super::wire::{Dec, Enc};
+use super::wire::{MODULE, ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
 use crate::buf::DecodeError;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
@@ -7,9 +10,6 @@ use crate::text::lex;
 use crate::text::{Fmt, TextCx};
 use flow::Subfield;
 use std::fmt::Write;
-use super::Action;
-use super::wire::{Dec, Enc};
-use super::wire::{MODULE, ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
 
 /// What a multipath or bundle action hashes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,8 +1,8 @@
 //! `note`: bytes without effect.
 
-use crate::buf::{Decode, Put};
 use super::Action;
 use super::wire::{Dec, Enc};
+use crate::buf::{Decode, Put};
 
 /// Bytes without effect.
 #[derive(Clone, PartialEq, Eq, Debug)]

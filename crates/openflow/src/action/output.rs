@@ -1,16 +1,16 @@
 //! `output`, `output:field` and `output(port=..,max_len=..)`: send the packet to a port.
 
-use base::OfPort;
+use super::Action;
+use super::wire::{Dec, Enc};
+use super::wire::{MODULE, ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
 use crate::buf::DecodeError;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use crate::text::lex;
 use crate::text::{Fmt, TextCx};
+use base::OfPort;
 use flow::Subfield;
 use std::fmt::Write;
-use super::Action;
-use super::wire::{Dec, Enc};
-use super::wire::{MODULE, ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
 
 /// Send the packet to a port known when the flow was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -222,7 +222,9 @@ fn parse_trunc(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
     for p in lex::pairs(s) {
         match p.key {
             "port" => {
-                t.port = cx.port(p.value).ok_or_else(|| format!("output to unknown truncate port: {}", p.value))?;
+                t.port = cx
+                    .port(p.value)
+                    .ok_or_else(|| format!("output to unknown truncate port: {}", p.value))?;
                 let reserved = t.port.is_reserved() && t.port != OfPort::LOCAL && t.port != OfPort::IN_PORT;
                 if reserved {
                     return Err(format!("output to unsupported truncate port: {}", p.value));

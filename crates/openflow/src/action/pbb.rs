@@ -1,12 +1,12 @@
 //! `push_pbb`, `pop_pbb`: provider backbone bridging (IEEE 802.1ah), which the reference lacks.
 
-use crate::buf::{Decode, Put};
-use crate::ofperr::OfpErr;
-use crate::text::lex;
-use crate::text::{Fmt, TextCx};
-use crate::version::ProtocolSet;
 use super::Action;
 use super::wire::{Dec, Enc};
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use crate::text::TextCx;
+use crate::text::lex;
+use crate::version::ProtocolSet;
 
 /// Push a backbone header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

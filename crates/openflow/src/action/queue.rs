@@ -1,8 +1,8 @@
 //! `set_queue` and `pop_queue`: which queue later outputs use.
 
-use crate::buf::{Decode, Put};
 use super::Action;
 use super::wire::{Dec, Enc};
+use crate::buf::{Decode, Put};
 
 /// Use this queue for outputs from now on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,10 +1,10 @@
 //! `move`: copy one field, or part of one, to another.
 
+use super::Action;
+use super::wire::{Dec, Enc};
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use flow::Subfield;
-use super::Action;
-use super::wire::{Dec, Enc};
 
 /// Copy `src` to `dst`; both have the same width.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

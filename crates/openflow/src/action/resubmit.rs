@@ -1,14 +1,12 @@
 //! `resubmit`: look the packet up again.
 
-use base::OfPort;
-use crate::buf::{Decode, Put};
-use crate::ofperr::OfpErr;
-use crate::text::lex;
-use crate::text::{Fmt, TextCx};
-use std::fmt::Write;
 use super::Action;
 use super::output::port16;
 use super::wire::{Dec, Enc};
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use crate::text::{Fmt, TextCx};
+use base::OfPort;
 
 /// Look the packet up again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

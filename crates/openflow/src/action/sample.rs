@@ -1,16 +1,16 @@
 //! `sample`: report a share of the packets to collectors.
 
-use base::OfPort;
-use crate::buf::{Decode, Put};
-use crate::ofperr::OfpErr;
-use crate::text::lex;
-use crate::text::{Fmt, TextCx};
-use flow::Subfield;
-use std::fmt::Write;
 use super::Action;
 use super::output::port16;
 use super::wire::{Dec, Enc};
 use super::wire::{ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
+use base::OfPort;
+use flow::Subfield;
+use std::fmt::Write;
 
 /// A number given literally or by a field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,16 +1,16 @@
 //! The fixed-field setters of OpenFlow 1.0 and 1.1: `mod_dl_src`, `mod_nw_dst`, `mod_tp_src` and so on.
 
-use base::Mac;
-use crate::Version;
-use crate::buf::{Decode, Put};
-use crate::ofperr::OfpErr;
-use crate::text::lex;
-use crate::text::{Fmt, TextCx};
-use flow::Field;
-use flow::key::ip_proto;
 use super::Action;
 use super::SetField;
 use super::wire::{Dec, Enc};
+use crate::Version;
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use crate::text::TextCx;
+use crate::text::lex;
+use base::Mac;
+use flow::Field;
+use flow::key::ip_proto;
 
 /// Set an Ethernet address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

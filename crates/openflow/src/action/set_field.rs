@@ -2,24 +2,23 @@
 //!
 //! One representation serves both texts: a field, a value and a mask of the bits that are set.
 
-use base::Mac;
-use crate::Version;
-use crate::buf::DecodeError;
-use crate::buf::{Decode, Put};
-use crate::ofperr::OfpErr;
-use crate::text::lex;
-use crate::text::{Fmt, TextCx};
-use crate::version::ProtocolSet;
-use flow::Maskable;
-use flow::key::ip_proto;
-use flow::text::value::{full_mask, parse_value, value_text};
-use flow::{Field, Value};
-use std::fmt::Write;
 use super::Action;
 use super::wire::MODULE;
 use super::wire::{Dec, Enc};
 use super::wire::{ofs_nbits, pull_header32, split_ofs_nbits};
 use super::{SetEth, SetIpByte, SetIpv4, SetL4Port, set};
+use crate::Version;
+use crate::buf::DecodeError;
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use crate::text::{Fmt, TextCx};
+use crate::version::ProtocolSet;
+use base::Mac;
+use flow::Maskable;
+use flow::key::ip_proto;
+use flow::text::value::{full_mask, parse_value, value_text};
+use flow::{Field, Value};
+use std::fmt::Write;
 
 /// A value and mask, kept small for the fields of up to 64 bits, which nearly all are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -117,7 +116,10 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
         return Err(OfpErr::OFPBAC_BAD_SET_ARGUMENT.into());
     }
     if let Some(mask) = mask {
-        if d.version < Version::V15 || matches!(field.info().maskable, Maskable::No) && mask & field.info().valid != field.info().valid {
+        if d.version < Version::V15
+            || matches!(field.info().maskable, Maskable::No)
+                && mask & field.info().valid != field.info().valid
+        {
             return Err(OfpErr::OFPBAC_BAD_SET_MASK.into());
         }
     }
@@ -207,7 +209,9 @@ impl SetField {
 
     fn encode_load(&self, e: &mut Enc<'_>) {
         let version = e.version;
-        if crate::oxm::header_for(self.field, version).experimenter != 0 || self.field.as_tun_metadata().is_some() {
+        if crate::oxm::header_for(self.field, version).experimenter != 0
+            || self.field.as_tun_metadata().is_some()
+        {
             e.nicira(33, |o| self.put_entry(o, version));
             return;
         }
@@ -305,8 +309,7 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
         return Err(format!("{field} is read-only"));
     }
     let log = &mut cx.log;
-    let (v, m) =
-        parse_value(field, value, cx.names.ports(), &mut |w| log.push(("ofp_port", false, w)))?;
+    let (v, m) = parse_value(field, value, cx.names.ports(), &mut |w| log.push(("ofp_port", false, w)))?;
     let full = full_mask(info);
     // The VLAN id brings its tag along.
     let v = if field == Field::VLAN_VID { v | 0x1000 } else { v };
@@ -314,7 +317,8 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
         return Err(format!("{value} is not a valid value for field {field}"));
     }
     let mask = if m == full { Value::MAX } else { m };
-    if mask == Value::MAX || matches!(field, Field::ETH_SRC | Field::ETH_DST | Field::IP_SRC | Field::IP_DST) {
+    if mask == Value::MAX || matches!(field, Field::ETH_SRC | Field::ETH_DST | Field::IP_SRC | Field::IP_DST)
+    {
         usable_whole(field, cx);
     } else {
         cx.only(ProtocolSet::NXM_OXM.union(ProtocolSet::OF11_UP));
@@ -355,10 +359,8 @@ pub(super) fn parse_load(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String>
         return Err(format!("{s}: cannot parse integer value"));
     };
     if dst.n_bits < 128 && v >> dst.n_bits != 0 {
-        return Err(format!("{s}: value {value} does not fit into {} bits", dst.n_bits).replace(
-            &format!("value {value} "),
-            &format!("value {v:#x} "),
-        ));
+        return Err(format!("{s}: value {value} does not fit into {} bits", dst.n_bits)
+            .replace(&format!("value {value} "), &format!("value {v:#x} ")));
     }
     let mask = flow::field::ones(dst.n_bits) << dst.ofs;
     let mut a = SetField::new(dst.field, v << dst.ofs, mask);

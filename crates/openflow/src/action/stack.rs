@@ -1,12 +1,12 @@
 //! `push` and `pop`: the stack.
 
+use super::Action;
+use super::wire::MODULE;
+use super::wire::{Dec, Enc};
 use crate::buf::DecodeError;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use flow::Subfield;
-use super::Action;
-use super::wire::MODULE;
-use super::wire::{Dec, Enc};
 
 /// Push or pop a field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,13 +1,13 @@
 //! `dec_ttl`, `dec_mpls_ttl`, `dec_nsh_ttl`, `copy_ttl_in`, `copy_ttl_out`.
 
+use super::Action;
+use super::wire::{Dec, Enc};
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use crate::text::lex;
 use crate::text::{Fmt, TextCx};
 use crate::version::ProtocolSet;
 use std::fmt::Write;
-use super::Action;
-use super::wire::{Dec, Enc};
 
 /// Decrement the IP TTL or hop limit.
 #[derive(Clone, PartialEq, Eq, Debug)]

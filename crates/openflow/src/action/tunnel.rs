@@ -1,12 +1,12 @@
 //! `set_tunnel`, `set_tunnel64`: set the tunnel id.
 
+use super::Action;
+use super::SetField;
+use super::wire::{Dec, Enc};
 use crate::Version;
 use crate::buf::{Decode, Put};
 use crate::text::lex;
 use flow::Field;
-use super::Action;
-use super::SetField;
-use super::wire::{Dec, Enc};
 
 /// Set the tunnel id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

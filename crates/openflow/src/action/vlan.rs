@@ -1,14 +1,14 @@
 //! `push_vlan`, `strip_vlan`, `mod_vlan_vid`, `mod_vlan_pcp`.
 
-use crate::buf::{Decode, Put};
-use crate::ofperr::OfpErr;
-use crate::text::lex;
-use crate::text::{Fmt, TextCx};
-use crate::version::ProtocolSet;
-use flow::Field;
 use super::Action;
 use super::SetField;
 use super::wire::{Dec, Enc};
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use crate::text::TextCx;
+use crate::text::lex;
+use crate::version::ProtocolSet;
+use flow::Field;
 
 /// Push a VLAN tag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

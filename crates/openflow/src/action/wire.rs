@@ -64,10 +64,6 @@ pub struct Dec<'a> {
     pub(super) r: Reader<'a>,
     pub(super) version: Version,
     pub(super) depth: u8,
-    /// Length of the whole action.
-    pub(super) len: usize,
-    /// Whether the action came as a Nicira one.
-    pub(super) vendor: u32,
 }
 
 impl Dec<'_> {
@@ -235,8 +231,7 @@ fn pull_action(r: &mut Reader<'_>, version: Version, depth: u8) -> Decode<Action
         (0, kind, standard_form(version, kind))
     };
     let Some(Form(min, variable, decode)) = form else {
-        let error =
-            if vendor == 0 { OfpErr::OFPBAC_BAD_TYPE } else { OfpErr::OFPBAC_BAD_VENDOR_TYPE };
+        let error = if vendor == 0 { OfpErr::OFPBAC_BAD_TYPE } else { OfpErr::OFPBAC_BAD_VENDOR_TYPE };
         let v = if vendor == 0 { "0".to_string() } else { format!("{vendor:#x}") };
         // The debugging actions exist, but are not accepted from outside.
         if vendor == NICIRA && (subtype == 254 || subtype == 255) {
@@ -252,7 +247,7 @@ fn pull_action(r: &mut Reader<'_>, version: Version, depth: u8) -> Decode<Action
     if len < min.next_multiple_of(8) || (!variable && len > min) {
         return Err(OfpErr::OFPBAC_BAD_LEN.into());
     }
-    decode(&mut Dec { r: body, version, depth, len, vendor })
+    decode(&mut Dec { r: body, version, depth })
 }
 
 /// Decodes a list of actions that fills `bytes`.
@@ -273,9 +268,11 @@ fn decode_into(bytes: &[u8], version: Version, depth: u8, out: &mut Vec<Action>)
         match pull_action(&mut r, version, depth) {
             Ok(a) => out.push(a),
             Err(e) => {
-                let len = before.get(2..4).map_or(before.len(), |b| usize::from(u16::from_be_bytes([b[0], b[1]])));
+                let len =
+                    before.get(2..4).map_or(before.len(), |b| usize::from(u16::from_be_bytes([b[0], b[1]])));
                 let shown = &before[..len.clamp(8, before.len().max(8)).min(before.len())];
-                let text = format!("bad action at offset {offset} ({}):\n{}", e.error, hex_dump(shown, false));
+                let text =
+                    format!("bad action at offset {offset} ({}):\n{}", e.error, hex_dump(shown, false));
                 return Err(e.and(MODULE, text.trim_end_matches('\n').to_string()));
             }
         }

@@ -1,13 +1,13 @@
 //! Bundles: several changes as one transaction.
 
-use base::Xid;
+use super::Message;
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::Codec;
 use crate::codec::{Enc, Encode};
 use crate::kind::Framed;
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
-use super::Message;
+use base::Xid;
 
 /// What a bundle control message says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,9 +65,18 @@ pub struct BundleAdd {
 impl BundleControlKind {
     fn from_wire(n: u16) -> Option<BundleControlKind> {
         use BundleControlKind::*;
-        [OpenRequest, OpenReply, CloseRequest, CloseReply, CommitRequest, CommitReply, DiscardRequest, DiscardReply]
-            .into_iter()
-            .find(|k| *k as u16 == n)
+        [
+            OpenRequest,
+            OpenReply,
+            CloseRequest,
+            CloseReply,
+            CommitRequest,
+            CommitReply,
+            DiscardRequest,
+            DiscardReply,
+        ]
+        .into_iter()
+        .find(|k| *k as u16 == n)
     }
 }
 

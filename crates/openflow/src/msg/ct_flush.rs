@@ -1,11 +1,11 @@
 //! Nicira: flush connections.
 
+use super::Message;
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::{Enc, Encode};
 use crate::codec::{Property, pull_property, put_property};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
-use super::Message;
 
 /// One direction of a connection; addresses are IPv6 (IPv4 mapped), zero means any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

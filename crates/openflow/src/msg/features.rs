@@ -1,12 +1,12 @@
 //! Features of a switch.
 
-use base::Dpid;
+use super::Message;
+use super::PhyPort;
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::{Enc, Encode};
 use crate::kind::Kind;
 use crate::version::Version;
-use super::Message;
-use super::PhyPort;
+use base::Dpid;
 
 /// What the switch is and can do.
 #[derive(Clone, PartialEq, Debug, Default)]

@@ -1,9 +1,9 @@
 //! Flow-mod: add, change and delete flows.
 
-use base::{Cookie, GroupId, OfPort};
+use super::Message;
+use super::port::port_from_wire;
 use crate::Action;
 use crate::action;
-use crate::buf::DecodeError;
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::Codec;
 use crate::codec::{Enc, Encode};
@@ -11,10 +11,9 @@ use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::ProtocolSet;
 use crate::version::Version;
+use base::{Cookie, GroupId, OfPort};
 use flow::Match;
 use flow::MiniMatch;
-use super::Message;
-use super::port::{port_from_wire, put_port};
 
 /// What a flow-mod does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -209,7 +208,11 @@ pub(crate) fn put(e: &mut Enc<'_>, fm: &FlowMod) -> Encode {
 
 /// Appends a match in the form of OpenFlow 1.1 or later.
 pub(crate) fn put_match_11(o: &mut Vec<u8>, m: &Match, version: Version) {
-    if version == Version::V11 { crate::fixed_match::put_of11(o, m) } else { crate::oxm::put_oxm(o, m, version) }
+    if version == Version::V11 {
+        crate::fixed_match::put_of11(o, m)
+    } else {
+        crate::oxm::put_oxm(o, m, version)
+    }
 }
 
 fn put_11(o: &mut Vec<u8>, fm: &FlowMod, m: &Match, version: Version) {
@@ -318,7 +321,12 @@ fn decode_11(r: &mut Reader<'_>, fm: &mut FlowMod, version: Version, codec: &Cod
 }
 
 /// Takes a match in the form of OpenFlow 1.1 or later.
-pub(crate) fn pull_match_11(r: &mut Reader<'_>, _version: Version, codec: &Codec, strict: bool) -> Decode<Match> {
+pub(crate) fn pull_match_11(
+    r: &mut Reader<'_>,
+    _version: Version,
+    codec: &Codec,
+    strict: bool,
+) -> Decode<Match> {
     crate::oxm::pull_oxm(r, &codec.match_cx(strict))
 }
 

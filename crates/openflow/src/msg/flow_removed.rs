@@ -1,15 +1,15 @@
 //! Flow-removed: a flow has gone.
 
-use base::Cookie;
+use super::Message;
+use super::flow_mod::{pull_match_11, put_match_11};
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::Codec;
 use crate::codec::{Enc, Encode};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
+use base::Cookie;
 use flow::MiniMatch;
-use super::Message;
-use super::flow_mod::{put_match_11, pull_match_11};
 
 /// Why a flow has gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -134,12 +134,15 @@ pub(crate) fn put(e: &mut Enc<'_>, f: &FlowRemoved) -> Encode {
             o.u16(f.hard_timeout);
             o.u64(f.cookie.0);
             put_match_11(o, &m, version);
-            super::oxs::put(o, &super::oxs::Oxs {
-                duration: Some((f.duration_sec, f.duration_nsec)),
-                packet_count: Some(f.packet_count),
-                byte_count: Some(f.byte_count),
-                ..super::oxs::Oxs::default()
-            });
+            super::oxs::put(
+                o,
+                &super::oxs::Oxs {
+                    duration: Some((f.duration_sec, f.duration_nsec)),
+                    packet_count: Some(f.packet_count),
+                    byte_count: Some(f.byte_count),
+                    ..super::oxs::Oxs::default()
+                },
+            );
         }),
         _ => e.put(Kind::OfptFlowRemoved, |o| {
             o.u64(f.cookie.0);

@@ -1,6 +1,10 @@
 //! Flow and aggregate statistics.
 
-use base::{Cookie, GroupId, OfPort};
+use super::FlowModFlags;
+use super::flow_mod::{flags_from_wire, flags_to_wire, pull_match_11, put_match_11};
+use super::flow_removed::unknown_is_zero;
+use super::oxs::{self, Oxs};
+use super::port::port_from_wire;
 use crate::Action;
 use crate::action;
 use crate::buf::DecodeError;
@@ -10,14 +14,9 @@ use crate::codec::{Enc, Encode};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
+use base::{Cookie, GroupId, OfPort};
 use flow::Match;
 use flow::MiniMatch;
-use super::FlowModFlags;
-use super::Message;
-use super::flow_mod::{flags_from_wire, flags_to_wire, pull_match_11, put_match_11};
-use super::flow_removed::unknown_is_zero;
-use super::oxs::{self, Oxs};
-use super::port::port_from_wire;
 
 /// Which flows are asked for.
 #[derive(Clone, PartialEq, Debug)]
@@ -250,13 +249,16 @@ fn put_15(o: &mut Vec<u8>, s: &FlowStats, m: &Match) {
     o.u16(s.importance);
     o.u64(s.cookie.0);
     put_match_11(o, m, Version::V15);
-    oxs::put(o, &Oxs {
-        duration: Some((s.duration_sec, s.duration_nsec)),
-        idle_time: s.idle_age.map(|a| (a, 0)),
-        packet_count: (s.packet_count != u64::MAX).then_some(s.packet_count),
-        byte_count: (s.byte_count != u64::MAX).then_some(s.byte_count),
-        ..Oxs::default()
-    });
+    oxs::put(
+        o,
+        &Oxs {
+            duration: Some((s.duration_sec, s.duration_nsec)),
+            idle_time: s.idle_age.map(|a| (a, 0)),
+            packet_count: (s.packet_count != u64::MAX).then_some(s.packet_count),
+            byte_count: (s.byte_count != u64::MAX).then_some(s.byte_count),
+            ..Oxs::default()
+        },
+    );
     action::instruction::encode_instructions(&s.actions, Version::V15, o);
 }
 
@@ -419,12 +421,15 @@ pub(crate) fn put_aggregate(e: &mut Enc<'_>, a: &AggregateStats) -> Encode {
     };
     e.put(kind, |o| {
         if version >= Version::V15 {
-            return oxs::put(o, &Oxs {
-                flow_count: Some(a.flow_count),
-                packet_count: (a.packet_count != u64::MAX).then_some(a.packet_count),
-                byte_count: (a.byte_count != u64::MAX).then_some(a.byte_count),
-                ..Oxs::default()
-            });
+            return oxs::put(
+                o,
+                &Oxs {
+                    flow_count: Some(a.flow_count),
+                    packet_count: (a.packet_count != u64::MAX).then_some(a.packet_count),
+                    byte_count: (a.byte_count != u64::MAX).then_some(a.byte_count),
+                    ..Oxs::default()
+                },
+            );
         }
         let known = |n| if version == Version::V10 { unknown_is_zero(n) } else { n };
         o.u64(known(a.packet_count));

@@ -1,6 +1,7 @@
 //! Groups: mod, description, statistics, features.
 
-use base::{GroupId, OfPort};
+use super::Message;
+use super::port::port_from_wire;
 use crate::Action;
 use crate::action;
 use crate::buf::{Decode, Put, Reader};
@@ -9,9 +10,8 @@ use crate::codec::{Property, pull_property, put_property, put_sized};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
+use base::{GroupId, OfPort};
 use flow::{Field, Value};
-use super::Message;
-use super::port::port_from_wire;
 
 /// What a group does with its buckets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -229,7 +229,11 @@ fn pull_buckets(r: &mut Reader<'_>, version: Version, kind: GroupType) -> Decode
         }
         let mut b = r.sub(len - 2)?;
         let id = out.len() as u32;
-        let bucket = if new_form(version) { bucket_15(&mut b, version, kind)? } else { bucket_11(&mut b, id, version)? };
+        let bucket = if new_form(version) {
+            bucket_15(&mut b, version, kind)?
+        } else {
+            bucket_11(&mut b, id, version)?
+        };
         if new_form(version) && out.iter().any(|x| x.bucket_id == bucket.bucket_id) {
             return Err(OfpErr::OFPGMFC_BUCKET_EXISTS.into());
         }
@@ -386,10 +390,18 @@ fn check_mod(g: &GroupMod, changes: bool) -> Decode<()> {
         _ => {}
     }
     for b in &g.buckets {
-        if changes && b.weight != 0 && g.kind != GroupType::Select && g.command != GroupModCommand::InsertBucket {
+        if changes
+            && b.weight != 0
+            && g.kind != GroupType::Select
+            && g.command != GroupModCommand::InsertBucket
+        {
             return Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
         }
-        if changes && g.kind == GroupType::FastFailover && b.watch_port == OfPort::NONE && b.watch_group == GroupId::ANY {
+        if changes
+            && g.kind == GroupType::FastFailover
+            && b.watch_port == OfPort::NONE
+            && b.watch_group == GroupId::ANY
+        {
             return Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
         }
     }

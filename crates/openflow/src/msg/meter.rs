@@ -1,11 +1,11 @@
 //! Meters: mod, configuration, statistics, features.
 
-use base::MeterId;
+use super::Message;
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::{Enc, Encode};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
-use super::Message;
+use base::MeterId;
 
 /// What a meter-mod does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,7 +1,7 @@
 //! Flow monitoring: tell a controller of changes to flows.
 
-use base::Xid;
-use base::{Cookie, GroupId, OfPort};
+use super::flow_mod::{pull_match_11, put_match_11};
+use super::port::port_from_wire;
 use crate::Action;
 use crate::action;
 use crate::buf::{Decode, DecodeError, Put, Reader};
@@ -9,9 +9,9 @@ use crate::codec::{Codec, Enc, Encode, put_sized};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
+use base::Xid;
+use base::{Cookie, GroupId, OfPort};
 use flow::MiniMatch;
-use super::flow_mod::{put_match_11, pull_match_11};
-use super::port::port_from_wire;
 
 /// What a monitor request does (from 1.4 on).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,7 +132,11 @@ pub(crate) fn put_request(e: &mut Enc<'_>, all: &[MonitorRequest]) -> Encode {
     })
 }
 
-pub(crate) fn decode_requests(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Vec<MonitorRequest>> {
+pub(crate) fn decode_requests(
+    r: &mut Reader<'_>,
+    version: Version,
+    codec: &Codec,
+) -> Decode<Vec<MonitorRequest>> {
     let mut out = Vec::new();
     while !r.is_empty() {
         out.push(decode_request(r, version, codec)?);

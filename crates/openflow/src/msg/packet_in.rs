@@ -1,7 +1,8 @@
 //! Packet-in, in its many forms, and resume.
 
-use base::Cookie;
-use base::OfPort;
+use super::Message;
+use super::flow_mod::{pull_match_11, put_match_11};
+use super::port::port_from_wire;
 use crate::Action;
 use crate::action;
 use crate::buf::{Decode, Put, Reader};
@@ -10,11 +11,10 @@ use crate::codec::{Enc, Encode};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
+use base::Cookie;
+use base::OfPort;
 use flow::MiniMatch;
 use flow::{Field, Match};
-use super::Message;
-use super::flow_mod::{put_match_11, pull_match_11};
-use super::port::port_from_wire;
 
 /// Why a packet goes to the controller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -380,7 +380,12 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>, _version: Version, codec: &Codec) -
     Ok(Message::PacketIn(Box::new(p)))
 }
 
-pub(crate) fn decode_nxt2(r: &mut Reader<'_>, version: Version, codec: &Codec, resume: bool) -> Decode<Message> {
+pub(crate) fn decode_nxt2(
+    r: &mut Reader<'_>,
+    version: Version,
+    codec: &Codec,
+    resume: bool,
+) -> Decode<Message> {
     let mut p = empty(PacketInReason::Action);
     let mut total = None;
     while !r.is_empty() {

@@ -1,6 +1,8 @@
 //! Packet-out: the controller sends a packet.
 
-use base::OfPort;
+use super::Message;
+use super::flow_mod::put_match_11;
+use super::port::port_from_wire;
 use crate::Action;
 use crate::action;
 use crate::buf::DecodeError;
@@ -11,11 +13,9 @@ use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
 use crate::version::{ProtocolSet, VersionSet};
+use base::OfPort;
 use flow::MiniMatch;
 use flow::{Field, Match};
-use super::Message;
-use super::flow_mod::put_match_11;
-use super::port::port_from_wire;
 
 /// The controller sends a packet.
 #[derive(Clone, PartialEq, Debug)]

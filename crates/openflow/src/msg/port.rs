@@ -1,6 +1,6 @@
 //! Ports: description, status, mod, statistics.
 
-use base::{Mac, OfPort};
+use super::Message;
 use crate::buf::DecodeError;
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::{Enc, Encode};
@@ -8,7 +8,7 @@ use crate::codec::{Property, pull_property, put_property, put_sized};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
-use super::Message;
+use base::{Mac, OfPort};
 
 /// Administrative settings of a port: bits as in OpenFlow 1.0, which has them all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -253,7 +253,8 @@ fn features_to_10(f: u32) -> u32 {
     f & 0x7f | (f >> 11 & 0x1f) << 7
 }
 
-const CONFIG_11: u32 = PortConfig::PORT_DOWN | PortConfig::NO_RECV | PortConfig::NO_FWD | PortConfig::NO_PACKET_IN;
+const CONFIG_11: u32 =
+    PortConfig::PORT_DOWN | PortConfig::NO_RECV | PortConfig::NO_FWD | PortConfig::NO_PACKET_IN;
 const CONFIG_10: u32 = 0x7f;
 const STATE_11: u32 = PortState::LINK_DOWN | PortState::BLOCKED | PortState::LIVE;
 const STATE_10: u32 = PortState::LINK_DOWN | PortState::STP_MASK;

@@ -1,14 +1,14 @@
 //! Queues: configuration and statistics.
 
-use base::OfPort;
+use super::Message;
+use super::port::{decode_port, port_from_wire};
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::{Enc, Encode};
 use crate::codec::{Property, pull_property, put_property, put_sized};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
-use super::Message;
-use super::port::{decode_port, port_from_wire};
+use base::OfPort;
 
 /// Which queues.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,11 +1,11 @@
 //! Roles of controllers.
 
+use super::Message;
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::{Enc, Encode};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
-use super::Message;
 
 /// A controller's role.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

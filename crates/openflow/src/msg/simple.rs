@@ -1,11 +1,11 @@
 //! Hello, echo, error, barrier and switch description.
 
+use super::Message;
 use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::codec::{Enc, Encode};
 use crate::kind::{Framed, Kind};
 use crate::ofperr::OfpErr;
 use crate::version::{Version, VersionSet};
-use super::Message;
 
 /// Version negotiation.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,5 +1,6 @@
 //! Flow tables: mod, description, statistics, features, status.
 
+use super::Message;
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::{Enc, Encode};
 use crate::codec::{Property, pull_property, put_property, put_sized};
@@ -7,7 +8,6 @@ use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
 use flow::Field;
-use super::Message;
 
 /// What becomes of a packet that no flow of a table matches (1.1 and 1.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -679,7 +679,11 @@ fn put_flow_features(o: &mut Vec<u8>, f: &TableFlowFeatures, miss: u16, version:
     }
 }
 
-pub(crate) fn decode_features(r: &mut Reader<'_>, version: Version, _request: bool) -> Decode<Vec<TableFeatures>> {
+pub(crate) fn decode_features(
+    r: &mut Reader<'_>,
+    version: Version,
+    _request: bool,
+) -> Decode<Vec<TableFeatures>> {
     let mut out = Vec::new();
     while !r.is_empty() {
         let len = usize::from(r.u16()?);
@@ -724,8 +728,12 @@ fn decode_one_features(b: &mut Reader<'_>, version: Version) -> Decode<TableFeat
             }
             P_WRITE_ACTIONS => flow.write.actions = pull_ids(&mut body)?,
             P_APPLY_ACTIONS => flow.apply.actions = pull_ids(&mut body)?,
-            P_WRITE_SETFIELD => flow.write.set_fields = pull_fields(&mut body)?.into_iter().map(|x| x.0).collect(),
-            P_APPLY_SETFIELD => flow.apply.set_fields = pull_fields(&mut body)?.into_iter().map(|x| x.0).collect(),
+            P_WRITE_SETFIELD => {
+                flow.write.set_fields = pull_fields(&mut body)?.into_iter().map(|x| x.0).collect()
+            }
+            P_APPLY_SETFIELD => {
+                flow.apply.set_fields = pull_fields(&mut body)?.into_iter().map(|x| x.0).collect()
+            }
             P_MATCH => {
                 for (field, maskable) in pull_fields(&mut body)? {
                     f.matches.push(TableMatchField { field, maskable, wildcardable: false });

@@ -1,10 +1,10 @@
 //! Nicira: the map from tunnel options to the `tun_metadata` fields.
 
+use super::Message;
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::{Enc, Encode};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
-use super::Message;
 
 /// What a TLV table mod does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,12 +64,8 @@ fn put_mappings(o: &mut Vec<u8>, all: &[TlvMapping]) {
 fn pull_mappings(r: &mut Reader<'_>) -> Decode<Vec<TlvMapping>> {
     let mut out: Vec<TlvMapping> = Vec::new();
     while !r.is_empty() {
-        let m = TlvMapping {
-            option_class: r.u16()?,
-            option_type: r.u8()?,
-            option_len: r.u8()?,
-            index: r.u16()?,
-        };
+        let m =
+            TlvMapping { option_class: r.u16()?, option_type: r.u8()?, option_len: r.u8()?, index: r.u16()? };
         r.skip(2)?;
         if m.option_len == 0 || m.option_len % 4 != 0 || m.option_len > 124 {
             return Err(OfpErr::NXTTMFC_BAD_OPT_LEN.into());

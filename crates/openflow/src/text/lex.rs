@@ -212,7 +212,9 @@ mod tests {
         ];
         for (input, expected) in cases {
             let got: Vec<String> = pairs(input)
-                .map(|p| if p.value.is_empty() { p.key.to_string() } else { format!("{}={}", p.key, p.value) })
+                .map(
+                    |p| if p.value.is_empty() { p.key.to_string() } else { format!("{}={}", p.key, p.value) },
+                )
                 .collect();
             assert_eq!(got.join(", "), *expected, "{input}");
         }
