@@ -314,6 +314,8 @@ impl Server {
                 Message::Notification { method, params } if method == "cancel" => {
                     self.cancel(r, number, &params);
                 }
+                // Of others nothing is known; they ask for no answer.
+                Message::Notification { .. } => {}
                 other => {
                     let session = &self.sessions[&number];
                     let (name, kind) = (session.rpc.name(), other.kind());
@@ -455,7 +457,8 @@ impl Server {
                 add("triggers", served.triggers());
             }
         }
-        add("monitors", self.sessions.values().map(|s| s.monitors.len()).sum());
+        let specs = self.sessions.values().flat_map(|s| &s.monitors).map(|m| Arc::as_ptr(&m.spec));
+        add("monitors", specs.collect::<HashSet<_>>().len());
         if !self.sessions.is_empty() {
             add("sessions", self.sessions.len());
         }
