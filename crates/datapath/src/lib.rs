@@ -1,1 +1,43 @@
-//! datapath
+//! The userspace datapath: receives, looks up, translates what it does not know, executes, sends.
+//!
+//! ```text
+//! rx queue -> extract -> exact cache -> megaflow search -> actions -> tx queue
+//!                                            | miss           ^
+//!                                            v                |
+//!                                   Pipeline::translate -> megaflow
+//! ```
+//!
+//! [`Datapath`] is the control thread's side, an engine per polling thread does the work (module `engine`), and
+//! [`Pipeline`] is all that it knows of OpenFlow.
+
+mod cache;
+mod control;
+mod drops;
+mod engine;
+mod event;
+mod exec;
+mod extract;
+mod frame;
+mod hash;
+mod megaflow;
+mod meter;
+mod ports;
+mod seam;
+mod search;
+mod segment;
+mod set;
+mod table;
+mod thread;
+
+pub use control::{Datapath, ThreadParts, poll};
+pub use drops::{Counters, DropCause};
+pub use engine::{BATCH, EngineId, Tunables};
+pub use event::{Event, Upcall};
+pub use exec::Meta;
+pub use megaflow::{Body, Megaflow};
+pub use meter::{Band, Meter, MeterStats, MeterUnit};
+pub use ports::PortCounters;
+pub use seam::{NoWake, Pipeline, Translated, Waiter, Wake};
+
+#[cfg(test)]
+mod tests;

@@ -90,7 +90,7 @@ pub enum DpAction {
 /// A value with the bits of it that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Masked<T> {
-    /// The value; bits outside the mask are zero.
+    /// The value; bits outside the mask do not count (but show in text).
     pub value: T,
     /// One bits count.
     pub mask: T,
@@ -151,8 +151,8 @@ impl<T: Bits> Masked<T> {
     }
 
     /// These bits count.
-    pub fn new(value: T, mask: T) -> Masked<T> {
-        Masked { value: value.and(mask), mask }
+    pub const fn new(value: T, mask: T) -> Masked<T> {
+        Masked { value, mask }
     }
 
     /// Whether no bit counts.

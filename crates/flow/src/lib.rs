@@ -2,6 +2,7 @@
 //!
 //! Everything generic is driven by the table in [`field`]; everything stored follows the one layout in [`layout`].
 
+pub mod extract;
 pub mod field;
 pub mod key;
 pub mod layout;
@@ -11,6 +12,7 @@ pub mod prereq;
 pub mod text;
 pub mod tun;
 
+pub use extract::{Metadata, Offsets, PacketKey, extract, extract_key, extract_mini};
 pub use field::{Field, FieldInfo, Format, Header, Location, Maskable, Prereq, Subfield};
 pub use key::{FlowKey, Mask, Value};
 pub use layout::WORDS;

@@ -9,25 +9,33 @@ use crate::matching::Match;
 
 /// Bits of a map, from the lowest.
 #[derive(Clone)]
-pub struct MapIter(u128);
+pub struct MapIter {
+    low: u64,
+    high: u64,
+}
 
 impl Iterator for MapIter {
     type Item = usize;
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
-            return None;
+        if self.low != 0 {
+            let n = self.low.trailing_zeros() as usize;
+            self.low &= self.low - 1;
+            return Some(n);
         }
-        let n = self.0.trailing_zeros() as usize;
-        self.0 &= self.0 - 1;
-        Some(n)
+        if self.high != 0 {
+            let n = self.high.trailing_zeros() as usize;
+            self.high &= self.high - 1;
+            return Some(64 + n);
+        }
+        None
     }
 }
 
 /// Word numbers in a map, ascending.
 #[inline]
 pub fn map_iter(map: u128) -> MapIter {
-    MapIter(map)
+    MapIter { low: map as u64, high: (map >> 64) as u64 }
 }
 
 /// One step of the hash used over words: order matters, any 64 bits of input.

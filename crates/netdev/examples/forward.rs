@@ -13,7 +13,7 @@
 //! generators and meters from elsewhere.
 //! CPU time is that of the forwarding thread, in nanoseconds per forwarded frame of 64 bytes.
 
-use base::Clock;
+use base::{Clock, Logger};
 use dpif::netdev::{Netdev, RxQueue, TxQueue};
 use netdev::{DummyMode, Registry};
 use std::collections::BTreeMap;
@@ -113,7 +113,7 @@ fn generate(mut p: Port, stop: &AtomicBool) {
 }
 
 fn run(mode: &str, seconds: u64) {
-    let r = Registry::new(DummyMode::Off, Clock::real());
+    let r = Registry::new(DummyMode::Off, Clock::real(), Logger::none());
     let mut route = Route::new().expect("netlink");
     route.add_veth("p0", "e0", None).expect("veth");
     let bypass = mode == "bypass";
@@ -152,7 +152,7 @@ fn run(mode: &str, seconds: u64) {
 /// Frames sent one at a time through a forwarder that sleeps, and back.
 fn rtt() {
     let clock = Clock::real();
-    let r = Registry::new(DummyMode::Off, clock.clone());
+    let r = Registry::new(DummyMode::Off, clock.clone(), Logger::none());
     let mut route = Route::new().expect("netlink");
     route.add_veth("p0", "e0", None).expect("veth");
     route.add_veth("p1", "e1", None).expect("veth");
@@ -198,7 +198,7 @@ fn rtt() {
 
 /// Forwards between two devices that are there, for ever.
 fn ports(a: &str, b: &str, bypass: bool) {
-    let r = Registry::new(DummyMode::Off, Clock::real());
+    let r = Registry::new(DummyMode::Off, Clock::real(), Logger::none());
     let [a, b] = [a, b].map(|n| open(&r, n, "system", bypass));
     forward(a, b, true, &AtomicBool::new(false));
 }

@@ -11,7 +11,7 @@ pub use link::{DummyLink, StreamError, StreamTarget};
 
 use crate::pcap::Pcap;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use base::{Clock, Mac};
+use base::{Clock, Logger, Mac};
 use crossbeam_queue::ArrayQueue;
 use dpif::netdev::{DevError, Link, Netdev, NetdevStats, RxQueue, TxCaps, TxQueue, TxResult};
 use std::collections::BTreeMap;
@@ -40,6 +40,7 @@ pub struct Dummies(Arc<Shelf>);
 
 struct Shelf {
     clock: Clock,
+    log: Logger,
     opened: AtomicU32,
     by_name: Mutex<BTreeMap<String, Weak<Shared>>>,
 }
@@ -51,9 +52,9 @@ impl std::fmt::Debug for Shelf {
 }
 
 impl Dummies {
-    pub(crate) fn new(clock: Clock) -> Dummies {
+    pub(crate) fn new(clock: Clock, log: Logger) -> Dummies {
         let by_name = Mutex::new(BTreeMap::new());
-        Dummies(Arc::new(Shelf { clock, opened: AtomicU32::new(0), by_name }))
+        Dummies(Arc::new(Shelf { clock, log, opened: AtomicU32::new(0), by_name }))
     }
 
     /// The device of that name, if it is open.
@@ -248,6 +249,7 @@ struct Shared {
     name: String,
     kind: &'static str,
     clock: Clock,
+    log: Logger,
     mac: AtomicU64,
     mtu: AtomicU32,
     up: AtomicBool,
@@ -333,6 +335,7 @@ impl DummyDev {
             name: name.into(),
             kind,
             clock: shelf.clock.clone(),
+            log: shelf.log.clone(),
             // aa:55:aa and a number, counting the devices.
             mac: AtomicU64::new(0xaa55_aa55_0000 + u64::from(n & 0xffff)),
             mtu: AtomicU32::new(1500),
@@ -374,8 +377,16 @@ impl DummyDev {
         if wanted == self.captures {
             return;
         }
-        let open =
-            |p: &Option<String>| p.as_ref().and_then(|p| Pcap::append(Path::new(p)).ok()).map(Arc::new);
+        let log = &self.shared.log;
+        let open = |path: &Option<String>| match Pcap::append(Path::new(path.as_ref()?)) {
+            Ok(p) => Some(Arc::new(p)),
+            Err(e) => {
+                let why = sys::errno_text(e.raw_os_error().unwrap_or(0));
+                let path = path.as_deref().unwrap_or_default();
+                base::warn!(log, "pcap", "{path}: failed to open pcap file for appending ({why})");
+                None
+            }
+        };
         let [both, rx, tx] = [&wanted[0], &wanted[1], &wanted[2]].map(open);
         self.shared.rx_pcap.store(both.clone().or(rx));
         self.shared.tx_pcap.store(both.or(tx));

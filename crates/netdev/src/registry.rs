@@ -5,7 +5,7 @@ use crate::kernel::Kernel;
 use crate::patch::PatchDev;
 use crate::system::SystemDev;
 use crate::tap::TapDev;
-use base::Clock;
+use base::{Clock, Logger};
 use dpif::netdev::{DevError, Netdev};
 use std::sync::{Arc, OnceLock};
 
@@ -42,19 +42,20 @@ const REAL: [&str; 4] = ["internal", "patch", "system", "tap"];
 /// `EAFNOSUPPORT`: what an unknown type is told as.
 const EAFNOSUPPORT: i32 = 97;
 
-/// Opens devices, and knows the dummies by name.
+/// Opens devices, and knows the dummies by name. Clones share both.
 #[derive(Clone, Debug)]
 pub struct Registry {
     mode: DummyMode,
     dummies: Dummies,
     /// Made with the first device of the kernel, in that thread's network namespace.
-    kernel: OnceLock<Arc<Kernel>>,
+    kernel: Arc<OnceLock<Arc<Kernel>>>,
 }
 
 impl Registry {
-    /// A registry without open devices. The clock stamps captures.
-    pub fn new(mode: DummyMode, clock: Clock) -> Registry {
-        Registry { mode, dummies: Dummies::new(clock), kernel: OnceLock::new() }
+    /// A registry without open devices. The clock stamps captures; the logger is told of captures that cannot be
+    /// opened.
+    pub fn new(mode: DummyMode, clock: Clock, log: Logger) -> Registry {
+        Registry { mode, dummies: Dummies::new(clock, log), kernel: Arc::default() }
     }
 
     /// What `--enable-dummy` said.
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
 
     fn registry(mode: DummyMode) -> Registry {
-        Registry::new(mode, Clock::simulated())
+        Registry::new(mode, Clock::simulated(), Logger::none())
     }
 
     #[test]

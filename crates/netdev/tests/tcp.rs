@@ -1,8 +1,8 @@
-//! A real TCP transfer between two hosts (network namespaces) through two `system` devices: checksums that are
+//! Real TCP transfers between two hosts (network namespaces) through two devices, plain and tagged: checksums that are
 //! still to be completed and frames that are still to be segmented pass through whole and come out right.
 
-use base::Clock;
-use dpif::netdev::{RxQueue, TxQueue};
+use base::{Clock, Logger};
+use dpif::netdev::{Netdev, RxQueue, TxQueue};
 use netdev::{DummyMode, Registry};
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -12,9 +12,9 @@ use sys::epoll::{Epoll, Interest};
 use sys::event::EventFd;
 use sys::netns::NetNs;
 use sys::rtnl::Route;
-use wire::PacketPool;
+use wire::{Packet, PacketPool};
 
-const BYTES: usize = 16 << 20;
+const BYTES: usize = 4 << 20;
 
 struct Port {
     rx: Box<dyn RxQueue>,
@@ -32,8 +32,39 @@ fn host(ns: &NetNs, address: &str, dev: &str) {
     .unwrap();
 }
 
-/// Copies frames between two ports until told to stop; returns the longest and how many.
-fn forward(mut ports: [Port; 2], stop: &AtomicBool, bell: &EventFd) -> (usize, u64) {
+/// What happens to the VLAN tag on the way.
+#[derive(Clone, Copy)]
+enum Tag {
+    Keep,
+    Push,
+    Pop,
+}
+
+impl Tag {
+    fn apply(self, p: &mut Packet) {
+        let shift = match self {
+            Tag::Keep => return,
+            Tag::Push => {
+                p.buf.insert(12, 4).copy_from_slice(&[0x81, 0, 0, 10]);
+                4
+            }
+            Tag::Pop => {
+                assert_eq!(p.buf.data()[12..16], [0x81, 0, 0, 10]);
+                p.buf.remove(12, 4);
+                4u16.wrapping_neg()
+            }
+        };
+        if let Some((start, _)) = &mut p.offload.csum {
+            *start = start.wrapping_add(shift);
+        }
+        if let Some(g) = &mut p.offload.gso {
+            g.hdr_len = g.hdr_len.wrapping_add(shift);
+        }
+    }
+}
+
+/// Copies frames from each port to the one given until told to stop; returns the longest and how many.
+fn forward(mut ports: Vec<Port>, to: &[(usize, Tag)], stop: &AtomicBool, bell: &EventFd) -> (usize, u64) {
     let mut ep = Epoll::new().unwrap();
     for (i, p) in ports.iter().enumerate() {
         ep.add_raw(p.rx.fd().unwrap(), i as u64, Interest::READ).unwrap();
@@ -44,12 +75,13 @@ fn forward(mut ports: [Port; 2], stop: &AtomicBool, bell: &EventFd) -> (usize, u
     while !stop.load(Ordering::Relaxed) {
         ready.clear();
         ep.wait(None, &mut ready).unwrap();
-        for i in 0..2 {
+        for (i, &(out, tag)) in to.iter().enumerate() {
             ports[i].rx.recv(32, &mut pool, &mut batch).unwrap();
-            let out = &mut ports[1 - i].tx;
-            for p in batch.drain(..) {
+            let out = &mut ports[out].tx;
+            for mut p in batch.drain(..) {
                 longest = longest.max(p.buf.len());
                 count += 1;
+                tag.apply(&mut p);
                 out.send(p.buf.data(), &p.offload);
                 pool.put(p);
             }
@@ -85,44 +117,96 @@ fn transfer(listener: TcpListener, to: SocketAddr, client: &NetNs) {
     });
 }
 
-#[test]
-fn tcp_passes_whole() {
+/// How the two hosts are connected.
+#[derive(Clone, Copy, PartialEq)]
+enum Path {
+    /// Over two veth devices.
+    Veth,
+    /// The second host has a TAP device.
+    Tap,
+    /// Over a trunk between two switches, where frames have a VLAN tag.
+    Trunk,
+}
+
+fn port(mut d: Box<dyn Netdev>) -> (Port, Box<dyn Netdev>) {
+    d.set_admin_up(true).unwrap();
+    let (rx, tx) = (d.rx_queues().unwrap().remove(0), d.tx_queue().unwrap());
+    (Port { rx, tx }, d)
+}
+
+/// The ports of a switch, the first with `e0` in `a` at its other end, the second with `e1` in `b`.
+fn ports(switch: &NetNs, a: &NetNs, b: &NetNs, path: Path) -> Vec<(Port, Box<dyn Netdev>)> {
+    switch
+        .run(|| {
+            let mut r = Route::new().unwrap();
+            let registry = Registry::new(DummyMode::Off, Clock::real(), Logger::none());
+            r.add_veth("p0", "e0", Some(a.as_fd())).unwrap();
+            let mut ports = vec![port(registry.open("p0", "system").unwrap())];
+            if path == Path::Tap {
+                let d = registry.open("e1", "internal").unwrap();
+                r.move_to(d.ifindex().unwrap(), b.as_fd()).unwrap();
+                ports.push(port(d));
+            } else {
+                r.add_veth("p1", "e1", Some(b.as_fd())).unwrap();
+                ports.push(port(registry.open("p1", "system").unwrap()));
+            }
+            if path == Path::Trunk {
+                r.add_veth("t0", "t1", None).unwrap();
+                for t in ["t0", "t1"] {
+                    let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{t}/disable_ipv6"), "1");
+                    ports.push(port(registry.open(t, "system").unwrap()));
+                }
+            }
+            ports
+        })
+        .unwrap()
+}
+
+fn through(path: Path) {
     let (Ok(a), Ok(b), Ok(switch)) = (NetNs::new(), NetNs::new(), NetNs::new()) else {
         return println!("skipped: no network namespace");
     };
     let (a, b) = (&a, &b);
-    let ports = switch
-        .run(|| {
-            let mut r = Route::new().unwrap();
-            r.add_veth("p0", "e0", Some(a.as_fd())).unwrap();
-            r.add_veth("p1", "e1", Some(b.as_fd())).unwrap();
-            let registry = Registry::new(DummyMode::Off, Clock::real());
-            ["p0", "p1"].map(|n| {
-                let i = r.link(n).unwrap().index;
-                r.set_up(i, true).unwrap();
-                let mut d = registry.open(n, "system").unwrap();
-                let (rx, tx) = (d.rx_queues().unwrap().remove(0), d.tx_queue().unwrap());
-                (Port { rx, tx }, d)
-            })
-        })
-        .unwrap();
+    // The control sides are kept: a queue follows its device, and a TAP device lives, while they do.
+    let (ports, _control): (Vec<_>, Vec<_>) = ports(&switch, a, b, path).into_iter().unzip();
+    let to: &[_] = match path {
+        Path::Trunk => &[(2, Tag::Push), (3, Tag::Push), (0, Tag::Pop), (1, Tag::Pop)],
+        _ => &[(1, Tag::Keep), (0, Tag::Keep)],
+    };
     for (ns, dev, n) in [(a, "e0", 1), (b, "e1", 2)] {
         host(ns, &format!("10.1.1.{n}"), dev);
         host(ns, &format!("fd00:1::{n}"), dev);
     }
     let (stop, bell) = (AtomicBool::new(false), EventFd::new().unwrap());
-    let [(p0, _d0), (p1, _d1)] = ports;
     std::thread::scope(|s| {
-        let worker = s.spawn(|| forward([p0, p1], &stop, &bell));
-        for at in ["10.1.1.2:5001", "[fd00:1::2]:5001"] {
+        let worker = s.spawn(|| forward(ports, to, &stop, &bell));
+        for (client, server, at) in
+            [(a, b, "10.1.1.2:5001"), (a, b, "[fd00:1::2]:5001"), (b, a, "10.1.1.1:5001")]
+        {
             let to: SocketAddr = at.parse().unwrap();
-            let listener = b.run(|| TcpListener::bind(to).unwrap()).unwrap();
-            transfer(listener, to, a);
+            let listener = server.run(|| TcpListener::bind(to).unwrap()).unwrap();
+            transfer(listener, to, client);
         }
         stop.store(true, Ordering::Relaxed);
         bell.notify();
         let (longest, count) = worker.join().unwrap();
         println!("{count} frames, the longest {longest} bytes");
         assert!(longest > 30_000, "frames were cut: the longest was {longest}");
+        assert!(count < (3 * BYTES / 1448) as u64, "many frames were cut: {count}");
     });
+}
+
+#[test]
+fn between_veths() {
+    through(Path::Veth);
+}
+
+#[test]
+fn between_veth_and_tap() {
+    through(Path::Tap);
+}
+
+#[test]
+fn over_a_tagged_trunk() {
+    through(Path::Trunk);
 }

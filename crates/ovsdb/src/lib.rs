@@ -5,7 +5,7 @@
 //! The parts stand on each other in this order:
 //!
 //! ```text
-//! json ── jsonrpc
+//! json
 //!   └─ error, uuid ── atom ── types ── datum ── schema ── row
 //!                                       │          └─ db ── transaction ── monitor
 //!                                       │                └─ log ── file     └─ replica
@@ -18,11 +18,11 @@ pub mod datum;
 pub mod db;
 pub mod error;
 pub mod json;
-pub mod jsonrpc;
 pub mod log;
 pub mod monitor;
 pub mod mutation;
 pub mod parser;
+pub mod replica;
 pub mod row;
 pub mod schema;
 pub mod text;

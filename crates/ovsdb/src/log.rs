@@ -19,7 +19,7 @@ use crate::datum::Datum;
 use crate::db::{Changes, Database, RowChange, TableChanges};
 use crate::error::Error;
 use crate::json::{self, Object, Value};
-use crate::row::{Row, columns_from_json};
+use crate::row::{Row, columns_from_json, columns_unchecked};
 use crate::schema::{IMPLICIT_COLUMNS, Schema};
 use crate::uuid::{Uuid, UuidSource};
 use sha1::{Digest, Sha1};
@@ -422,16 +422,7 @@ fn row_of(
     }
     // A difference may have more elements than the column, and need not satisfy its constraints.
     let values = if info.is_diff && old.is_some() {
-        let mut relaxed = ts.clone();
-        if let Some(o) = columns.as_object() {
-            for c in o.keys().filter_map(|k| ts.column(k)) {
-                let kind = &mut relaxed.columns[c].kind;
-                if kind.max > 1 {
-                    (kind.min, kind.max) = (0, u32::MAX);
-                }
-            }
-        }
-        columns_from_json(columns, &relaxed, &mut NoSymbols)?
+        columns_unchecked(columns, ts, &mut NoSymbols)?
     } else {
         columns_from_json(columns, ts, &mut NoSymbols)?
     };

@@ -67,11 +67,29 @@ impl Index<usize> for Row {
     }
 }
 
-/// Reads a `<row>`: columns with their values.
+/// Reads a `<row>`: columns with their values, checked against their types.
 pub fn columns_from_json(
     json: &Value,
     table: &TableSchema,
     names: &mut dyn SymbolTable,
+) -> Result<Vec<(usize, Datum)>, Error> {
+    columns_by(json, table, |value, c| Datum::from_json(value, &table.columns[c].kind, names))
+}
+
+/// Reads a `<row>` whose values need not satisfy constraints, and may have any number of elements: differences,
+/// and what a server has checked.
+pub fn columns_unchecked(
+    json: &Value,
+    table: &TableSchema,
+    names: &mut dyn SymbolTable,
+) -> Result<Vec<(usize, Datum)>, Error> {
+    columns_by(json, table, |value, c| Datum::from_json_unchecked(value, &table.columns[c].kind, names))
+}
+
+fn columns_by(
+    json: &Value,
+    table: &TableSchema,
+    mut datum: impl FnMut(&Value, usize) -> Result<Datum, Error>,
 ) -> Result<Vec<(usize, Datum)>, Error> {
     let Some(object) = json.as_object() else {
         return Err(Error::syntax(json, "row must be JSON object"));
@@ -82,7 +100,7 @@ pub fn columns_from_json(
             let details = format!("No column {name} in table {}.", table.name);
             return Err(Error::new("unknown column", details).at(json));
         };
-        columns.push((c, Datum::from_json(value, &table.columns[c].kind, names)?));
+        columns.push((c, datum(value, c)?));
     }
     Ok(columns)
 }

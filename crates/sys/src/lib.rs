@@ -4,6 +4,7 @@
 //! `io::Error`. Nothing here knows packets, flows or databases. Each `unsafe` block says why it is sound.
 
 #![cfg(target_os = "linux")]
+#![warn(clippy::undocumented_unsafe_blocks)]
 
 pub mod crash;
 pub mod daemon;

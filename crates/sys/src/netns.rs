@@ -191,6 +191,10 @@ mod tests {
         assert!(routes.iter().any(|r| r.destination.is_none() && r.prefix == 0));
         ra.add_neighbour(l.index, "10.9.0.7".parse().unwrap(), mac).unwrap();
         assert!(ra.neighbours().unwrap().iter().any(|n| n.mac == Some(mac)));
+        match ra.add_vlan("left.10", l.index, 10) {
+            Ok(()) => assert_eq!(ra.link("left.10").unwrap().link, Some(l.index)),
+            Err(e) => println!("skipped: no VLAN devices ({e})"),
+        }
         ra.set_up(l.index, false).unwrap();
         ra.rename(l.index, "renamed").unwrap();
         ra.move_to(l.index, b.as_fd()).unwrap();

@@ -249,18 +249,22 @@ pub enum Capability {
 /// Gives up the present user for another (all threads of a process must do so: call it before there are any),
 /// keeping `keep` of the capabilities.
 pub fn run_as(who: &RunAs, keep: &[Capability]) -> io::Result<()> {
-    // SAFETY (of all blocks here): integers, or strings and structures that live through the call.
     if !keep.is_empty() {
+        // SAFETY: integers only.
         cvt(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) })?;
     }
     let gid = who.gid;
+    // SAFETY: integers only.
     cvt(unsafe { libc::setresgid(gid, gid, gid) })?;
     if who.name.is_empty() {
+        // SAFETY: no groups, so nothing is read.
         cvt(unsafe { libc::setgroups(0, std::ptr::null()) })?;
     } else {
         let name = cstring(&who.name)?;
+        // SAFETY: a string that lives through the call.
         cvt(unsafe { libc::initgroups(name.as_ptr(), gid) })?;
     }
+    // SAFETY: integers only.
     cvt(unsafe { libc::setresuid(who.uid, who.uid, who.uid) })?;
     if !keep.is_empty() {
         set_capabilities(keep)?;

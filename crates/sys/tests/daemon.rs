@@ -21,6 +21,8 @@ fn main() {
         ("second instance", second_instance),
         ("monitor", monitor),
         ("foreground", foreground),
+        ("user namespace", user_namespace),
+        ("another user", another_user),
     ] {
         let d = dir.join(name.replace(' ', "-"));
         fs::create_dir_all(&d).unwrap();
@@ -51,6 +53,11 @@ fn daemon_main(role: &str) {
         fn failed(&mut self, text: &str) {
             self.line(text);
         }
+    }
+    match role {
+        "namespace" => return in_user_namespace(),
+        "nobody" => return as_nobody(),
+        _ => {}
     }
     let dir = PathBuf::from(std::env::var("DIR").unwrap());
     let mut log = Log(dir.join("log"));
@@ -175,4 +182,40 @@ fn foreground(dir: &Path) {
     assert_eq!(pid(dir), child.id() as i32);
     stop(dir);
     assert!(child.wait().unwrap().success());
+}
+
+fn in_user_namespace() {
+    if let Err(e) = sys::netns::become_root_in_new_namespaces() {
+        return println!("skipped: no user namespace ({e})");
+    }
+    let mut r = sys::rtnl::Route::new().unwrap();
+    r.add_veth("left", "right", None).unwrap();
+    println!("{} links", r.links().unwrap().len());
+}
+
+fn user_namespace(dir: &Path) {
+    let out = run("namespace", dir);
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(said == "3 links\n" || said.starts_with("skipped"), "{said}");
+}
+
+fn as_nobody() {
+    use sys::process::{Capability, find_user, has_capability, run_as};
+    let Ok(nobody) = find_user("nobody") else { return println!("skipped: nobody is not there") };
+    if let Err(e) = run_as(&nobody, &[Capability::NetAdmin, Capability::NetRaw]) {
+        return println!("skipped: not root ({e})");
+    }
+    let caps = [Capability::NetAdmin, Capability::NetRaw, Capability::IpcLock].map(has_capability);
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let uid = status.lines().find_map(|l| l.strip_prefix("Uid:")).unwrap().split_whitespace().next().unwrap();
+    assert_eq!((uid, caps), (nobody.uid.to_string().as_str(), [true, true, false]));
+    println!("changed");
+}
+
+fn another_user(dir: &Path) {
+    let out = run("nobody", dir);
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(said == "changed\n" || said.starts_with("skipped"), "{said}");
 }

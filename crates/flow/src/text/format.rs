@@ -461,6 +461,7 @@ pub fn fields_of(key: &FlowKey) -> Mask {
         let met = match info.prereq {
             Prereq::None | Prereq::Ct => !matches!(f, Field::PACKET_TYPE | Field::IN_PORT) && key.get(f) != 0,
             Prereq::VlanVid => false,
+            Prereq::NdSolicit | Prereq::NdAdvert => match_meets(&m, Prereq::Nd),
             p => match_meets(&m, p),
         };
         let nsh_context = matches!(f, Field::NSH_C1 | Field::NSH_C2 | Field::NSH_C3 | Field::NSH_C4);
@@ -468,13 +469,19 @@ pub fn fields_of(key: &FlowKey) -> Mask {
         if met
             && !matches!(f, Field::DL_VLAN | Field::DL_VLAN_PCP | Field::VLAN_VID)
             && !(nsh_context && key.get(Field::NSH_MDTYPE) != 1)
-            && !(nd_extra && key.get(f) == 0)
+            && !nd_extra
         {
             m.mask.set_exact(f);
         }
     }
-    let later = key.nw_frag() & crate::key::frag::LATER != 0;
-    if later {
+    if m.key.eth_type() == eth_type::NSH {
+        m.mask.0.put(l::NW_FRAG, &[0xff; 4]);
+    }
+    // Ports, types and groups are printed whatever the IP version.
+    if key.is_ip_any()
+        && key.nw_frag() & crate::key::frag::LATER == 0
+        && matches!(key.ip_proto(), ip_proto::ICMP | ip_proto::IGMP | ip_proto::ICMPV6)
+    {
         m.mask.0.put(l::TP_SRC, &[0xff; 4]);
     }
     if matches!(key.eth_type(), eth_type::MPLS | eth_type::MPLS_MULTICAST) {

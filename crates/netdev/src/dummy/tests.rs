@@ -1,7 +1,7 @@
 use super::*;
 
 fn shelf() -> Dummies {
-    Dummies::new(Clock::real())
+    Dummies::new(Clock::real(), Logger::none())
 }
 
 fn options(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -227,6 +227,23 @@ impl Route {
         })
     }
 
+    /// Makes a VLAN device on top of another.
+    pub fn add_vlan(&mut self, name: &str, parent: u32, vlan: u16) -> io::Result<()> {
+        const IFLA_VLAN_ID: u16 = 1;
+        check_name(name)?;
+        let flags = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+        let mut b = Builder::new(libc::RTM_NEWLINK, flags).fixed(&ifinfo(0, 0, 0));
+        b.put_str(libc::IFLA_IFNAME, name);
+        b.put_u32(libc::IFLA_LINK, parent);
+        let info = b.begin(libc::IFLA_LINKINFO);
+        b.put_str(IFLA_INFO_KIND, "vlan");
+        let data = b.begin(IFLA_INFO_DATA);
+        b.put(IFLA_VLAN_ID, &vlan.to_ne_bytes());
+        b.end(data);
+        b.end(info);
+        self.socket.ack(b)
+    }
+
     /// Makes a software device of a kind (`dummy`, `bridge`, `veth`), whose `IFLA_INFO_DATA` `data` writes.
     pub fn add_link(&mut self, name: &str, kind: &str, data: impl FnOnce(&mut Builder)) -> io::Result<()> {
         check_name(name)?;

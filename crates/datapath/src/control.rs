@@ -1,0 +1,542 @@
+//! The datapath as the control thread holds it: ports, engines, and the list of all megaflows.
+
+use crate::drops::{Counters, DropCause};
+use crate::engine::{Command, Engine, EngineId, Shared, Tunables};
+use crate::event::Event;
+use crate::exec::Meta;
+use crate::extract::extract;
+use crate::megaflow::Megaflow;
+use crate::meter::{Band, Meter, MeterStats, MeterUnit};
+use crate::ports::{MAX_PORTS, PortCounters};
+use crate::seam::{NoWake, Pipeline, Waiter, Wake};
+use crate::thread::run;
+use arc_swap::ArcSwap;
+use base::{Clock, DpPort, Time};
+use dpif::netdev::{Netdev, RxQueue};
+use dpif::{Datapath as _, DpAction, DpError, DpFlow, DpStats, FlowStats, PutMode};
+use flow::{FlowKey, Mask, MiniMask};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use wire::Packet;
+
+/// Megaflows unused for this long go when there are more than the limit allows.
+const IDLE_WHEN_FULL: Duration = Duration::from_millis(100);
+
+type Taken = Vec<(DpPort, Box<dyn RxQueue>, Arc<PortCounters>)>;
+
+struct Port {
+    device: Box<dyn Netdev>,
+    counters: Arc<PortCounters>,
+    /// Engines that read its queues.
+    readers: Vec<usize>,
+}
+
+struct Thread {
+    handle: JoinHandle<Taken>,
+}
+
+/// A polling thread's way to sleep and to be woken.
+pub struct ThreadParts {
+    /// How it sleeps.
+    pub waiter: Box<dyn Waiter>,
+    /// How others wake it.
+    pub wake: Arc<dyn Wake>,
+}
+
+/// The userspace datapath.
+///
+/// Engine 0 is the one that runs in the control thread, whenever [`dpif::Datapath::poll`] is called; the others have
+/// threads. While there are threads, engine 0 receives nothing, and serves for packets from the control side alone.
+pub struct Datapath<P: Pipeline> {
+    clock: Clock,
+    snapshot: Arc<ArcSwap<P>>,
+    tunables: Arc<Tunables>,
+    wake: Arc<dyn Wake>,
+    inline: Engine<P>,
+    shared: Vec<Arc<Shared<P>>>,
+    threads: Vec<Thread>,
+    ports: BTreeMap<u32, Port>,
+    flows: Vec<(usize, Arc<Megaflow<P>>)>,
+    meters: HashMap<u32, Arc<Meter>>,
+    bonds: HashMap<u32, Box<[DpPort]>>,
+    event_capacity: usize,
+    next_engine: usize,
+}
+
+impl<P: Pipeline> Datapath<P> {
+    /// A datapath without ports that translates against `snapshot`. `wake` is called when an engine has put the
+    /// first event into an empty queue.
+    pub fn new(snapshot: Arc<P>, clock: Clock, wake: Option<Arc<dyn Wake>>) -> Datapath<P> {
+        let snapshot = Arc::new(ArcSwap::new(snapshot));
+        let tunables = Arc::<Tunables>::default();
+        let wake = wake.unwrap_or_else(|| Arc::new(NoWake));
+        let event_capacity = 4096;
+        let shared = Arc::new(Shared::new(event_capacity, wake.clone(), None, tunables.clone()));
+        let inline = Engine::new(EngineId(0), shared.clone(), snapshot.clone(), clock.clone());
+        Datapath {
+            clock,
+            snapshot,
+            tunables,
+            wake,
+            inline,
+            shared: vec![shared],
+            threads: Vec::new(),
+            ports: BTreeMap::new(),
+            flows: Vec::new(),
+            meters: HashMap::new(),
+            bonds: HashMap::new(),
+            event_capacity,
+            next_engine: 0,
+        }
+    }
+
+    /// Makes a snapshot the one that every packet from now on is handled by.
+    pub fn publish(&self, snapshot: Arc<P>) {
+        self.snapshot.store(snapshot);
+    }
+
+    /// The snapshot last published.
+    pub fn snapshot(&self) -> Arc<P> {
+        self.snapshot.load_full()
+    }
+
+    /// Settings.
+    pub fn tunables(&self) -> &Tunables {
+        &self.tunables
+    }
+
+    /// Polling threads there are.
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Counters by engine; the first is the control thread's.
+    pub fn counters(&self) -> impl Iterator<Item = &Counters> {
+        self.shared.iter().map(|s| &*s.stats)
+    }
+
+    /// Packets dropped for a reason of the datapath's own, by all engines.
+    pub fn drops(&self, why: DropCause) -> u64 {
+        self.counters().map(|c| c.drops(why)).sum()
+    }
+
+    /// Megaflows that the control thread's engine made narrower than asked because there were too many masks.
+    pub fn narrowed(&self) -> usize {
+        self.inline.narrowed()
+    }
+
+    /// Counters of a port.
+    pub fn port_counters(&self, port: DpPort) -> Option<&PortCounters> {
+        Some(&self.ports.get(&port.0)?.counters)
+    }
+
+    /// Changes the number of polling threads; `parts` makes what each needs. All receiving queues are handed out
+    /// anew. On an error (a device gives no more sending queues, the system no more threads) the queues of the
+    /// threads that could not be started are read by those that could, or by the control thread.
+    pub fn set_threads(
+        &mut self,
+        n: usize,
+        mut parts: impl FnMut(usize) -> std::io::Result<ThreadParts>,
+    ) -> std::io::Result<()> {
+        let mut queues = self.stop_threads();
+        let mut result = Ok(());
+        for i in 0..n {
+            if let Err(e) = parts(i).and_then(|p| self.start_thread(i, p)) {
+                result = Err(e);
+                break;
+            }
+        }
+        for port in self.ports.values_mut() {
+            port.readers.clear();
+        }
+        for (port, queue, counters) in queues.drain(..) {
+            let engine = self.choose_engine();
+            if let Some(p) = self.ports.get_mut(&port.0) {
+                p.readers.push(engine);
+                self.send(engine, Command::AddRx(port, queue, counters));
+            }
+        }
+        self.inline.run_commands();
+        result
+    }
+
+    /// Ends all threads; returns the queues that they and the control thread's engine read.
+    fn stop_threads(&mut self) -> Taken {
+        let mut queues = self.inline.take_rx();
+        for i in 1..self.shared.len() {
+            self.send(i, Command::Stop);
+        }
+        for t in self.threads.drain(..) {
+            if let Ok(q) = t.handle.join() {
+                queues.extend(q);
+            }
+        }
+        self.collect();
+        self.push_stats(&mut |_, _| {});
+        self.flows.retain(|(engine, _)| *engine == 0);
+        // Events of ended engines are still to be read: they move to the control thread's queue.
+        let ended: Vec<_> = self.shared.drain(1..).collect();
+        for s in ended {
+            while let Some(e) = s.events.pop() {
+                self.shared_events_forward(e);
+            }
+        }
+        queues.sort_by_key(|(p, _, _)| p.0);
+        queues
+    }
+
+    fn start_thread(&mut self, i: usize, parts: ThreadParts) -> std::io::Result<()> {
+        let ThreadParts { waiter, wake } = parts;
+        let id = EngineId(i as u32 + 1);
+        let shared =
+            Arc::new(Shared::new(self.event_capacity, self.wake.clone(), Some(wake), self.tunables.clone()));
+        for (n, port) in &mut self.ports {
+            let queue = port.device.tx_queue().map_err(|e| std::io::Error::from_raw_os_error(e.errno))?;
+            shared.inbox.push(Command::AddTx(DpPort(*n), queue, port.counters.clone()));
+        }
+        for (n, m) in &self.meters {
+            shared.inbox.push(Command::Meter(*n, Some(m.clone())));
+        }
+        for (n, b) in &self.bonds {
+            shared.inbox.push(Command::Bond(*n, Some(b.clone())));
+        }
+        let engine = Engine::new(id, shared.clone(), self.snapshot.clone(), self.clock.clone());
+        let name = format!("pmd-c{i:02}/id:{}", id.0);
+        let handle = std::thread::Builder::new().name(name).spawn(move || run(engine, waiter))?;
+        self.shared.push(shared);
+        self.threads.push(Thread { handle });
+        Ok(())
+    }
+
+    /// Engines with threads in turn, or the control thread's.
+    fn choose_engine(&mut self) -> usize {
+        if self.shared.len() == 1 {
+            return 0;
+        }
+        self.next_engine = self.next_engine % (self.shared.len() - 1) + 1;
+        self.next_engine
+    }
+
+    fn send(&self, engine: usize, c: Command<P>) {
+        if let Some(s) = self.shared.get(engine) {
+            s.inbox.push(c);
+            s.wake.wake();
+        }
+    }
+
+    fn broadcast(&mut self, mut c: impl FnMut(usize) -> Command<P>) {
+        for i in 0..self.shared.len() {
+            self.send(i, c(i));
+        }
+        self.inline.run_commands();
+    }
+
+    /// The next thing that an engine has to tell.
+    pub fn next_event(&mut self) -> Option<Event<P>> {
+        self.shared.iter().find_map(|s| s.events.pop())
+    }
+
+    fn shared_events_forward(&self, e: Event<P>) {
+        let port = match &e {
+            Event::Upcall(u) => u.key.dp_port(),
+            Event::Effects { key, .. } => key.dp_port(),
+            Event::PortGone(p) => *p,
+            Event::Mismatch(_) => DpPort(0),
+        };
+        let s = &self.shared[0];
+        if !s.events.push(port, e) {
+            s.stats.lost.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Takes new megaflows into the list.
+    fn collect(&mut self) {
+        for (i, s) in self.shared.iter().enumerate() {
+            while let Some(f) = s.announced.pop() {
+                self.flows.push((i, f));
+            }
+        }
+    }
+
+    /// Credits what was counted since the last time, to rules and other counters, and calls `again` with every body
+    /// that was used meanwhile, so that effects which only the control thread can apply are applied again.
+    pub fn push_stats(&mut self, again: &mut dyn FnMut(&P::Effects, &Megaflow<P>)) {
+        self.collect();
+        self.flows.retain(|(_, flow)| {
+            // In this order: a flow that is gone counts nothing any more.
+            let gone = flow.is_gone();
+            let body = flow.body();
+            let (packets, bytes) = body.take_uncredited();
+            if let (Some(e), true) = (&body.effects, packets > 0) {
+                P::credit(e, packets, bytes, flow.tcp_flags(), flow.used().unwrap_or(Time::ZERO));
+                again(e, flow);
+            }
+            !gone
+        });
+    }
+
+    /// Removes megaflows that were not used for `max_idle` (or for a tenth of a second, if there are more than the
+    /// limit allows). Returns how many are left.
+    pub fn expire(&mut self, max_idle: Duration) -> usize {
+        self.collect();
+        let now = self.clock.now();
+        let full = self.flows.len() > self.tunables.flow_limit.load(Relaxed) as usize;
+        let max_idle = if full { IDLE_WHEN_FULL.min(max_idle) } else { max_idle };
+        let mut left = 0;
+        let idle: Vec<(usize, Arc<Megaflow<P>>)> = self
+            .flows
+            .iter()
+            .filter(|(_, f)| {
+                let idle = !f.is_dead() && now.since(f.used().unwrap_or(f.created).max(f.created)) > max_idle;
+                left += !idle as usize;
+                idle
+            })
+            .cloned()
+            .collect();
+        for (engine, f) in idle {
+            f.kill();
+            self.send(engine, Command::Kill(f));
+        }
+        self.inline.run_commands();
+        self.push_stats(&mut |_, _| {});
+        left
+    }
+
+    /// Asks all engines to bring every megaflow up to the present snapshot; the control thread's does so at once.
+    pub fn revalidate(&mut self) {
+        self.broadcast(|_| Command::Revalidate);
+        while self.inline.has_more() {
+            self.inline.poll();
+        }
+    }
+
+    /// Waits until engines with threads have done what they were told, or for `patience`. Says whether they have.
+    pub fn settle(&mut self, patience: Duration) -> bool {
+        let generation = self.snapshot.load().generation();
+        self.revalidate();
+        let deadline = self.clock.real_now() + patience;
+        while self.shared[1..].iter().any(|s| s.revalidated.load(Acquire) < generation) {
+            if self.clock.real_now() >= deadline {
+                return false;
+            }
+            std::thread::yield_now();
+        }
+        true
+    }
+
+    /// Adds or replaces a meter.
+    pub fn set_meter(&mut self, id: u32, unit: MeterUnit, bands: &[Band]) {
+        let m = Arc::new(Meter::new(unit, bands, self.clock.now()));
+        self.meters.insert(id, m.clone());
+        self.broadcast(|_| Command::Meter(id, Some(m.clone())));
+    }
+
+    /// Removes a meter; its counters at the end.
+    pub fn del_meter(&mut self, id: u32) -> Result<MeterStats, DpError> {
+        let m = self.meters.remove(&id).ok_or(DpError::NoMeter(id))?;
+        self.broadcast(|_| Command::Meter(id, None));
+        Ok(m.stats())
+    }
+
+    /// Counters of a meter, and since when it counts.
+    pub fn meter(&self, id: u32) -> Result<(MeterStats, Time), DpError> {
+        let m = self.meters.get(&id).ok_or(DpError::NoMeter(id))?;
+        Ok((m.stats(), m.created))
+    }
+
+    /// Sets (or removes) the members that a bond's hash values stand for.
+    pub fn set_bond(&mut self, id: u32, members: Option<Box<[DpPort]>>) {
+        match &members {
+            Some(m) => self.bonds.insert(id, m.clone()),
+            None => self.bonds.remove(&id),
+        };
+        self.broadcast(|_| Command::Bond(id, members.clone()));
+    }
+
+    /// Runs actions over a packet with metadata.
+    pub fn execute_with(&mut self, packet: Packet, meta: Meta, actions: Vec<DpAction>) {
+        let mut key = FlowKey::default();
+        let vlan_limit = self.tunables.vlan_limit.load(Relaxed).min(2) as u8;
+        extract(&packet, &meta, vlan_limit, &mut key, &mut 0);
+        self.send(0, Command::Execute(Box::new((packet, meta, key)), actions));
+        self.inline.run_commands();
+    }
+
+    fn describe(&self, engine: usize, f: &Megaflow<P>) -> DpFlow {
+        let (packets, bytes) = f.counts();
+        DpFlow {
+            ufid: f.ufid,
+            key: f.key.expand(),
+            mask: f.mask.expand(),
+            actions: f.body().actions.clone(),
+            stats: FlowStats { packets, bytes, used: f.used(), tcp_flags: f.tcp_flags() },
+            thread: (engine > 0).then(|| engine as u32 - 1),
+        }
+    }
+
+    fn position(&self, key: &FlowKey, mask: &Mask) -> Option<usize> {
+        let want = MiniMask::new(mask);
+        self.flows.iter().position(|(_, f)| {
+            !f.is_dead()
+                && want.is_subset_of(&f.mask)
+                && f.key.expand().equal_under(key, mask)
+                && narrower_only_by_partition(&want, &f.mask)
+        })
+    }
+}
+
+/// Whether `have` is `want` with nothing added but what every megaflow matches on.
+fn narrower_only_by_partition(want: &MiniMask, have: &MiniMask) -> bool {
+    use flow::layout as l;
+    const ALWAYS: [usize; 3] = [l::IN_PORT / 8, l::PACKET_TYPE / 8, l::ETH_TYPE / 8];
+    (0..flow::WORDS).all(|w| ALWAYS.contains(&w) || want.word(w) == have.word(w))
+}
+
+impl<P: Pipeline> dpif::Datapath for Datapath<P> {
+    fn add_port(&mut self, port: DpPort, mut device: Box<dyn Netdev>) -> Result<(), DpError> {
+        if port.0 >= MAX_PORTS {
+            return Err(DpError::BadPort(port));
+        }
+        if self.ports.contains_key(&port.0) {
+            return Err(DpError::PortExists(port));
+        }
+        let counters = Arc::<PortCounters>::default();
+        let rx = device.rx_queues()?;
+        let tx: Result<Vec<_>, _> = (0..self.shared.len()).map(|_| device.tx_queue()).collect();
+        for (i, queue) in tx?.into_iter().enumerate() {
+            self.send(i, Command::AddTx(port, queue, counters.clone()));
+        }
+        let mut readers = Vec::new();
+        for queue in rx {
+            let engine = self.choose_engine();
+            readers.push(engine);
+            self.send(engine, Command::AddRx(port, queue, counters.clone()));
+        }
+        self.inline.run_commands();
+        self.ports.insert(port.0, Port { device, counters, readers });
+        Ok(())
+    }
+
+    fn del_port(&mut self, port: DpPort) -> Result<Box<dyn Netdev>, DpError> {
+        let p = self.ports.remove(&port.0).ok_or(DpError::NoPort(port))?;
+        self.broadcast(|_| Command::DelPort(port));
+        Ok(p.device)
+    }
+
+    fn ports(&self) -> Vec<DpPort> {
+        self.ports.keys().copied().map(DpPort).collect()
+    }
+
+    fn device(&self, port: DpPort) -> Option<&dyn Netdev> {
+        self.ports.get(&port.0).map(|p| &*p.device)
+    }
+
+    fn device_mut(&mut self, port: DpPort) -> Option<&mut (dyn Netdev + 'static)> {
+        self.ports.get_mut(&port.0).map(|p| &mut *p.device)
+    }
+
+    fn put_flow(
+        &mut self,
+        key: &FlowKey,
+        mask: &Mask,
+        actions: Vec<DpAction>,
+        mode: PutMode,
+    ) -> Result<(), DpError> {
+        self.collect();
+        let there = self.position(key, mask);
+        match (mode, there) {
+            (PutMode::Create, Some(_)) => return Err(DpError::FlowExists),
+            (PutMode::Modify, None) => return Err(DpError::NoFlow),
+            _ => {}
+        }
+        // The flow belongs where packets of its port come in.
+        let engine = match there {
+            Some(i) => self.flows[i].0,
+            None => {
+                let reader = self.ports.get(&key.dp_port().0).and_then(|p| p.readers.first());
+                reader.copied().unwrap_or(0)
+            }
+        };
+        let put = Command::Put {
+            key: Box::new(key.clone()),
+            mask: Box::new(mask.clone()),
+            actions,
+            replace: there.is_some(),
+        };
+        self.send(engine, put);
+        self.inline.run_commands();
+        Ok(())
+    }
+
+    fn del_flow(&mut self, key: &FlowKey, mask: &Mask) -> Result<DpFlow, DpError> {
+        self.collect();
+        let i = self.position(key, mask).ok_or(DpError::NoFlow)?;
+        let (engine, flow) = self.flows[i].clone();
+        let last = self.describe(engine, &flow);
+        flow.kill();
+        self.send(engine, Command::Kill(flow));
+        self.inline.run_commands();
+        self.push_stats(&mut |_, _| {});
+        Ok(last)
+    }
+
+    fn flush_flows(&mut self) {
+        self.collect();
+        for (_, f) in &self.flows {
+            f.kill();
+        }
+        self.broadcast(|_| Command::Flush);
+        self.push_stats(&mut |_, _| {});
+    }
+
+    fn dump_flows(&mut self) -> Vec<DpFlow> {
+        self.collect();
+        self.flows.iter().filter(|(_, f)| !f.is_dead()).map(|(i, f)| self.describe(*i, f)).collect()
+    }
+
+    fn flow(&mut self, ufid: u128) -> Option<DpFlow> {
+        self.collect();
+        let (i, f) = self.flows.iter().find(|(_, f)| f.ufid == ufid && !f.is_dead())?;
+        Some(self.describe(*i, f))
+    }
+
+    fn execute(&mut self, packet: Packet, in_port: DpPort, actions: &[DpAction]) {
+        self.execute_with(packet, Meta::received(in_port), actions.to_vec());
+    }
+
+    fn stats(&self) -> DpStats {
+        let sum = |f: &dyn Fn(&Counters) -> u64| self.counters().map(f).sum();
+        DpStats {
+            hit: sum(&|c| c.exact_hits.load(Relaxed) + c.megaflow_hits.load(Relaxed)),
+            missed: sum(&|c| c.missed.load(Relaxed)),
+            lost: sum(&|c| c.lost.load(Relaxed)),
+            flows: self.flows.iter().filter(|(_, f)| !f.is_dead()).count() as u64,
+            masks: sum(&|c| c.masks.load(Relaxed)),
+        }
+    }
+
+    fn poll(&mut self) -> bool {
+        let busy = self.inline.poll();
+        self.collect();
+        busy
+    }
+}
+
+impl<P: Pipeline> std::ops::Drop for Datapath<P> {
+    fn drop(&mut self) {
+        for i in 1..self.shared.len() {
+            self.send(i, Command::Stop);
+        }
+        for t in self.threads.drain(..) {
+            let _ = t.handle.join();
+        }
+    }
+}
+
+/// So that callers can say `datapath::poll(&mut dp)` without the trait in scope.
+pub fn poll<P: Pipeline>(dp: &mut Datapath<P>) -> bool {
+    dp.poll()
+}
