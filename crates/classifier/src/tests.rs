@@ -251,8 +251,10 @@ const ALL: u128 = u128::MAX;
 #[test]
 fn masks_are_as_narrow_as_the_references() {
     use Field as F;
+    /// Field, value, mask.
+    type Fields = &'static [(Field, u128, u128)];
     struct Case {
-        rules: &'static [(&'static [(Field, u128, u128)], u32)],
+        rules: &'static [(Fields, u32)],
         key: &'static [(Field, u128)],
         looked_at: &'static [(Field, u128)],
     }

@@ -26,6 +26,7 @@ mod seam;
 mod search;
 mod segment;
 mod set;
+mod snapshot;
 mod table;
 mod thread;
 
@@ -38,6 +39,7 @@ pub use megaflow::{Body, Megaflow};
 pub use meter::{Band, Meter, MeterStats, MeterUnit};
 pub use ports::PortCounters;
 pub use seam::{NoWake, Pipeline, Translated, Waiter, Wake};
+pub use snapshot::Effects;
 
 #[cfg(test)]
 mod tests;

@@ -40,7 +40,7 @@ fn flow_mod(command: FlowModCommand, n: u32) -> FlowMod {
     m.set(Field::TCP_DST, 80);
     let mut fm = FlowMod::new(command, MiniMatch::new(&m));
     fm.table = 0;
-    fm.hard_timeout = if n % 2 == 0 { 60 } else { 0 };
+    fm.hard_timeout = if n.is_multiple_of(2) { 60 } else { 0 };
     fm.actions = vec![
         Action::SetEthDst(SetEth { mac: base::Mac([2, 0, 0, 0, 0, 1]) }),
         Action::Output(Output { port: OfPort(2), max_len: 0 }),

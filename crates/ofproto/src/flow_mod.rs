@@ -251,12 +251,15 @@ fn modify(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result
     }
     let actions: Arc<[Action]> = fm.actions.into();
     for old in old {
-        if fm.flags.has(FlowModFlags::RESET_COUNTS) {
-            old.stats.reset();
-        }
+        // Fresh counters rather than old ones cleared: should the request fail later, the old flow has its own.
+        let stats = if fm.flags.has(FlowModFlags::RESET_COUNTS) {
+            Arc::new(RuleStats::new(old.stats.used()))
+        } else {
+            old.stats.clone()
+        };
         let cookie = if fm.modify_cookie { fm.new_cookie } else { old.cookie };
         let actions = if old.actions == actions { old.actions.clone() } else { actions.clone() };
-        let new = Rule { actions, cookie, modified: now, ..old.copy() };
+        let new = Rule { actions, stats, cookie, modified: now, ..old.copy() };
         state.modify(old, Arc::new(new));
     }
     Ok(())

@@ -17,6 +17,7 @@ pub mod rule;
 pub mod tables;
 
 mod bundle;
+mod dump;
 mod expiry;
 mod flow_mod;
 mod flow_stats;

@@ -18,7 +18,7 @@ pub struct RuleStats {
 }
 
 impl RuleStats {
-    /// No packets, used now.
+    /// No packets, last used (or created) at `now`.
     pub fn new(now: Time) -> RuleStats {
         RuleStats { packets: AtomicU64::new(0), bytes: AtomicU64::new(0), used: AtomicU64::new(now.0) }
     }
@@ -43,12 +43,6 @@ impl RuleStats {
         self.packets.fetch_add(packets, Relaxed);
         self.bytes.fetch_add(bytes, Relaxed);
         self.used.fetch_max(used.0, Relaxed);
-    }
-
-    /// Back to none (`reset_counts`); when it was last used stays.
-    pub fn reset(&self) {
-        self.packets.store(0, Relaxed);
-        self.bytes.store(0, Relaxed);
     }
 }
 

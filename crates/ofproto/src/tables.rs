@@ -124,6 +124,11 @@ impl Tables {
         self.counters.get(usize::from(id.0))
     }
 
+    /// The lookup counters of all tables, for those who count without holding a snapshot.
+    pub fn all_counters(&self) -> &Arc<[TableCounters]> {
+        &self.counters
+    }
+
     /// The flow of highest priority in a table that matches `key`, with the bits that tell added to `mask`.
     pub fn lookup(&self, id: TableId, key: &FlowKey, mask: Option<&mut Mask>) -> Option<&Arc<Rule>> {
         self.table(id)?.flows.lookup(key, mask).map(|e| &e.0)

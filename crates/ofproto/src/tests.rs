@@ -856,7 +856,7 @@ fn bundles() {
     let mut s = Sim::new(Version::V14);
     // Every wrong sequence, and what it leaves: a failed step drops the bundle.
     let bad_id = Some(OfpErr::OFPBFC_BAD_ID);
-    let mut step = |s: &mut Sim, m: Message| match s.send(m).pop() {
+    let step = |s: &mut Sim, m: Message| match s.send(m).pop() {
         Some(Effect::Error(_, _, e)) => Some(e),
         Some(Effect::Send(_, _, Message::BundleControl(BundleControl { flags: 0, .. }))) | None => None,
         other => panic!("{other:?}"),
@@ -1137,4 +1137,24 @@ fn internal_flows() {
     assert!(s.s.tables().is_current(&second));
     s.s.remove_internal_flow(t, hidden, &m, s.now);
     assert!(s.s.tables().table(t).unwrap().flows.is_empty());
+}
+
+#[test]
+fn dumping_everything() {
+    let mut s = Sim::new(Version::V13);
+    s.ok(msg(FlowMod { new_cookie: Cookie(5), ..add(1) }));
+    s.ok(msg(FlowMod { table: 3, new_cookie: Cookie(9), priority: 7, ..add(1) }));
+    s.s.add_internal_flow(TableId(0), 180_000, MiniMatch::default(), &[output(3)], s.now);
+    s.pass(1999);
+    let text = s.s.dump_flows(s.now, false, &|a| if a.is_empty() { "drop".into() } else { "output".into() });
+    assert_eq!(
+        text,
+        "duration=1s, n_packets=0, n_bytes=0, priority=180000,actions=output\n\
+         cookie=0x5, duration=1s, n_packets=0, n_bytes=0, in_port=1,actions=output\n\
+         cookie=0x9, table_id=3, duration=1s, n_packets=0, n_bytes=0, priority=7,in_port=1,actions=output\n\
+         table_id=254, duration=1s, n_packets=0, n_bytes=0, priority=2,recirc_id=0,actions=drop\n\
+         table_id=254, duration=1s, n_packets=0, n_bytes=0, priority=0,reg0=0x1,actions=output\n\
+         table_id=254, duration=1s, n_packets=0, n_bytes=0, priority=0,reg0=0x2,actions=drop\n\
+         table_id=254, duration=1s, n_packets=0, n_bytes=0, priority=0,reg0=0x3,actions=drop\n"
+    );
 }
