@@ -392,17 +392,17 @@ impl Switch {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(conn) = b.connections.conn(slot) else { return };
         let Some(id) = conn.id else { return };
-        let Some(protocol) = b.ofproto.connection(id).map(|c| c.protocol) else { return };
-        let (xid, message) = match codec::decode(bytes, protocol, &self.env.log) {
+        let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
+        let (xid, message) = match codec::decode(&of, bytes, &self.env.log) {
             Ok(decoded) => decoded,
             Err(error) => {
-                let reply = codec::error_reply(protocol, error, bytes);
+                let reply = codec::error_reply(&of, error, bytes);
                 conn.rconn.send(r, reply, CLASS_REPLY);
                 return;
             }
         };
         if let Message::EchoRequest(data) = message {
-            for m in codec::encode(protocol, xid, &Message::EchoReply(data)) {
+            for m in codec::encode(&of, xid, &Message::EchoReply(data)) {
                 conn.rconn.send(r, m, CLASS_REPLY);
             }
             return;
@@ -418,14 +418,14 @@ impl Switch {
     /// Sends a message on a connection.
     pub(super) fn send(&mut self, r: &mut Reactor, bridge: &str, id: ConnId, xid: Xid, message: &Message) {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
-        let Some(protocol) = b.ofproto.connection(id).map(|c| c.protocol) else { return };
+        let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
         let Some(conn) = b.connections.by_id(id) else { return };
         let class = if matches!(message, Message::PacketIn(_)) { CLASS_PACKET_IN } else { CLASS_REPLY };
         // A reader that does not keep up loses packet-ins, not answers.
         if class == CLASS_PACKET_IN && conn.rconn.queued(class).0 >= 100 {
             return;
         }
-        for m in codec::encode(protocol, xid, message) {
+        for m in codec::encode(&of, xid, message) {
             conn.rconn.send(r, m, class);
         }
     }

@@ -45,18 +45,18 @@ impl Switch {
             }
             Effect::Error(id, xid, error) => {
                 let Some(b) = self.bridges.get_mut(bridge) else { return };
-                let Some(protocol) = b.ofproto.connection(id).map(|c| c.protocol) else { return };
+                let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
                 let cause = request.filter(|(x, _)| *x == xid).map_or(&[][..], |(_, bytes)| bytes);
-                let reply = codec::error_about(protocol, xid, error, cause);
+                let reply = codec::error_about(&of, xid, error, cause);
                 if let Some(conn) = b.connections.by_id(id) {
                     conn.rconn.send(r, reply, super::connections::CLASS_REPLY);
                 }
             }
             Effect::ErrorAbout(id, xid, error, about) => {
                 let Some(b) = self.bridges.get_mut(bridge) else { return };
-                let Some(protocol) = b.ofproto.connection(id).map(|c| c.protocol) else { return };
-                let cause = codec::encode(protocol, xid, &about).into_iter().next().unwrap_or_default();
-                let reply = codec::error_about(protocol, xid, error, &cause);
+                let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
+                let cause = codec::encode(&of, xid, &about).into_iter().next().unwrap_or_default();
+                let reply = codec::error_about(&of, xid, error, &cause);
                 if let Some(conn) = b.connections.by_id(id) {
                     conn.rconn.send(r, reply, super::connections::CLASS_REPLY);
                 }
@@ -96,7 +96,7 @@ impl Switch {
         let Some(backer) = self.backers.get_mut(&b.kind) else { return };
         match change {
             Ok(config) => {
-                let unit = if config.flags & MeterConfig::PKTPS != 0 { MeterUnit::Packets } else { MeterUnit::Kilobits };
+                let unit = if config.flags & MeterConfig::PKTPS != 0 { MeterUnit::Pktps } else { MeterUnit::Kbps };
                 let bands: Vec<Band> = config.bands.iter().filter_map(codec::band).collect();
                 backer.dp.set_meter(codec::meter_number(id, config.meter), unit, &bands);
             }

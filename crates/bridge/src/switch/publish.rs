@@ -69,7 +69,7 @@ impl Switch {
             let mut counters = Counters::default();
             for name in backer.bridges.iter().flatten() {
                 let Some(b) = self.bridges.get(name) else { continue };
-                counters.tables.insert(b.id, b.ofproto.tables().all_counters());
+                counters.tables.insert(b.id, b.ofproto.tables().all_counters().clone());
                 for i in b.interfaces.values().filter(|i| i.patch.is_some()) {
                     let at = (b.id, i.of_port);
                     counters.patches.insert(at, backer.counters.patches.get(&at).cloned().unwrap_or_default());
