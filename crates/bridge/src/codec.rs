@@ -61,7 +61,7 @@ pub fn error_reply(codec: &Codec, error: OfpErr, cause: &[u8]) -> Vec<u8> {
 /// An error reply with the first bytes of what it is about.
 pub fn error_about(codec: &Codec, xid: Xid, error: OfpErr, cause: &[u8]) -> Vec<u8> {
     let data = cause[..cause.len().min(ERROR_BYTES)].to_vec();
-    let message = Message::Error(ErrorMsg { error: Ok(error), data });
+    let message = Message::Error(ErrorMsg { error, data });
     encode(codec, xid, &message).into_iter().next().unwrap_or_default()
 }
 

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use connections::{ControllerStatus, CONNECTIONS};
+pub use host::device;
 pub use interfaces::Failed;
 
 /// How often datapath counters are pushed into rules and timers that hang on them are run.
@@ -179,4 +180,13 @@ impl Switch {
     pub(crate) fn bridge_names(&self) -> Vec<String> {
         self.bridges.keys().cloned().collect()
     }
+}
+
+/// Counters of an interface.
+pub fn device_stats(
+    i: &bridge::Interface,
+    backer: Option<&Backer>,
+    id: pipeline::BridgeId,
+) -> dpif::netdev::NetdevStats {
+    host::device_stats(i, backer, backer.map(|b| &*b.counters), id)
 }

@@ -72,7 +72,7 @@ impl Switch {
     pub(super) fn push_stats(&mut self, _r: &mut Reactor) {
         let mut again: Vec<(String, Vec<Effect>, u16)> = Vec::new();
         for (kind, backer) in &mut self.backers {
-            backer.dp.push_stats(&mut |effects, _, _, flow| {
+            backer.dp.push_stats(&mut |effects, flow, _, _| {
                 if !effects.control.is_empty() {
                     again.push((kind.clone(), effects.control.to_vec(), flow.tcp_flags()));
                 }
