@@ -1,11 +1,13 @@
 //! OpenFlow on the wire, as the bridge uses it: decoding with its log records, encoding, error replies.
 
-use base::{Logger, MeterId, Xid};
+use base::{DpPort, Logger, MeterId, Xid};
 use datapath::Band;
+use flow::FlowKey;
+use flow::odp::{DpPortMap, parse_odp};
 use ofproto::Connection;
 use openflow::codec::Codec;
 use openflow::msg::{ErrorMsg, MeterBand, MeterBandKind, Role};
-use openflow::{Message, OfpErr, Version, VersionSet};
+use openflow::{Action, Message, OfpErr, Version, VersionSet};
 use pipeline::BridgeId;
 use reactor::vconn::State;
 
@@ -112,4 +114,36 @@ pub fn speed(features: u32, known: Option<u64>) -> u32 {
         (1 << 0 | 1 << 1, 10_000),
     ];
     SPEEDS.iter().find(|(bits, _)| features & bits != 0).map_or(0, |(_, kbps)| *kbps)
+}
+
+/// Actions as OpenFlow text.
+pub fn actions_text(actions: &[Action]) -> String {
+    openflow::action::text::actions_text(actions)
+}
+
+/// Actions from OpenFlow text.
+pub fn actions_from_text(text: &str) -> Result<Vec<Action>, String> {
+    openflow::action::text::parse_actions(text)
+}
+
+/// A datapath flow from its text; ports by number or by the name that `port` knows.
+pub fn datapath_flow(text: &str, port: &dyn Fn(&str) -> Option<DpPort>) -> Result<FlowKey, String> {
+    let flow = parse_odp(text, &PortNames(port)).map_err(|e| e.to_string())?;
+    Ok(flow.key)
+}
+
+struct PortNames<'a>(&'a dyn Fn(&str) -> Option<DpPort>);
+
+impl DpPortMap for PortNames<'_> {
+    fn dp_port_number(&self, name: &str) -> Option<DpPort> {
+        (self.0)(name)
+    }
+    fn dp_port_name(&self, _: DpPort) -> Option<String> {
+        None
+    }
+}
+
+/// The frame that a flow describes, at least `length` bytes long.
+pub fn compose(key: &FlowKey, length: Option<usize>) -> Vec<u8> {
+    flow::compose::compose(key, length)
 }

@@ -5,7 +5,9 @@ use crate::switch::backer::Backer;
 use crate::switch::host_config_of;
 use base::{DpPort, Time};
 use dpif::netdev::NetdevStats;
+use dpif::flow_text::{DumpStyle, flow_line};
 use dpif::{Datapath as _, DpFlow};
+use flow::odp::{DpPortMap, OdpStyle, odp_text};
 use reactor::Reactor;
 use reactor::unixctl::{Call, Command, Outcome};
 use std::fmt::Write;
@@ -172,11 +174,31 @@ pub fn dump_text(backer: &Backer, mut flows: Vec<DpFlow>, dump: &Dump, now: Time
                 }
             }
         }
+        let ports = PortNames(backer);
+        let style =
+            OdpStyle { verbose: dump.more, ports: if by_name { Some(&ports) } else { None } };
+        let key = odp_text(&f.key, Some(&f.mask), style);
         let names: Option<dpif::text::PortName<'_>> = if by_name { Some(&names) } else { None };
-        out.push_str(&f.text(dump.more, names, now));
+        let form = match (dump.more, headings) {
+            (false, _) => DumpStyle::Short,
+            (true, true) => DumpStyle::Dpctl,
+            (true, false) => DumpStyle::Dpif,
+        };
+        out.push_str(&flow_line(f, &key, form, now, names));
         out.push('\n');
     }
     out
+}
+
+struct PortNames<'a>(&'a Backer);
+
+impl DpPortMap for PortNames<'_> {
+    fn dp_port_number(&self, name: &str) -> Option<DpPort> {
+        self.0.port_number(name)
+    }
+    fn dp_port_name(&self, port: DpPort) -> Option<String> {
+        self.0.port_name(port).map(str::to_string)
+    }
 }
 
 fn del_flows(s: &mut Switch, r: &mut Reactor, call: &Call) -> Outcome {

@@ -90,6 +90,11 @@ impl Backer {
         self.dp.publish(Arc::new(View { snapshot, counters: self.counters.clone() }));
     }
 
+    /// Number of a datapath port.
+    pub fn port_number(&self, name: &str) -> Option<DpPort> {
+        self.ports.iter().find(|(_, p)| p.name == name).map(|(n, _)| DpPort(*n))
+    }
+
     /// Name of a datapath port, its number when unknown.
     pub fn port_name(&self, port: DpPort) -> Option<&str> {
         match port.0 {

@@ -326,6 +326,9 @@ impl Switch {
         };
         let Some(conn) = b.connections.conn(slot) else { return };
         let connected = conn.rconn.is_connected();
+        if !service && conn.id.is_some() != connected {
+            self.status_changed = true;
+        }
         let seqno = conn.rconn.seqno();
         if conn.id.is_some() && (!connected || seqno != conn.seqno) {
             let id = conn.id.take();

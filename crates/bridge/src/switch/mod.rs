@@ -71,6 +71,8 @@ pub struct Switch {
     next_push: Time,
     /// Some bridge has changed since the last publication.
     pub(crate) dirty: bool,
+    /// Status columns may have changed.
+    pub(crate) status_changed: bool,
     /// Keys of connections.
     pub(crate) keys: connections::Keys,
     /// A `system` datapath was asked for and the userspace one has taken its place.
@@ -89,6 +91,7 @@ impl Switch {
             config: Config::default(),
             next_push,
             dirty: false,
+            status_changed: false,
             said_system: false,
         }
     }
@@ -170,6 +173,26 @@ impl Switch {
         }
     }
 
+    /// The configuration last applied.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether interfaces are asked for that are not there.
+    pub fn has_missing(&self) -> bool {
+        self.bridges.values().any(|b| !b.failed.is_empty() || b.interfaces.values().any(|i| i.gone))
+    }
+
+    /// Whether status that the database shows may have changed since this was last asked.
+    pub fn take_status_changed(&mut self) -> bool {
+        std::mem::take(&mut self.status_changed)
+    }
+
+    /// Counts everything that the datapath has counted until now.
+    pub fn push_stats_now(&mut self, r: &mut reactor::Reactor) {
+        self.push_stats(r);
+    }
+
     /// When [`Switch::run`] has something to do next, if nothing happens before.
     pub fn next_deadline(&self) -> Time {
         let bridges = self.bridges.values().map(|b| b.ofproto.next_deadline().min(b.mac.next_deadline()));
@@ -180,6 +203,16 @@ impl Switch {
     pub(crate) fn bridge_names(&self) -> Vec<String> {
         self.bridges.keys().cloned().collect()
     }
+}
+
+/// Options in effect of an interface's device, as listings show them.
+pub fn host_config(i: &bridge::Interface, backer: Option<&Backer>) -> Vec<(String, String)> {
+    device(i, backer).map(|d| d.config()).unwrap_or_default()
+}
+
+/// The same for a datapath port.
+pub fn host_config_of(backer: &Backer, port: base::DpPort) -> Vec<(String, String)> {
+    dpif::Datapath::device(&backer.dp, port).map(|d| d.config()).unwrap_or_default()
 }
 
 /// Counters of an interface.

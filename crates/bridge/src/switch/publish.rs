@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 impl Switch {
     /// Publishes what has changed, if anything has.
-    pub(super) fn publish(&mut self) {
+    pub(crate) fn publish(&mut self) {
         if !std::mem::take(&mut self.dirty) {
             return;
         }
