@@ -20,7 +20,7 @@ impl Default for Namer<'_> {
 
 impl PortMap for Namer<'_> {
     fn port_name(&self, port: OfPort) -> Option<String> {
-        self.0.port_name(port).map(str::to_string)
+        self.0.port_name(port)
     }
     fn port_number(&self, name: &str) -> Option<OfPort> {
         self.0.port_number(name)
@@ -34,7 +34,9 @@ impl Namer<'_> {
 
     /// An action.
     pub fn action(&self, a: &Action) -> String {
-        format!("{a:?}")
+        let mut f = openflow::text::Fmt::new(self.0);
+        a.format(&mut f);
+        f.out
     }
 
     /// A table, as it leads a line.
