@@ -3,11 +3,14 @@
 use base::{DpPort, Logger, MeterId, Xid};
 use datapath::Band;
 use flow::FlowKey;
+use flow::compose::Payload;
 use flow::odp::{DpPortMap, parse_odp};
 use ofproto::Connection;
+use openflow::action::text::{Outer, format_list, parse_list};
 use openflow::codec::Codec;
 use openflow::msg::{ErrorMsg, MeterBand, MeterBandKind, Role};
-use openflow::{Action, Message, OfpErr, Version, VersionSet};
+use openflow::text::{Fmt, TextCx};
+use openflow::{Action, Message, NoNames, OfpErr, Version, VersionSet};
 use pipeline::BridgeId;
 use reactor::vconn::State;
 
@@ -118,12 +121,14 @@ pub fn speed(features: u32, known: Option<u64>) -> u32 {
 
 /// Actions as OpenFlow text.
 pub fn actions_text(actions: &[Action]) -> String {
-    openflow::action::text::actions_text(actions)
+    let mut f = Fmt::new(&NoNames);
+    format_list(actions, &mut f);
+    f.out
 }
 
 /// Actions from OpenFlow text.
 pub fn actions_from_text(text: &str) -> Result<Vec<Action>, String> {
-    openflow::action::text::parse_actions(text)
+    parse_list(text, Outer::List, &mut TextCx::new(&NoNames))
 }
 
 /// A datapath flow from its text; ports by number or by the name that `port` knows.
@@ -143,7 +148,8 @@ impl DpPortMap for PortNames<'_> {
     }
 }
 
-/// The frame that a flow describes, at least `length` bytes long.
-pub fn compose(key: &FlowKey, length: Option<usize>) -> Vec<u8> {
-    flow::compose::compose(key, length)
+/// The frame that a flow describes, of `length` bytes if that is given.
+pub fn compose(key: &FlowKey, length: Option<usize>) -> Result<Vec<u8>, String> {
+    let payload = length.map_or(Payload::Counting, Payload::Fill);
+    flow::compose::compose(key, payload, false).map_err(|e| e.to_string())
 }

@@ -91,7 +91,8 @@ impl Daemon {
         let log = vlog.logger();
         let env = LoopEnvironment { log: log.clone(), rundir: dirs.run.clone() };
         let mut r = Reactor::new(clock.clone(), env).map_err(io("creating the event loop"))?;
-        r.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup], SIGNALS).map_err(io("watching signals"))?;
+        r.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup], SIGNALS)
+            .map_err(io("watching signals"))?;
         let control = open_control(&r, &dirs, settings.unixctl.as_deref())?;
         let wake = Arc::new(LoopWake(r.waker(WAKE)));
         let registry = Registry::new(settings.dummies, clock.clone(), log.clone());
@@ -275,7 +276,6 @@ impl Daemon {
             self.control.flush(&self.r);
         }
         self.state.link.close(&mut self.r);
-        self.control.close(&mut self.r);
     }
 }
 
@@ -300,7 +300,7 @@ fn memory(s: &mut State) -> String {
     let (mut ports, mut rules, mut connections) = (0, 0, 0);
     for b in bridges {
         ports += b.interfaces.len() as u64;
-        rules += b.ofproto.tables().n_rules() as u64;
+        rules += b.ofproto.tables().iter().map(|(_, t)| t.flows.len() as u64).sum::<u64>();
         connections += b.ofproto.connections().count() as u64;
     }
     for (name, n) in [("ports", ports), ("rules", rules), ("ofconns", connections)] {
@@ -310,4 +310,3 @@ fn memory(s: &mut State) -> String {
     }
     common::memory_line(&usage)
 }
-

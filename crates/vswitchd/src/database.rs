@@ -224,4 +224,3 @@ pub fn seed() -> [u8; 32] {
     }
     seed
 }
-

@@ -3,8 +3,8 @@
 //! One control thread runs everything here: it copies the database ([`database`]), makes the switch what it asks for
 //! ([`bridge`]), and writes back what became of it. Packets are the polling threads' business.
 
-mod database;
 mod daemon;
+mod database;
 mod options;
 mod waiter;
 

@@ -4,8 +4,8 @@ use crate::switch::Switch;
 use crate::switch::backer::Backer;
 use crate::switch::host_config_of;
 use base::{DpPort, Time};
-use dpif::netdev::NetdevStats;
 use dpif::flow_text::{DumpStyle, flow_line};
+use dpif::netdev::NetdevStats;
 use dpif::{Datapath as _, DpFlow};
 use flow::odp::{DpPortMap, OdpStyle, odp_text};
 use reactor::Reactor;
@@ -16,13 +16,7 @@ use std::fmt::Write;
 pub const COMMANDS: &[Command<Switch>] = &[
     Command::new("dpctl/dump-dps", "", 0, 0, dump_dps),
     Command::new("dpctl/show", "[-s] [dp...]", 0, usize::MAX, show),
-    Command::new(
-        "dpctl/dump-flows",
-        "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]",
-        0,
-        6,
-        dump_flows,
-    ),
+    Command::new("dpctl/dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, dump_flows),
     Command::new("dpctl/del-flows", "[dp] [file]", 0, 2, del_flows),
 ];
 
@@ -70,7 +64,16 @@ fn show_one(backer: &Backer, counters: bool, out: &mut String) {
     let own = if backer.kind == "dummy" { "dummy-internal" } else { "tap" };
     let _ = writeln!(out, "  port 0: ovs-{} ({own})", backer.kind);
     if counters {
-        port_counters(&NetdevStats { rx_packets: Some(0), tx_packets: Some(0), rx_bytes: Some(0), tx_bytes: Some(0), ..Default::default() }, out);
+        port_counters(
+            &NetdevStats {
+                rx_packets: Some(0),
+                tx_packets: Some(0),
+                rx_bytes: Some(0),
+                tx_bytes: Some(0),
+                ..Default::default()
+            },
+            out,
+        );
     }
     for (number, port) in &backer.ports {
         let _ = write!(out, "  port {number}: {}", port.name);
@@ -135,7 +138,9 @@ fn dump_flows(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
             "-m" | "--more" => dump.more = true,
             "--names" => dump.names = Some(true),
             "--no-names" => dump.names = Some(false),
-            a if a.contains('=') => return Outcome::error(format!("ovs-vswitchd: {a}: flow filters are not supported yet")),
+            a if a.contains('=') => {
+                return Outcome::error(format!("ovs-vswitchd: {a}: flow filters are not supported yet"));
+            }
             a => name = Some(a.to_string()),
         }
     }
@@ -145,9 +150,7 @@ fn dump_flows(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
         None if s.backers.len() == 1 => s.backers.values_mut().next(),
         None if s.backers.is_empty() => return Outcome::error("ovs-vswitchd: no datapaths exist"),
         None => {
-            return Outcome::error(
-                "ovs-vswitchd: multiple datapaths, specify one",
-            );
+            return Outcome::error("ovs-vswitchd: multiple datapaths, specify one");
         }
     };
     let Some(backer) = backer else {
@@ -175,8 +178,7 @@ pub fn dump_text(backer: &Backer, mut flows: Vec<DpFlow>, dump: &Dump, now: Time
             }
         }
         let ports = PortNames(backer);
-        let style =
-            OdpStyle { verbose: dump.more, ports: if by_name { Some(&ports) } else { None } };
+        let style = OdpStyle { verbose: dump.more, ports: if by_name { Some(&ports) } else { None } };
         let key = odp_text(&f.key, Some(&f.mask), style);
         let names: Option<dpif::text::PortName<'_>> = if by_name { Some(&names) } else { None };
         let form = match (dump.more, headings) {

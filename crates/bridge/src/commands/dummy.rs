@@ -24,13 +24,17 @@ pub const COMMANDS: &[Command<Switch>] = &[
 
 fn receive(s: &mut Switch, r: &mut Reactor, call: &Call) -> Outcome {
     let name = call.arg(0).unwrap_or_default();
-    let Some(device) = s.registry().dummies().get(name) else { return Outcome::error("no such dummy netdev") };
+    let Some(device) = s.registry().dummies().get(name) else {
+        return Outcome::error("no such dummy netdev");
+    };
     let mut queue = 0;
     let mut frames = Vec::new();
     let mut args = call.args()[1..].iter().peekable();
     while let Some(arg) = args.next() {
         if arg == "--qid" {
-            let Some(n) = args.next().and_then(|a| a.parse().ok()) else { return Outcome::error("invalid queue id") };
+            let Some(n) = args.next().and_then(|a| a.parse().ok()) else {
+                return Outcome::error("invalid queue id");
+            };
             queue = n;
             continue;
         }
@@ -62,7 +66,7 @@ fn frame(s: &Switch, text: &str, length: Option<usize>) -> Result<Vec<u8>, Strin
     }
     let port = |name: &str| s.backers.values().find_map(|b| b.port_number(name));
     let key = crate::codec::datapath_flow(text, &port).map_err(|_| format!("syntax error at {text}"))?;
-    Ok(crate::codec::compose(&key, length))
+    crate::codec::compose(&key, length)
 }
 
 fn hex(text: &str) -> Option<Vec<u8>> {
@@ -143,4 +147,3 @@ fn ip6addr(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
         _ => Outcome::error(format!("{text}: bad IPv6 address")),
     }
 }
-

@@ -31,7 +31,11 @@ fn show(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
     }
 }
 
-fn each(s: &mut Switch, name: Option<&str>, mut f: impl FnMut(&mut crate::switch::bridge::Bridge)) -> Result<(), String> {
+fn each(
+    s: &mut Switch,
+    name: Option<&str>,
+    mut f: impl FnMut(&mut crate::switch::bridge::Bridge),
+) -> Result<(), String> {
     match name {
         Some(_) => f(bridge(s, name, NO_BRIDGE)?),
         None => s.bridges.values_mut().for_each(f),

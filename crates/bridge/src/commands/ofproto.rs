@@ -146,7 +146,8 @@ fn upcall_show(s: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
         let flows = backer.dp.dump_flows().len();
         let limit = backer.dp.tunables().flow_limit.load(Relaxed);
         let _ = writeln!(out, "{}:", backer.name());
-        let _ = writeln!(out, "  flows         : (current {flows}) (avg {flows}) (max {flows}) (limit {limit})");
+        let _ =
+            writeln!(out, "  flows         : (current {flows}) (avg {flows}) (max {flows}) (limit {limit})");
         let _ = writeln!(out, "  dump duration : 1ms");
         let _ = writeln!(out, "  ufid enabled : true");
         out.push('\n');

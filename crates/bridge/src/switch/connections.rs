@@ -163,7 +163,8 @@ impl Switch {
 
     fn drop_connections(&mut self, r: &mut Reactor, bridge: &str, gone: impl Fn(&str) -> bool) {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
-        let controllers: Vec<String> = b.connections.controllers.keys().filter(|t| gone(t)).cloned().collect();
+        let controllers: Vec<String> =
+            b.connections.controllers.keys().filter(|t| gone(t)).cloned().collect();
         for target in controllers {
             let Some((_, mut c)) = b.connections.controllers.remove(&target) else { continue };
             info!(self.env.log, "connmgr", "{bridge}: removed primary controller \"{target}\"");
@@ -243,12 +244,7 @@ impl Switch {
                 Some(l)
             }
             Err(e) => {
-                error!(
-                    self.env.log,
-                    "connmgr",
-                    "failed to listen on {target}: {}",
-                    reactor::errno::text(&e)
-                );
+                error!(self.env.log, "connmgr", "failed to listen on {target}: {}", reactor::errno::text(&e));
                 None
             }
         };
@@ -411,7 +407,8 @@ impl Switch {
             return;
         }
         let backer = self.backers.get(&b.kind);
-        let host = HostView { interfaces: &b.interfaces, backer, counters: backer.map(|k| &*k.counters), id: b.id };
+        let host =
+            HostView { interfaces: &b.interfaces, backer, counters: backer.map(|k| &*k.counters), id: b.id };
         b.ofproto.handle_message(id, xid, message, now, &host);
         if b.ofproto.has_effects() {
             self.bridge_effects(r, bridge, Some((xid, bytes)));
@@ -495,7 +492,8 @@ fn forbidden(target: &str, bridge: &str, rundir: &std::path::Path) -> Option<Str
         "or connect to \"unix:{run}/{bridge}.mgmt\" (which is always available without special configuration)."
     );
     if let Some(path) = target.strip_prefix("unix:") {
-        let inside = path.strip_prefix(&format!("{run}/")).is_some_and(|rest| !rest.contains("..")) || !path.contains('/');
+        let inside = path.strip_prefix(&format!("{run}/")).is_some_and(|rest| !rest.contains(".."))
+            || !path.contains('/');
         (!inside).then(|| {
             format!(
                 "Not connecting to socket controller \"{target}\" due to possibility for remote exploit.  Instead, specify socket in permitted directory \"unix:{run}/\" {always}"

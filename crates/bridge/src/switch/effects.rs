@@ -96,7 +96,8 @@ impl Switch {
         let Some(backer) = self.backers.get_mut(&b.kind) else { return };
         match change {
             Ok(config) => {
-                let unit = if config.flags & MeterConfig::PKTPS != 0 { MeterUnit::Pktps } else { MeterUnit::Kbps };
+                let unit =
+                    if config.flags & MeterConfig::PKTPS != 0 { MeterUnit::Pktps } else { MeterUnit::Kbps };
                 let bands: Vec<Band> = config.bands.iter().filter_map(codec::band).collect();
                 backer.dp.set_meter(codec::meter_number(id, config.meter), unit, &bands);
             }
@@ -116,13 +117,23 @@ impl Switch {
         let Some(interface) = b.interfaces.values_mut().find(|i| i.of_port == port) else { return };
         let result = match &mut interface.patch {
             Some(device) => device.set_admin_up(up),
-            None => match self.backers.get_mut(&kind).and_then(|k| dpif::Datapath::device_mut(&mut k.dp, interface.dp_port)) {
+            None => match self
+                .backers
+                .get_mut(&kind)
+                .and_then(|k| dpif::Datapath::device_mut(&mut k.dp, interface.dp_port))
+            {
                 Some(device) => device.set_admin_up(up),
                 None => Ok(()),
             },
         };
         if let Err(e) = result {
-            base::warn!(self.env.log, "netdev", "{}: failed to set network device flags: {}", interface.name, e.what);
+            base::warn!(
+                self.env.log,
+                "netdev",
+                "{}: failed to set network device flags: {}",
+                interface.name,
+                e.what
+            );
         }
     }
 }

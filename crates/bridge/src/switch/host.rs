@@ -24,7 +24,12 @@ pub struct HostView<'a> {
 }
 
 /// Counters of an interface's device; a patch port counts what translation sent through it.
-pub fn device_stats(i: &Interface, backer: Option<&Backer>, counters: Option<&Counters>, id: BridgeId) -> NetdevStats {
+pub fn device_stats(
+    i: &Interface,
+    backer: Option<&Backer>,
+    counters: Option<&Counters>,
+    id: BridgeId,
+) -> NetdevStats {
     if i.patch.is_some() {
         let mut stats = NetdevStats::default();
         let pair = counters.and_then(|c| c.patches.get(&(id, i.of_port)));

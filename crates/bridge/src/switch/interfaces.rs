@@ -46,14 +46,15 @@ impl Switch {
     ) -> Result<OfPort, Failed> {
         let name = &config.name;
         if self.is_reserved_name(name) {
-            return Err(Failed(format!(
-                "could not create interface {name}, name is reserved"
-            )));
+            return Err(Failed(format!("could not create interface {name}, name is reserved")));
         }
         let kind = self.bridges.get(bridge).map(|b| b.kind.clone()).unwrap_or_default();
         let mut device = self.open_device(&kind, config).map_err(|e| {
             if e.errno == AF_UNSUPPORTED {
-                warn!(self.env.log, "netdev", "could not create netdev {name} of unknown type {}", config.kind);
+                warn!(
+                    self.env.log,
+                    "netdev", "could not create netdev {name} of unknown type {}", config.kind
+                );
             }
             Failed(format!("could not open network device {name} ({})", e.what))
         })?;
@@ -61,7 +62,8 @@ impl Switch {
             return Err(Failed(text));
         }
         let is_local = name == bridge;
-        let asked = if is_local { Some(OfPort::LOCAL) } else { config.ofport_request.or(config.ofport_before) };
+        let asked =
+            if is_local { Some(OfPort::LOCAL) } else { config.ofport_request.or(config.ofport_before) };
         let Some(b) = self.bridges.get_mut(bridge) else {
             return Err(Failed(format!("no bridge {bridge}")));
         };
@@ -69,9 +71,9 @@ impl Switch {
             OfPort::LOCAL
         } else {
             let used = b.used_numbers();
-            b.numbers
-                .allocate(asked, &used)
-                .ok_or_else(|| Failed(format!("could not add network device {name} to ofproto (No space left on device)")))?
+            b.numbers.allocate(asked, &used).ok_or_else(|| {
+                Failed(format!("could not add network device {name} to ofproto (No space left on device)"))
+            })?
         };
         if is_local {
             configure_local(device.as_mut(), b, &self.env.log);
@@ -131,11 +133,13 @@ impl Switch {
         if let Err(e) = device.set_admin_up(true) {
             return Err(Failed(format!("could not set up network device {name} ({})", e.what)));
         }
-        let number = datapath_number(name, by_name, &backer.used_numbers())
-            .ok_or_else(|| Failed(format!("could not add network device {name} to ofproto (No space left on device)")))?;
-        backer.dp.add_port(number, device).map_err(|e| {
-            Failed(format!("could not add network device {name} to ofproto ({e})"))
+        let number = datapath_number(name, by_name, &backer.used_numbers()).ok_or_else(|| {
+            Failed(format!("could not add network device {name} to ofproto (No space left on device)"))
         })?;
+        backer
+            .dp
+            .add_port(number, device)
+            .map_err(|e| Failed(format!("could not add network device {name} to ofproto ({e})")))?;
         backer.ports.insert(number.0, DpPortInfo { name: name.clone(), kind: shown });
         Ok(number)
     }

@@ -26,14 +26,14 @@ use backer::Backer;
 use base::{Clock, Logger, Time};
 use bridge::Bridge;
 use datapath::{ThreadParts, Wake};
-use netdev::registry::DummyMode;
 use netdev::Registry;
+use netdev::registry::DummyMode;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use connections::{ControllerStatus, CONNECTIONS};
+pub use connections::{CONNECTIONS, ControllerStatus};
 pub use host::device;
 pub use interfaces::Failed;
 

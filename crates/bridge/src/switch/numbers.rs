@@ -78,9 +78,14 @@ mod tests {
     #[test]
     fn datapath_numbers() {
         let used = BTreeSet::from([1]);
-        for (name, by_name, want) in
-            [("br0", true, 100), ("br1", true, 101), ("p2", true, 2), ("p1", true, 2), ("br0", false, 2), ("x", true, 2)]
-        {
+        for (name, by_name, want) in [
+            ("br0", true, 100),
+            ("br1", true, 101),
+            ("p2", true, 2),
+            ("p1", true, 2),
+            ("br0", false, 2),
+            ("x", true, 2),
+        ] {
             assert_eq!(datapath_number(name, by_name, &used), Some(DpPort(want)), "{name}");
         }
     }

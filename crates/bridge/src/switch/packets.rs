@@ -47,14 +47,12 @@ impl Switch {
         let id = b.id;
         let Some(backer) = self.backers.get_mut(&b.kind) else { return };
         let view = backer.dp.snapshot();
-        let (mut key, _) = extract_key(frame, &Metadata { rest: Some(metadata), ..Metadata::received(dp_port.0) });
+        let (mut key, _) =
+            extract_key(frame, &Metadata { rest: Some(metadata), ..Metadata::received(dp_port.0) });
         copy_pipeline_fields(metadata, &mut key);
         key.set_dp_port(dp_port);
-        let request = Request {
-            key: &key,
-            origin: Origin::PacketOut { bridge: id, in_port, actions },
-            dry_run: false,
-        };
+        let request =
+            Request { key: &key, origin: Origin::PacketOut { bridge: id, in_port, actions }, dry_run: false };
         let translation = pipeline::translate(&view.snapshot, &request, None);
         let effects = Effects::new(translation.effects, &view.counters);
         effects.credit(1, frame.len() as u64, now);

@@ -72,11 +72,15 @@ impl Switch {
                 counters.tables.insert(b.id, b.ofproto.tables().all_counters().clone());
                 for i in b.interfaces.values().filter(|i| i.patch.is_some()) {
                     let at = (b.id, i.of_port);
-                    counters.patches.insert(at, backer.counters.patches.get(&at).cloned().unwrap_or_default());
+                    counters
+                        .patches
+                        .insert(at, backer.counters.patches.get(&at).cloned().unwrap_or_default());
                 }
                 for n in 0..b.config.mirrors.len() {
                     let at = (b.id, n);
-                    counters.mirrors.insert(at, backer.counters.mirrors.get(&at).cloned().unwrap_or_default());
+                    counters
+                        .mirrors
+                        .insert(at, backer.counters.mirrors.get(&at).cloned().unwrap_or_default());
                 }
             }
             backer.counters = Arc::new(counters);
@@ -162,10 +166,8 @@ fn port_view(b: &Bridge, i: &super::bridge::Interface, patches: &Patches) -> Por
         no_flood: c & OfConfig::NO_FLOOD != 0,
         no_packet_in: c & OfConfig::NO_PACKET_IN != 0,
     };
-    view.live = b
-        .ofproto
-        .port(i.of_port)
-        .is_none_or(|p| p.desc.state.0 & openflow::msg::PortState::LINK_DOWN == 0);
+    view.live =
+        b.ofproto.port(i.of_port).is_none_or(|p| p.desc.state.0 & openflow::msg::PortState::LINK_DOWN == 0);
     view.bundle = b.bundles.get(&i.port).copied();
     view.patch = patches.get(&i.name).copied();
     view

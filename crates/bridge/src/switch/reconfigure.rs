@@ -58,7 +58,10 @@ impl Switch {
                 .bridges
                 .values()
                 .map(|b| {
-                    (b.name.clone(), ActualBridge { datapath_type: b.kind.clone(), interfaces: interfaces(b) })
+                    (
+                        b.name.clone(),
+                        ActualBridge { datapath_type: b.kind.clone(), interfaces: interfaces(b) },
+                    )
                 })
                 .collect(),
         }
@@ -98,8 +101,7 @@ impl Switch {
             warn!(self.env.log, "ofproto", "could not create datapath {name} of unknown type {kind}");
             error!(
                 self.env.log,
-                "bridge",
-                "failed to create bridge {name}: Address family not supported by protocol"
+                "bridge", "failed to create bridge {name}: Address family not supported by protocol"
             );
             return;
         }

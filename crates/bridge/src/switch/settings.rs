@@ -64,7 +64,10 @@ impl Switch {
             if let Some(mtu) = config.mtu_request.filter(|m| device.mtu().is_some_and(|is| is != *m))
                 && let Err(e) = device.set_mtu(mtu)
             {
-                warn!(self.env.log, "dpif_netdev", "Interface {} MTU ({mtu}) setup error: {}", config.name, e.what);
+                warn!(
+                    self.env.log,
+                    "dpif_netdev", "Interface {} MTU ({mtu}) setup error: {}", config.name, e.what
+                );
             }
             if is_local && let Ok(mac) = device.mac() {
                 b.ether = mac;
@@ -101,7 +104,11 @@ impl Switch {
                 flow_limit: wanted.and_then(|w| w.flow_limit),
                 evict: wanted.is_some_and(|w| w.evict),
                 prefixes: wanted.filter(|w| !w.prefixes.is_empty()).map(|w| {
-                    w.prefixes.iter().filter(|p| *p != "none").filter_map(|p| flow::Field::from_name(p)).collect()
+                    w.prefixes
+                        .iter()
+                        .filter(|p| *p != "none")
+                        .filter_map(|p| flow::Field::from_name(p))
+                        .collect()
                 }),
                 ..now
             };
