@@ -25,6 +25,9 @@ use wire::Packet;
 /// Megaflows unused for this long go when there are more than the limit allows.
 const IDLE_WHEN_FULL: Duration = Duration::from_millis(100);
 
+/// Called with effects, their megaflow, and the packets and bytes to apply them for.
+pub type Again<'a, P> = dyn FnMut(&<P as Pipeline>::Effects, &Megaflow<P>, u64, u64) + 'a;
+
 type Taken = Vec<(DpPort, Box<dyn RxQueue>, Arc<PortCounters>)>;
 
 struct Port {
@@ -262,7 +265,7 @@ impl<P: Pipeline> Datapath<P> {
     /// Credits what was counted since the last time, to rules and other counters, and calls `again` with the effects
     /// of every megaflow that was used meanwhile (packets and bytes as counted), so that those which only the control
     /// thread can apply are applied again.
-    pub fn push_stats(&mut self, again: &mut dyn FnMut(&P::Effects, &Megaflow<P>, u64, u64)) {
+    pub fn push_stats(&mut self, again: &mut Again<'_, P>) {
         self.collect();
         self.flows.retain(|(_, flow)| {
             // In this order: a flow that is gone counts nothing any more.

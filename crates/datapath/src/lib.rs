@@ -30,7 +30,7 @@ mod snapshot;
 mod table;
 mod thread;
 
-pub use control::{Datapath, ThreadParts, poll};
+pub use control::{Again, Datapath, ThreadParts, poll};
 pub use drops::{Counters, DropCause};
 pub use engine::{BATCH, EngineId, Tunables};
 pub use event::{Event, Upcall};

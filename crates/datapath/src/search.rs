@@ -38,7 +38,7 @@ const PARTITION: [(usize, u64); 3] = [
     (l::ETH_TYPE / 8, u64::from_be_bytes([0, 0, 0, 0, 0xff, 0xff, 0, 0])),
 ];
 
-const _: () = assert!(l::IN_PORT % 8 == 0 && l::RECIRC_ID == l::IN_PORT + 4);
+const _: () = assert!(l::IN_PORT.is_multiple_of(8) && l::RECIRC_ID == l::IN_PORT + 4);
 const _: () = assert!(l::PACKET_TYPE % 8 == 4 && l::ETH_TYPE % 8 == 4);
 
 /// One word of a mask with its value.

@@ -20,11 +20,10 @@ impl Effects {
     fn new(snapshot: &Snapshot, list: SmallVec<[Effect; 4]>) -> Effects {
         let mut counters = SmallVec::<[(BridgeId, Arc<[TableCounters]>); 1]>::new();
         for e in &list {
-            if let Effect::Credit { bridge, .. } | Effect::Miss { bridge, .. } = e {
-                if !counters.iter().any(|(b, _)| b == bridge) {
-                    counters
-                        .extend(snapshot.bridge(*bridge).map(|b| (*bridge, b.tables.all_counters().clone())));
-                }
+            if let Effect::Credit { bridge, .. } | Effect::Miss { bridge, .. } = e
+                && !counters.iter().any(|(b, _)| b == bridge)
+            {
+                counters.extend(snapshot.bridge(*bridge).map(|b| (*bridge, b.tables.all_counters().clone())));
             }
         }
         Effects { list, counters }

@@ -8,6 +8,7 @@ pub mod key;
 pub mod layout;
 pub mod matching;
 pub mod mini;
+pub mod odp;
 pub mod prereq;
 pub mod text;
 pub mod tun;

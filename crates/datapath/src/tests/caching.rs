@@ -318,3 +318,12 @@ fn ports_come_and_go() {
     b.run();
     assert!(matches!(b.dp.next_event(), Some(Event::PortGone(DpPort(2)))));
 }
+
+#[test]
+fn it_is_a_datapath() {
+    let clock = base::Clock::simulated();
+    dpif::conformance::run(|| {
+        let mini = super::mini::Mini { generation: 1, ..Default::default() };
+        crate::Datapath::new(std::sync::Arc::new(mini), clock.clone(), None)
+    });
+}
