@@ -1,9 +1,9 @@
 //! The text of what a record mentions.
 
 use base::{OfPort, TableId};
+use flow::text::format::fields_of;
 use flow::text::port::{PortMap, port_text};
 use flow::text::value::{full_mask, value_text};
-use flow::text::format::fields_of;
 use flow::text::{Style, match_text};
 use flow::{FlowKey, Mask, Match, Subfield, Value};
 use ofproto::Rule;

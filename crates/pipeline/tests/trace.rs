@@ -42,7 +42,8 @@ fn rule(text: &str) -> Rule {
             _ => assert!(parser.pair(&mut m, name, value).unwrap(), "{name}"),
         }
     }
-    let mut rule = Rule::new(TableId(table), priority, MiniMatch::new(&m), parse_actions(actions), Time::ZERO);
+    let mut rule =
+        Rule::new(TableId(table), priority, MiniMatch::new(&m), parse_actions(actions), Time::ZERO);
     rule.cookie = Cookie(cookie);
     rule
 }
@@ -210,8 +211,7 @@ fn traces_equal_the_reference() {
                 lab.br0.bundle(n, |b| b.floodable = flag != "no-flood");
             }
             ["frag", mode] => {
-                lab.br0.config.frag_mode =
-                    if mode == "drop" { FragMode::Drop } else { FragMode::NxMatch };
+                lab.br0.config.frag_mode = if mode == "drop" { FragMode::Drop } else { FragMode::NxMatch };
             }
             ["heard", port, vid, mac] => {
                 lab.br0.heard(number(vid) as u16, mac, number(port));
@@ -235,7 +235,8 @@ fn traces_equal_the_reference() {
                 }
                 let snap = lab.snapshot();
                 let id = snap.bridge_by_name(bridge).unwrap().id;
-                let key = pipeline::trace::exact_flow(flow, &NoPorts).unwrap_or_else(|e| panic!("{flow}: {e}"));
+                let key =
+                    pipeline::trace::exact_flow(flow, &NoPorts).unwrap_or_else(|e| panic!("{flow}: {e}"));
                 let origin = Origin::Port(id, key.in_port());
                 let got = trace(&snap, &Trace { key: &key, origin, names: None, dp_names: None });
                 let (got, want) = (sorted_if_flooding(&normal(&got)), sorted_if_flooding(&normal(&want)));
@@ -262,4 +263,106 @@ fn diff(want: &str, got: &str) -> String {
         }
     }
     out
+}
+
+/// Two bridges as in the recorded session: br0 with ports p1 and p2.
+fn small() -> Snapshot {
+    let mut br0 = Br::new("br0", 2, 0);
+    br0.tables.insert(Arc::new(rule("in_port=1,ip actions=2")));
+    switch(&[&br0])
+}
+
+#[test]
+fn command_lines() {
+    let snap = small();
+    let odp = "in_port(1),eth(src=50:54:00:00:00:05,dst=50:54:00:00:00:07),eth_type(0x0800),\
+               ipv4(src=1.1.1.1,dst=2.2.2.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=1,dst=2)";
+    let run = |args: &[&str]| pipeline::trace::command(&snap, args, &["ovs-dummy", "dummy@ovs-dummy"]);
+    let ok = "Flow: tcp,in_port=1,vlan_tci=0x0000,dl_src=50:54:00:00:00:05,dl_dst=50:54:00:00:00:07,\
+              nw_src=1.1.1.1,nw_dst=2.2.2.2,nw_tos=0,nw_ecn=0,nw_ttl=64,nw_frag=no,tp_src=1,tp_dst=2,tcp_flags=0\n\
+              \nbridge(\"br0\")\n-------------\n 0. ip,in_port=1, priority 32768\n    output:2\n\n\
+              Final flow: unchanged\nMegaflow: recirc_id=0,eth,ip,in_port=1,nw_frag=no\nDatapath actions: 2\n";
+    assert_eq!(run(&[odp]).as_deref(), Ok(ok));
+    assert_eq!(run(&["ovs-dummy", odp]).as_deref(), Ok(ok));
+    let packet = "50540000000a50540000000908004500001c00000000001100000a0000010a0000020000000100080000";
+    let text = run(&["br0", "in_port=1", packet]).unwrap();
+    let flow = "Flow: udp,in_port=1,vlan_tci=0x0000,dl_src=50:54:00:00:00:09,dl_dst=50:54:00:00:00:0a,\
+                nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_tos=0,nw_ecn=0,nw_ttl=0,nw_frag=no,tp_src=0,tp_dst=1\n";
+    assert!(text.starts_with(flow), "{text}");
+    let named = run(&["br0", "in_port=p1,ip", "--names"]).unwrap();
+    assert!(
+        named.contains("ip,in_port=p1, priority") && named.ends_with("Datapath actions: p2\n"),
+        "{named}"
+    );
+    for (args, error) in [
+        (&[][..], "\"ofproto/trace\" command requires at least 1 arguments"),
+        (&["br0"], "syntax error at br0 (or the bridge name was omitted)"),
+        (&["br0", "nosuch"], "Bad openflow flow syntax: nosuch: unknown field nosuch"),
+        (
+            &["br0", "in_port=nosuch"],
+            "Bad openflow flow syntax: in_port=nosuch: bad value for in_port (nosuch: invalid or unknown port for in_port)",
+        ),
+        (&["br0", "in_port=1", "zz"], "Trailing garbage in packet data"),
+        (&["br0", "in_port=1", "5054"], "Packet data too short for Ethernet"),
+        (&["nosuch", "in_port(1)"], "Cannot find the datapath"),
+        (&["nosuch", "in_port=1"], "nosuch: unknown bridge"),
+        (&["br0", ""], "Cannot find the datapath"),
+        (&["in_port(77),eth_type(0x1234)"], "no OpenFlow port for datapath port 77"),
+        (&["eth_type(0x1234)"], "no OpenFlow port for datapath port 4294967295"),
+        (&["br0", "in_port=1", "a", "b", "c"], "too many arguments"),
+        (&["br0", "in_port=1", "--bogus"], "--bogus: unknown option"),
+        (&["br0", "in_port=1", "-consistent"], "-consistent: unknown option"),
+        (&["br0", "in_port=1", "-generate", "50"], "Syntax error"),
+        (&["in_port(1)", "x"], "in_port(1): unknown bridge"),
+        (&["br0", "in_port=1", "--ct-next", "foo"], "foo: unknown connection tracking state flag"),
+        (&["br0", "in_port=1", "--ct-next"], "Missing argument for option --ct-next"),
+        (
+            &["br0", "in_port=1,nw_src=1.1.1.1"],
+            "Bad openflow flow syntax: in_port=1,nw_src=1.1.1.1: prerequisites not met for setting nw_src",
+        ),
+        (
+            &["br0", "ip,nw_dst=1.1.1.0/24,in_port=1"],
+            "Bad openflow flow syntax: ip,nw_dst=1.1.1.0/24,in_port=1: bad value for nw_dst (1.1.1.0/24: wildcards not allowed here)",
+        ),
+        (&["br0", "tcp,udp"], "Bad openflow flow syntax: tcp,udp: Ethernet type set multiple times"),
+        (
+            &["br0", "in_port=1,in_port=2"],
+            "Bad openflow flow syntax: in_port=1,in_port=2: field in_port set multiple times",
+        ),
+    ] {
+        assert_eq!(run(args), Err(error.to_string()), "{args:?}");
+    }
+    let out = pipeline::trace::packet_out_command(&snap, &["br0", "in_port=1", "2,1"], &[]).unwrap();
+    assert!(
+        out.contains("-------------\n    output:2\n    output:1\n     >> skipping output to input port\n"),
+        "{out}"
+    );
+}
+
+#[test]
+fn hostile_command_lines_are_errors() {
+    let snap = small();
+    let mut r = common::Rng(7);
+    let pieces = [
+        "br0",
+        "in_port(1)",
+        "eth(",
+        "in_port=1,",
+        "tcp",
+        "/",
+        "=",
+        ")",
+        "vlan_tci=",
+        "0x",
+        "\u{1F600}",
+        "-",
+        "--names",
+    ];
+    for _ in 0..5000 {
+        let args: Vec<String> =
+            (0..r.below(4)).map(|_| (0..r.below(4)).map(|_| r.pick(&pieces)).collect::<String>()).collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let _ = pipeline::trace::command(&snap, &args, &["ovs-dummy"]);
+        let _ = pipeline::trace::packet_out_command(&snap, &args, &["ovs-dummy"]);
+    }
 }
