@@ -6,10 +6,10 @@ use flow::FlowKey;
 use flow::compose::Payload;
 use flow::odp::{DpPortMap, parse_odp};
 use ofproto::Connection;
-use openflow::action::text::{Outer, format_list, parse_list};
+use openflow::action::text::format_list;
 use openflow::codec::Codec;
 use openflow::msg::{ErrorMsg, MeterBand, MeterBandKind, Role};
-use openflow::text::{Fmt, TextCx};
+use openflow::text::Fmt;
 use openflow::{Action, Message, NoNames, OfpErr, Version, VersionSet};
 use pipeline::BridgeId;
 use reactor::vconn::State;
@@ -124,11 +124,6 @@ pub fn actions_text(actions: &[Action]) -> String {
     let mut f = Fmt::new(&NoNames);
     format_list(actions, &mut f);
     f.out
-}
-
-/// Actions from OpenFlow text.
-pub fn actions_from_text(text: &str) -> Result<Vec<Action>, String> {
-    parse_list(text, Outer::List, &mut TextCx::new(&NoNames))
 }
 
 /// A datapath flow from its text; ports by number or by the name that `port` knows.

@@ -1,9 +1,6 @@
 //! `ofproto/trace` and `ofproto/trace-packet-out`.
 
 use crate::switch::Switch;
-use flow::FlowKey;
-use openflow::Action;
-use pipeline::trace::Readers;
 use reactor::Reactor;
 use reactor::unixctl::{Call, Command, Outcome};
 
@@ -25,27 +22,6 @@ pub const COMMANDS: &[Command<Switch>] = &[
     ),
 ];
 
-/// Reads what translation does not.
-struct Reader<'a> {
-    switch: &'a Switch,
-    kind: &'a str,
-}
-
-impl Readers for Reader<'_> {
-    fn datapath_flow(&self, text: &str) -> Result<FlowKey, String> {
-        let backer = self.switch.backers.get(self.kind);
-        crate::codec::datapath_flow(text, &|name| backer.and_then(|b| b.port_number(name)))
-    }
-
-    fn datapath(&self, name: &str) -> bool {
-        self.switch.backers.values().any(|b| b.name() == name || format!("ovs-{}", b.kind) == name)
-    }
-
-    fn actions(&self, text: &str) -> Result<Vec<Action>, String> {
-        crate::codec::actions_from_text(text)
-    }
-}
-
 fn run(s: &mut Switch, call: &Call, packet_out: bool) -> Outcome {
     s.publish();
     let args: Vec<&str> = call.args().iter().map(String::as_str).collect();
@@ -60,11 +36,12 @@ fn run(s: &mut Switch, call: &Call, packet_out: bool) -> Outcome {
     let Some(kind) = kind else { return Outcome::error("Unknown bridge") };
     let Some(backer) = s.backers.get(&kind) else { return Outcome::error("Unknown bridge") };
     let view = backer.dp.snapshot();
-    let readers = Reader { switch: s, kind: &kind };
+    let names: Vec<String> = s.backers.values().map(|b| b.name()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let result = if packet_out {
-        pipeline::trace::packet_out_command(&view.snapshot, &args, &readers)
+        pipeline::trace::packet_out_command(&view.snapshot, &args, &names)
     } else {
-        pipeline::trace::command(&view.snapshot, &args, &readers)
+        pipeline::trace::command(&view.snapshot, &args, &names)
     };
     Outcome::from(result)
 }
