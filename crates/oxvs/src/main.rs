@@ -10,7 +10,9 @@ const PROGRAMS: &[(&str, Main)] = &[
     ("ovs-appctl", cli::appctl::main),
     ("ovs-ofctl", cli::ofctl::main),
     ("ovs-vsctl", cli::vsctl::main),
+    ("ovs-vswitchd", vswitchd::main),
     ("ovsdb-server", ovsdb_server::main),
+    ("ovsdb-tool", cli::ovsdb_tool::main),
 ];
 
 fn main() -> ExitCode {

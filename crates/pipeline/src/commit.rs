@@ -90,6 +90,7 @@ fn ipv4(ctx: &mut Ctx<'_, '_>) {
         ..SetIpv4::default()
     };
     if changed {
+        ctx.look(l::NW_PROTO, 1);
         emit(ctx, SetField::Ipv4(set));
     }
     transport(ctx);
@@ -106,6 +107,7 @@ fn ipv6(ctx: &mut Ctx<'_, '_>) {
         ..SetIpv6::default()
     };
     if changed {
+        ctx.look(l::NW_PROTO, 1);
         emit(ctx, SetField::Ipv6(Box::new(set)));
     }
     transport(ctx);
@@ -264,8 +266,10 @@ fn vlan(ctx: &mut Ctx<'_, '_>) {
     if have == want && common == have {
         return;
     }
-    // What is pushed back may come from any bit of the tags.
-    ctx.look(l::VLAN, 8);
+    if common < have {
+        // What is pushed back may come from any bit of the tags.
+        ctx.look(l::VLAN, 8);
+    }
     for _ in common..have {
         ctx.out.push(DpAction::PopVlan);
     }

@@ -78,13 +78,15 @@ fn complete<'a>(ctx: &mut Ctx<'a, '_>, table: TableId, level: &[&'a Arc<Rule>]) 
         }
         let old = ctx.key.get(Field::CONJ_ID);
         ctx.key.set(Field::CONJ_ID, id.into());
-        let tables = &ctx.bridge.tables;
-        let rule = tables.lookup(table, &ctx.key, Some(&mut ctx.mask));
+        let bridge = ctx.bridge;
+        let rule = bridge.tables.table(table).and_then(|t| {
+            let fits = |r: &&Arc<Rule>| {
+                r.priority == level[0].priority && !is_clause(r) && r.matching.matches(&ctx.key)
+            };
+            t.flows.iter().map(|e| &e.0).find(fits)
+        });
         ctx.key.set(Field::CONJ_ID, old);
-        if let Some(rule) = rule
-            && !is_clause(rule)
-            && rule.priority == level[0].priority
-        {
+        if let Some(rule) = rule {
             let uses =
                 |r: &&&Arc<Rule>| r.actions.iter().any(|a| matches!(a, Action::Conjunction(c) if c.id == id));
             return Some((rule, level.iter().filter(uses).copied().collect()));

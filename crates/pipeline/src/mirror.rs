@@ -36,8 +36,13 @@ fn copy(ctx: &mut Ctx<'_, '_>, id: BundleId, wanted: u32) {
     if todo == 0 {
         return;
     }
-    let vid = ctx.vlan_tci(VLAN_PRESENT | 0xfff) & 0xfff;
-    if !vlan::admits(from, vid) {
+    let by_vlan = |m: &crate::bundle::Mirror| {
+        m.vlans.is_some() || m.out.and_then(|id| bridge.bundle(id)).is_none_or(|b| !b.is_plain_trunk())
+    };
+    if !from.is_plain_trunk() || bridge.mirrors.iter().any(by_vlan) {
+        ctx.vlan_tci(VLAN_PRESENT | 0xfff);
+    }
+    if !vlan::admits(from, ctx.key.vlan_tci() & 0xfff) {
         return;
     }
     let tags = Tags::of(&ctx.key).received(from);
@@ -62,18 +67,19 @@ fn copy(ctx: &mut Ctx<'_, '_>, id: BundleId, wanted: u32) {
         let held = ctx.mirrors;
         // A copy is not mirrored again.
         ctx.mirrors = u32::MAX;
-        deliver(ctx, m, tags);
+        deliver(ctx, m, from, tags);
         ctx.mirrors = held;
     }
 }
 
-fn deliver(ctx: &mut Ctx<'_, '_>, m: &crate::bundle::Mirror, tags: Tags) {
+fn deliver(ctx: &mut Ctx<'_, '_>, m: &crate::bundle::Mirror, from: &crate::bundle::Bundle, tags: Tags) {
     let bridge = ctx.bridge;
     if let Some(out) = m.out.and_then(|id| bridge.bundle(id)) {
         if m.snaplen != 0 {
             ctx.out.push(DpAction::Trunc(m.snaplen));
         }
-        crate::normal::send(ctx, None, out, tags);
+        let as_is = from.is_plain_trunk() && out.is_plain_trunk();
+        crate::normal::send_tagged(ctx, None, out, tags, as_is);
         return;
     }
     let Some(out_vlan) = m.out_vlan else { return };

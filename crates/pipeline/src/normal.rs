@@ -173,13 +173,27 @@ fn forward(ctx: &mut Ctx<'_, '_>, from: Option<(BundleId, &Bundle)>, tags: Tags)
 
 /// Sends the packet to a bundle, tagged as it wants it.
 pub(crate) fn send(ctx: &mut Ctx<'_, '_>, from: Option<&Bundle>, to: &Bundle, tags: Tags) {
+    send_tagged(ctx, from, to, tags, false);
+}
+
+/// Sends the packet to a bundle; `as_is` leaves its tags alone.
+pub(crate) fn send_tagged(
+    ctx: &mut Ctx<'_, '_>,
+    from: Option<&Bundle>,
+    to: &Bundle,
+    tags: Tags,
+    as_is: bool,
+) {
     if to.protected && from.is_some_and(|b| b.protected) {
         let text = || "Flow is between protected ports, skipping output.".into();
         return ctx.drop(DropReason::Protected, NodeKind::Warning, text);
     }
     let Some(port) = member(ctx, to, tags.vlan()) else { return };
+    if as_is {
+        return crate::port_out::send(ctx, port, None, false);
+    }
     let old = (ctx.key.vlan(0), ctx.key.vlan(1));
-    ctx.look_tags_for(to);
+    ctx.look_tags_for(to, tags);
     tags.sent(to).put(&mut ctx.key, to);
     crate::port_out::send(ctx, port, None, false);
     ctx.key.set_vlan(0, old.0.0, old.0.1);
@@ -214,11 +228,18 @@ impl Ctx<'_, '_> {
 
     /// What a bundle sends may depend on the priority: where the VLAN is stripped and the priority kept, and for a tag
     /// of VLAN 0, which stays only for its priority.
-    fn look_tags_for(&mut self, b: &Bundle) {
+    ///
+    /// DEVIATION: the reference overlooks the second, and then caches a tagged answer for untagged-to-be frames.
+    fn look_tags_for(&mut self, b: &Bundle, tags: Tags) {
+        let keeps_priority =
+            b.priority_tags != crate::bundle::PriorityTags::Never && tags.sent(b).0[0].vid != tags.0[0].vid;
         for n in 0..2 {
             let (_, tci) = self.key.vlan(n);
             let tagged = tci & VLAN_PRESENT != 0;
-            if tagged && (tci & 0xfff == 0 || b.priority_tags != crate::bundle::PriorityTags::Never) {
+            if tagged {
+                self.look_u16(l::VLAN_TCI + 4 * n, VLAN_PRESENT | 0xfff);
+            }
+            if tagged && (tci & 0xfff == 0 || keeps_priority) {
                 self.look(l::VLAN_TCI + 4 * n, 2);
             }
         }

@@ -99,11 +99,9 @@ pub(crate) fn enter(ctx: &mut Ctx<'_, '_>, last: bool) {
     let fragment = matches!(found, crate::table::Found::Fragment);
     if fragment || admit(ctx) {
         crate::table::run(ctx, table, found, last);
-        ctx.close();
         crate::table::run_action_set(ctx);
-    } else {
-        ctx.close();
     }
+    ctx.close();
 }
 
 /// Whether the in_port lets packets in; if so, its mirrors get their copy.

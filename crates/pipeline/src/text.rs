@@ -1,11 +1,13 @@
 //! The text of what a record mentions.
 
 use base::{OfPort, TableId};
+use flow::text::format::fields_of;
 use flow::text::port::{PortMap, port_text};
 use flow::text::value::{full_mask, value_text};
-use flow::text::{Style, flow_text, match_text};
+use flow::text::{Style, match_text};
 use flow::{FlowKey, Mask, Match, Subfield, Value};
 use ofproto::Rule;
+use openflow::text::Fmt;
 use openflow::{Action, Names, NoNames};
 
 /// Prints with or without the names of ports and tables.
@@ -34,7 +36,7 @@ impl Namer<'_> {
 
     /// An action.
     pub fn action(&self, a: &Action) -> String {
-        let mut f = openflow::text::Fmt::new(self.0);
+        let mut f = Fmt::new(self.0);
         a.format(&mut f);
         f.out
     }
@@ -73,12 +75,27 @@ impl Namer<'_> {
 
 /// A packet's flow; in_port is an OpenFlow number.
 pub(crate) fn flow(key: &FlowKey, names: &Namer<'_>) -> String {
-    flow_text(key, names.style())
+    let mut mask = fields_of(key);
+    for n in (0..32).filter(|n| key.reg(*n) == 0) {
+        mask.0.set_reg(n, 0);
+    }
+    if key.in_port() == OfPort(0) {
+        mask.0.set_in_port(OfPort(0));
+    }
+    match_text(&Match::masked(key, &mask), None, names.style())
 }
 
 /// A megaflow's match; in_port is an OpenFlow number.
 pub(crate) fn megaflow(key: &FlowKey, mask: &Mask, names: &Namer<'_>) -> String {
-    match_text(&Match::masked(key, mask), None, names.style())
+    let text = match_text(&Match::masked(key, mask), None, names.style());
+    // The label has 20 bits in a field of 32, and megaflows are masked in all.
+    match text.split_once("ipv6_label=") {
+        Some((before, label)) if mask.0.ipv6_label() == 0xf_ffff => {
+            let end = label.find(',').unwrap_or(label.len());
+            format!("{before}ipv6_label={}/0xfffff{}", &label[..end], &label[end..])
+        }
+        _ => text,
+    }
 }
 
 /// A field or some bits of it: `NXM_NX_REG0[0..7]`.

@@ -8,12 +8,15 @@ use crate::translation::{Origin, Request};
 use base::{DpPort, OfPort};
 use dpif::action::SlowPath;
 use flow::key::{VLAN_PRESENT, eth_type};
+use flow::odp::{Attr, DpPortMap, parse_odp};
 use flow::prereq::key_meets;
 use flow::text::MatchParser;
 use flow::text::parse::pairs;
 use flow::text::port::PortMap;
 use flow::text::value::full_mask;
 use flow::{Field, FlowKey, Match};
+use openflow::action::text::{Outer, parse_list};
+use openflow::text::TextCx;
 use openflow::{Action, NameMap, Names, NoNames};
 use std::fmt::Write;
 
@@ -97,32 +100,22 @@ struct Parsed {
     bridge: BridgeId,
     in_port: OfPort,
     names: bool,
-    rest: Vec<String>,
 }
 
-/// What the command needs from outside: things that other parts of the switch know how to read.
-pub trait Readers {
-    /// A datapath flow (`in_port(1),eth(...)`); in_port a datapath number, or [`DpPort::NONE`].
-    fn datapath_flow(&self, text: &str) -> Result<FlowKey, String>;
-    /// Whether there is a datapath of that name.
-    fn datapath(&self, name: &str) -> bool;
-    /// A list of OpenFlow actions.
-    fn actions(&self, text: &str) -> Result<Vec<Action>, String>;
-}
-
-/// `ofproto/trace ARGS`, the command's name left out.
-pub fn command(snap: &Snapshot, args: &[&str], readers: &dyn Readers) -> Result<String, String> {
-    let p = parse(snap, args, readers, false)?;
+/// `ofproto/trace ARGS`, the command's name left out. `datapaths` are the names of the datapaths there are.
+pub fn command(snap: &Snapshot, args: &[&str], datapaths: &[&str]) -> Result<String, String> {
+    let p = parse(snap, args, datapaths, false)?;
     Ok(run(snap, &p, None))
 }
 
 /// `ofproto/trace-packet-out ARGS`.
-pub fn packet_out_command(snap: &Snapshot, args: &[&str], readers: &dyn Readers) -> Result<String, String> {
+pub fn packet_out_command(snap: &Snapshot, args: &[&str], datapaths: &[&str]) -> Result<String, String> {
     let Some((actions, args)) = split_actions(args) else {
         return Err("\"ofproto/trace-packet-out\" command requires at least 2 arguments".into());
     };
-    let p = parse(snap, &args, readers, true)?;
-    let actions = readers.actions(actions)?;
+    let p = parse(snap, &args, datapaths, true)?;
+    let map = snap.bridge(p.bridge).map(port_names).unwrap_or_default();
+    let actions = parse_list(actions, Outer::List, &mut TextCx::new(&map)).map_err(|e| e.to_string())?;
     Ok(run(snap, &p, Some(&actions)))
 }
 
@@ -140,10 +133,7 @@ fn run(snap: &Snapshot, p: &Parsed, actions: Option<&[Action]>) -> String {
         None => Origin::Port(p.bridge, p.in_port),
     };
     let map = snap.bridge(p.bridge).map(port_names).unwrap_or_default();
-    let dp = |port: DpPort| {
-        let (bridge, of) = snap.dp_ports.get(port)?;
-        Some(snap.bridge(bridge)?.port(of)?.name.clone())
-    };
+    let dp = |port: DpPort| DpNames(snap).dp_port_name(port);
     let dp_names: Option<dpif::text::PortName<'_>> = if p.names { Some(&dp) } else { None };
     let names = p.names.then_some(&map as &dyn Names);
     trace(snap, &Trace { key: &p.key, origin, names, dp_names })
@@ -158,7 +148,7 @@ fn port_names(bridge: &BridgeView) -> NameMap {
 }
 
 /// Options, then `[DATAPATH] ODP_FLOW [PACKET]` or `BRIDGE FLOW [PACKET]`.
-fn parse(snap: &Snapshot, args: &[&str], readers: &dyn Readers, packet_out: bool) -> Result<Parsed, String> {
+fn parse(snap: &Snapshot, args: &[&str], datapaths: &[&str], packet_out: bool) -> Result<Parsed, String> {
     let mut words: Vec<&str> = Vec::new();
     let (mut names, mut generate) = (false, false);
     let mut iter = args.iter();
@@ -189,35 +179,63 @@ fn parse(snap: &Snapshot, args: &[&str], readers: &dyn Readers, packet_out: bool
     if generate && words.len() == 3 {
         return Err("Syntax error".into());
     }
-    let flow_at = words.iter().position(|w| readers.datapath_flow(w).is_ok());
-    let mut p = match (flow_at, &words[..]) {
-        (Some(0), [flow]) => odp(snap, &readers.datapath_flow(flow)?)?,
-        (Some(1), [dp, flow, ..]) if !flow.is_empty() || snap.bridge_by_name(dp).is_none() => {
-            if !readers.datapath(dp) {
-                return Err("Cannot find the datapath".into());
-            }
-            odp(snap, &readers.datapath_flow(flow)?)?
+    let (mut p, packet) = match words[..] {
+        [flow] => {
+            let key =
+                datapath_flow(snap, flow).map_err(|e| format!("{e} (or the bridge name was omitted)"))?;
+            (odp(snap, &key)?, None)
         }
-        (_, [one]) => return Err(format!("syntax error at {one} (or the bridge name was omitted)")),
-        (_, [_, ""]) => return Err("Cannot find the datapath".into()),
-        (_, [bridge, flow, ..]) => {
-            let Some(bridge) = snap.bridge_by_name(bridge) else {
-                return Err(format!("{bridge}: unknown bridge"));
+        [flow, packet] if packet_bytes(packet).is_ok() && datapath_flow(snap, flow).is_ok() => {
+            (odp(snap, &datapath_flow(snap, flow)?)?, Some(packet))
+        }
+        [first, flow, ref rest @ ..] => {
+            let p = match datapath_flow(snap, flow) {
+                Ok(_) if !datapaths.contains(&first) => return Err("Cannot find the datapath".into()),
+                Ok(key) => odp(snap, &key)?,
+                Err(_) => on_bridge(snap, first, flow)?,
             };
-            let map = port_names(bridge);
-            let key = exact_flow(flow, &Namer(&map))
-                .map_err(|e| format!("Bad openflow flow syntax: {flow}: {e}"))?;
-            let in_port = key.in_port();
-            Parsed { key, bridge: bridge.id, in_port, names: false, rest: Vec::new() }
+            (p, rest.first().copied())
         }
-        (_, []) => return Err("Syntax error".into()),
+        [] => return Err("Syntax error".into()),
     };
-    if let Some(packet) = words.get(2) {
+    if let Some(packet) = packet {
         p.key = with_packet(&p.key, packet, snap.limits.vlan_limit)?;
     }
     p.names = names;
-    p.rest.clear();
     Ok(p)
+}
+
+/// Names of datapath ports, for reading flows.
+struct DpNames<'a>(&'a Snapshot);
+
+impl DpPortMap for DpNames<'_> {
+    fn dp_port_name(&self, port: DpPort) -> Option<String> {
+        let (bridge, of) = self.0.dp_ports.get(port)?;
+        Some(self.0.bridge(bridge)?.port(of)?.name.clone())
+    }
+    fn dp_port_number(&self, name: &str) -> Option<DpPort> {
+        let mut ports = self.0.bridges.iter().flatten().flat_map(|b| b.ports.iter());
+        ports.find(|p| p.name == name).map(|p| p.dp_port)
+    }
+}
+
+fn datapath_flow(snap: &Snapshot, text: &str) -> Result<FlowKey, String> {
+    let flow = parse_odp(text, &DpNames(snap)).map_err(|e| e.to_string())?;
+    let mut key = flow.key;
+    if !flow.attrs.has(Attr::InPort) {
+        key.set_dp_port(DpPort::NONE);
+    }
+    Ok(key)
+}
+
+fn on_bridge(snap: &Snapshot, bridge: &str, flow: &str) -> Result<Parsed, String> {
+    let Some(bridge) = snap.bridge_by_name(bridge) else {
+        return Err(format!("{bridge}: unknown bridge"));
+    };
+    let map = port_names(bridge);
+    let key = exact_flow(flow, &Namer(&map)).map_err(|e| format!("Bad openflow flow syntax: {flow}: {e}"))?;
+    let in_port = key.in_port();
+    Ok(Parsed { key, bridge: bridge.id, in_port, names: false })
 }
 
 /// A datapath flow belongs to the bridge of its port.
@@ -229,7 +247,7 @@ fn odp(snap: &Snapshot, key: &FlowKey) -> Result<Parsed, String> {
     let mut key = key.clone();
     key.set_in_port(in_port);
     limit_tags(&mut key, snap.limits.vlan_limit);
-    Ok(Parsed { key, bridge, in_port, names: false, rest: Vec::new() })
+    Ok(Parsed { key, bridge, in_port, names: false })
 }
 
 /// Tags beyond the limit are payload: the frame's type is the type of the first of them.
@@ -247,7 +265,7 @@ fn limit_tags(key: &mut FlowKey, limit: u8) {
     }
 }
 
-fn with_packet(key: &FlowKey, hex: &str, vlan_limit: u8) -> Result<FlowKey, String> {
+fn packet_bytes(hex: &str) -> Result<Vec<u8>, String> {
     let digits: Vec<u8> = hex.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
     if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return Err("Trailing garbage in packet data".into());
@@ -257,6 +275,11 @@ fn with_packet(key: &FlowKey, hex: &str, vlan_limit: u8) -> Result<FlowKey, Stri
     if packet.len() < 14 {
         return Err("Packet data too short for Ethernet".into());
     }
+    Ok(packet)
+}
+
+fn with_packet(key: &FlowKey, hex: &str, vlan_limit: u8) -> Result<FlowKey, String> {
+    let packet = packet_bytes(hex)?;
     let meta = flow::extract::Metadata { vlan_limit, ..flow::extract::Metadata::of(key) };
     let (mut new, _) = flow::extract::extract_key(&packet, &meta);
     let at = flow::layout::STAGE_PIPELINE;

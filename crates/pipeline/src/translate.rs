@@ -317,6 +317,8 @@ pub(crate) fn for_display(looked_at: &Mask, key: &FlowKey) -> Mask {
         m[at..at + 2].fill(0);
         if key.vlan(n).1 & VLAN_PRESENT == 0 {
             m[at..at + 4].fill(0);
+        } else if m[at + 2] != 0 || m[at + 3] != 0 {
+            m[at + 2] |= 0x10;
         }
     }
     mask

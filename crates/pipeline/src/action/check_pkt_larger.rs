@@ -16,17 +16,22 @@ pub(crate) fn run<'a>(ctx: &mut Ctx<'a, '_>, c: &CheckPktLarger, rest: &'a [Acti
     let out = std::mem::take(&mut ctx.out);
     let (base, labels) = (ctx.base.clone(), ctx.base_labels);
     let action_set = ctx.action_set.clone();
-    let branch = |ctx: &mut Ctx<'a, '_>, larger: u128| {
+    let mut exits = 0;
+    let mut branch = |ctx: &mut Ctx<'a, '_>, larger: u128| {
         super::clone::protected(ctx, |ctx| {
             ctx.write_sub(c.dst, larger);
             super::run_list(ctx, rest, last);
         });
+        exits += ctx.exit as u32;
+        ctx.exit = false;
         ctx.base = base.clone();
         ctx.base_labels = labels;
         std::mem::take(&mut ctx.out)
     };
     let greater = branch(ctx, 1);
     let less_equal = branch(ctx, 0);
+    // Nothing is left to do when both ways ended the pipeline.
+    ctx.exit = exits == 2;
     ctx.out = out;
     ctx.action_set = action_set;
     ctx.depth -= 1;

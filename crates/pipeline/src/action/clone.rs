@@ -24,7 +24,7 @@ pub(crate) fn run<'a>(ctx: &mut Ctx<'a, '_>, actions: &'a [Action], last: bool) 
     }
 }
 
-/// Runs something and restores the flow, the stack and the action set; ends in it end there.
+/// Runs something and restores the flow, the stack and the action set. An `exit` in it ends the pipeline, though.
 pub(crate) fn protected<'a, 'r>(ctx: &mut Ctx<'a, 'r>, f: impl FnOnce(&mut Ctx<'a, 'r>)) {
     let key = ctx.key.clone();
     let stack = ctx.stack.clone();
@@ -34,8 +34,8 @@ pub(crate) fn protected<'a, 'r>(ctx: &mut Ctx<'a, 'r>, f: impl FnOnce(&mut Ctx<'
     f(ctx);
     if ctx.freeze.is_some() {
         ctx.finish_freeze();
+        ctx.exit = false;
     }
-    ctx.exit = false;
     ctx.key = key;
     ctx.stack = stack;
     ctx.stack_bytes = stack_bytes;

@@ -23,7 +23,7 @@ pub(crate) fn push(ctx: &mut Ctx<'_, '_>, ethertype: u16) {
     let n = depth(ctx);
     let limit = usize::from(ctx.snap.limits.mpls_labels).min(3);
     if n >= limit {
-        ctx.look(l::MPLS, 12);
+        ctx.look(l::MPLS, 8);
         ctx.error = Some(DropReason::TooManyMplsLabels);
         ctx.drop_reason = Some(DropReason::TooManyMplsLabels);
         return;

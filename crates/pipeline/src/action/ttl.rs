@@ -14,7 +14,7 @@ pub(crate) fn dec(ctx: &mut Ctx<'_, '_>, d: &DecTtl) -> Next {
     if !ctx.key.is_ip_any() {
         return Next::Go;
     }
-    ctx.look(l::NW_TTL, 1);
+    ctx.look(l::NW_TTL, 2);
     let ttl = ctx.key.nw_ttl();
     if ttl > 1 {
         ctx.key.put(l::NW_TTL, &[ttl - 1]);

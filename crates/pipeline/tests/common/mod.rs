@@ -61,6 +61,13 @@ impl Br {
         self
     }
 
+    /// Gives the local port a datapath number.
+    pub fn edit_local(&mut self, dp: u32) {
+        let mut p = self.ports.get(OfPort::LOCAL).unwrap().clone();
+        p.dp_port = DpPort(dp);
+        self.ports.insert(p);
+    }
+
     /// Adds a flow.
     pub fn flow(&mut self, table: u8, priority: u32, m: Match, actions: Vec<Action>) -> &mut Br {
         let rule = Rule::new(TableId(table), priority, MiniMatch::new(&m), actions, Time::ZERO);
