@@ -109,7 +109,7 @@ enum Kind {
 
 struct Item {
     name: &'static str,
-    /// Another name that is printed in this place.
+    /// First bit of its place in a key.
     start: usize,
     len: u16,
     kind: Kind,
@@ -347,7 +347,7 @@ fn load(key: &FlowKey, i: &Item) -> u128 {
 /// Writes bits of a key.
 fn store(key: &mut FlowKey, i: &Item, value: u128) {
     let bytes = i.start / 8;
-    if i.len % 8 == 0 {
+    if i.len.is_multiple_of(8) {
         let n = i.len as usize / 8;
         let be = value.to_be_bytes();
         key.put(bytes, &be[16 - n..]);

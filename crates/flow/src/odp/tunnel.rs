@@ -8,20 +8,12 @@ use super::{Item, Kind, load};
 use crate::field::ones;
 use crate::key::{FlowKey, Mask, tun_flags};
 use crate::layout as l;
-use crate::text::flags::FlagSet;
+use crate::text::flags::{FlagSet, TUNNEL_ALL};
 use crate::text::format::hex_bytes;
 use crate::text::value::ipv6_text;
 use std::net::Ipv4Addr;
 
-const FLAGS: FlagSet = FlagSet {
-    what: "tunnel",
-    names: &[
-        ("oam", tun_flags::OAM as u32),
-        ("df", tun_flags::DF as u32),
-        ("csum", tun_flags::CSUM as u32),
-        ("key", tun_flags::KEY as u32),
-    ],
-};
+const FLAGS: FlagSet = TUNNEL_ALL;
 
 const fn item(name: &'static str, byte: usize, bytes: usize, kind: Kind) -> Item {
     Item { name, start: byte * 8, len: bytes as u16 * 8, kind }
