@@ -6,8 +6,14 @@ use std::process::ExitCode;
 type Main = fn(Vec<String>) -> ExitCode;
 
 /// The programs by name. Each takes the arguments after the name.
-const PROGRAMS: &[(&str, Main)] =
-    &[("ovs-appctl", cli::appctl::main), ("ovs-vsctl", cli::vsctl::main), ("ovs-vswitchd", vswitchd::main), ("ovs-ofctl", cli::ofctl::main)];
+const PROGRAMS: &[(&str, Main)] = &[
+    ("ovs-appctl", cli::appctl::main),
+    ("ovs-ofctl", cli::ofctl::main),
+    ("ovs-vsctl", cli::vsctl::main),
+    ("ovs-vswitchd", vswitchd::main),
+    ("ovsdb-server", ovsdb_server::main),
+    ("ovsdb-tool", cli::ovsdb_tool::main),
+];
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().map(|a| a.to_string_lossy().into_owned());
