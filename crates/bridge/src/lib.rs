@@ -1,5 +1,11 @@
 //! Database configuration to a running switch, and status back.
 
+mod codec;
+pub mod commands;
 pub mod config;
 pub mod plan;
+pub mod replica;
 pub mod rows;
+pub mod status;
+pub mod switch;
+pub mod view;

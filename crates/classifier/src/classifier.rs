@@ -1,5 +1,6 @@
 //! The classifier: subtables in the order in which they are worth asking.
 
+use crate::hash::Hash;
 use crate::subtable::{PrefixMemo, Subtable};
 use crate::tracker::{MAX_TRACKERS, Tracker};
 use flow::{Field, FlowKey, Mask, MiniMatch};
@@ -33,6 +34,8 @@ impl Default for Config {
 #[derive(Clone, Debug)]
 struct Slot<R> {
     max_priority: u32,
+    /// Hash of the mask, so that finding one among many touches only this list.
+    mask: u32,
     table: Arc<Subtable<R>>,
 }
 
@@ -118,7 +121,7 @@ impl<R: Entry> Classifier<R> {
         let priority = rule.priority();
         let at = inner.position(m).unwrap_or_else(|| {
             let table = Arc::new(Subtable::new(m, inner.seed, &inner.trackers));
-            inner.slots.push(Slot { max_priority: 0, table });
+            inner.slots.push(Slot { max_priority: 0, mask: mask_hash(m), table });
             inner.slots.len() - 1
         });
         let table = Arc::make_mut(&mut inner.slots[at].table);
@@ -140,11 +143,13 @@ impl<R: Entry> Classifier<R> {
 
     /// Takes out the rule with exactly this match and priority.
     pub fn remove(&mut self, m: &MiniMatch, priority: u32) -> Option<R> {
-        self.find_exact(m, priority)?;
+        let at = self.0.position(m)?;
+        let table = &self.0.slots[at].table;
+        let hashes = table.hashes(m);
+        table.find_exact(hashes, m, priority)?;
         let inner = Arc::make_mut(&mut self.0);
-        let at = inner.position(m)?;
         let table = Arc::make_mut(&mut inner.slots[at].table);
-        let rule = table.remove(table.hashes(m), m, priority)?;
+        let rule = table.remove(hashes, m, priority)?;
         for (t, len) in inner.trackers.iter_mut().zip(table.prefix_lens()).filter(|(_, len)| *len > 0) {
             t.sub(m, len);
         }
@@ -234,7 +239,8 @@ impl<R: Entry> Classifier<R> {
 impl<R: Entry> Inner<R> {
     /// The subtable for the mask of `m`.
     fn position(&self, m: &MiniMatch) -> Option<usize> {
-        self.slots.iter().position(|s| s.table.shape().is_mask_of(m))
+        let mask = mask_hash(m);
+        self.slots.iter().position(|s| s.mask == mask && s.table.shape().is_mask_of(m))
     }
 
     /// Moves a slot whose highest priority changed to its place.
@@ -243,6 +249,11 @@ impl<R: Entry> Inner<R> {
         let to = self.slots.partition_point(|s| s.max_priority >= slot.max_priority);
         self.slots.insert(to, slot);
     }
+}
+
+fn mask_hash(m: &MiniMatch) -> u32 {
+    let start = Hash::new(m.map() as u64).word((m.map() >> 64) as u64);
+    m.mask_words().iter().fold(start, |h, w| h.word(*w)).value()
 }
 
 fn trackers(fields: &[Field]) -> Vec<Tracker> {

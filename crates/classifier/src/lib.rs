@@ -28,3 +28,6 @@ mod subtable;
 mod tracker;
 
 pub use classifier::{Classifier, Config, Entry};
+
+#[cfg(test)]
+mod tests;

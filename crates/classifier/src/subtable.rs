@@ -44,18 +44,23 @@ impl StageHashes {
 pub struct PrefixMemo<'a> {
     trackers: &'a [Tracker],
     bits: [Option<u8>; MAX_TRACKERS],
+    /// The last length that was asked for in each field, and the answer: most tables use few lengths.
+    last: [(u8, bool); MAX_TRACKERS],
 }
 
 impl<'a> PrefixMemo<'a> {
     /// Nothing so far.
     pub fn new(trackers: &'a [Tracker]) -> Self {
-        PrefixMemo { trackers, bits: [None; MAX_TRACKERS] }
+        PrefixMemo { trackers, bits: [None; MAX_TRACKERS], last: [(0, false); MAX_TRACKERS] }
     }
 
     /// Whether some rule has the prefix of `len` bits that `key` has in field `n`; if not, the bits that tell count.
     fn may_match(&mut self, n: usize, len: u8, key: &FlowKey, mask: Option<&mut Mask>) -> bool {
         let tracker = &self.trackers[n];
-        if tracker.contains(key, len) {
+        if self.last[n].0 != len {
+            self.last[n] = (len, tracker.contains(key, len));
+        }
+        if self.last[n].1 {
             return true;
         }
         if let Some(mask) = mask {

@@ -136,7 +136,7 @@ pub fn mark_prefix(mask: &mut Mask, at: usize, bits: u8) {
     let bytes = mask.0.bytes_mut();
     let whole = usize::from(bits / 8);
     bytes[at..at + whole].fill(0xff);
-    if bits % 8 != 0 {
+    if !bits.is_multiple_of(8) {
         bytes[at + whole] |= 0xffu8 << (8 - bits % 8);
     }
 }

@@ -6,23 +6,23 @@
 //! clone was taken.
 //!
 //! ```text
-//!   Branch ─┬─ Branch ─┬─ Leaf [(hash, item), ..]     4 bits of the hash per level
+//!   Branch ─┬─ Branch ─┬─ Leaf [(hash, item), ..]     3 bits of the hash per level
 //!           ├─ Leaf    └─ Empty
 //!           └─ ..
 //! ```
 //!
-//! Leaves hold up to [`LEAF_CAP`] items before they split, which keeps the overhead per item near 20 bytes
-//! and the depth near `log16(n / 10)`.
+//! A leaf holds up to 24 items and then splits into eight of about three, so that leaves are half full on average
+//! however many items there are, which keeps the overhead near 20 bytes per item; depth is near `log8(n / 12)`.
 
 use std::sync::Arc;
 
 /// Items in a leaf before it splits.
-const LEAF_CAP: usize = 16;
-/// A branch whose items would fill half a leaf collapses into one.
-const COLLAPSE: usize = LEAF_CAP / 2;
+const LEAF_CAP: usize = 24;
+/// A branch with no more items than this collapses into a leaf.
+const COLLAPSE: usize = LEAF_CAP / 3;
 /// Levels that the 32 bits of a hash allow: below it, leaves grow without limit.
-const MAX_DEPTH: u32 = 8;
-const FANOUT: usize = 16;
+const MAX_DEPTH: u32 = 10;
+const FANOUT: usize = 8;
 
 type Items<T> = Vec<(u32, T)>;
 
@@ -47,7 +47,7 @@ impl<T> Default for HashTrie<T> {
 }
 
 fn slot(hash: u32, depth: u32) -> usize {
-    (hash >> (28 - 4 * depth)) as usize & (FANOUT - 1)
+    (hash >> (29 - 3 * depth)) as usize & (FANOUT - 1)
 }
 
 impl<T: Clone> HashTrie<T> {
@@ -89,6 +89,9 @@ impl<T: Clone> HashTrie<T> {
         let mut goes_after = goes_after;
         let items = leaf_mut(&mut self.root, hash);
         let at = items.iter().position(|(h, t)| *h == hash && goes_after(t)).unwrap_or(items.len());
+        if items.len() == items.capacity() && items.len() < LEAF_CAP {
+            items.reserve_exact(items.len().clamp(2, 8));
+        }
         items.insert(at, (hash, item));
         self.len += 1;
     }
@@ -128,7 +131,7 @@ fn leaf_mut<T: Clone>(root: &mut Node<T>, hash: u32) -> &mut Items<T> {
     let mut depth = 0;
     loop {
         if let Node::Empty = node {
-            *node = Node::Leaf(Arc::new(Vec::with_capacity(4)));
+            *node = Node::Leaf(Arc::new(Vec::new()));
         } else if let Node::Leaf(items) = node
             && items.len() >= LEAF_CAP
             && depth < MAX_DEPTH
@@ -146,7 +149,9 @@ fn leaf_mut<T: Clone>(root: &mut Node<T>, hash: u32) -> &mut Items<T> {
 }
 
 fn split<T>(items: Items<T>, depth: u32) -> Node<T> {
-    let mut parts: [Items<T>; FANOUT] = std::array::from_fn(|_| Vec::new());
+    let mut sizes = [0; FANOUT];
+    items.iter().for_each(|(h, _)| sizes[slot(*h, depth)] += 1);
+    let mut parts: [Items<T>; FANOUT] = sizes.map(|n| Vec::with_capacity(if n == 0 { 0 } else { n + 1 }));
     for (h, t) in items {
         parts[slot(h, depth)].push((h, t));
     }

@@ -7,6 +7,7 @@ pub mod ctl;
 pub mod dirs;
 pub mod fatal;
 pub mod localtime;
+pub mod ofctl;
 pub mod options;
 pub mod table;
 pub mod timefmt;

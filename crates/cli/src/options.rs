@@ -143,7 +143,7 @@ impl Options {
     pub fn parse(&self, args: &[String], order: Order) -> Result<(Vec<Given>, Vec<String>), OptionError> {
         let mut parser = self.parser(args, order);
         let mut given = Vec::new();
-        while let Some(g) = parser.next() {
+        for g in parser.by_ref() {
             given.push(g?);
         }
         Ok((given, parser.rest()))

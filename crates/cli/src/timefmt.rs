@@ -108,7 +108,7 @@ fn convert(out: &mut String, c: char, b: &Broken<'_>) {
             b.second,
             b.year
         ),
-        'n' => write!(out, "\n"),
+        'n' => writeln!(out),
         't' => write!(out, "\t"),
         '%' => write!(out, "%"),
         c => write!(out, "%{c}"),

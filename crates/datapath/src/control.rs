@@ -25,6 +25,9 @@ use wire::Packet;
 /// Megaflows unused for this long go when there are more than the limit allows.
 const IDLE_WHEN_FULL: Duration = Duration::from_millis(100);
 
+/// Called with effects, their megaflow, and the packets and bytes to apply them for.
+pub type Again<'a, P> = dyn FnMut(&<P as Pipeline>::Effects, &Megaflow<P>, u64, u64) + 'a;
+
 type Taken = Vec<(DpPort, Box<dyn RxQueue>, Arc<PortCounters>)>;
 
 struct Port {
@@ -175,8 +178,6 @@ impl<P: Pipeline> Datapath<P> {
             }
         }
         self.collect();
-        self.push_stats(&mut |_, _| {});
-        self.flows.retain(|(engine, _)| *engine == 0);
         // Events of ended engines are still to be read: they move to the control thread's queue.
         let ended: Vec<_> = self.shared.drain(1..).collect();
         for s in ended {
@@ -261,9 +262,10 @@ impl<P: Pipeline> Datapath<P> {
         }
     }
 
-    /// Credits what was counted since the last time, to rules and other counters, and calls `again` with every body
-    /// that was used meanwhile, so that effects which only the control thread can apply are applied again.
-    pub fn push_stats(&mut self, again: &mut dyn FnMut(&P::Effects, &Megaflow<P>)) {
+    /// Credits what was counted since the last time, to rules and other counters, and calls `again` with the effects
+    /// of every megaflow that was used meanwhile (packets and bytes as counted), so that those which only the control
+    /// thread can apply are applied again.
+    pub fn push_stats(&mut self, again: &mut Again<'_, P>) {
         self.collect();
         self.flows.retain(|(_, flow)| {
             // In this order: a flow that is gone counts nothing any more.
@@ -272,26 +274,28 @@ impl<P: Pipeline> Datapath<P> {
             let (packets, bytes) = body.take_uncredited();
             if let (Some(e), true) = (&body.effects, packets > 0) {
                 P::credit(e, packets, bytes, flow.tcp_flags(), flow.used().unwrap_or(Time::ZERO));
-                again(e, flow);
+                again(e, flow, packets, bytes);
             }
             !gone
         });
     }
 
-    /// Removes megaflows that were not used for `max_idle` (or for a tenth of a second, if there are more than the
-    /// limit allows). Returns how many are left.
+    /// Removes megaflows that were not used for `max_idle`, or for a tenth of a second, if there are more than the
+    /// limit allows. What they counted is credited by the next [`Datapath::push_stats`]. Returns how many are left.
     pub fn expire(&mut self, max_idle: Duration) -> usize {
         self.collect();
         let now = self.clock.now();
-        let full = self.flows.len() > self.tunables.flow_limit.load(Relaxed) as usize;
+        let alive = self.flows.iter().filter(|(_, f)| !f.is_dead()).count();
+        let full = alive > self.tunables.flow_limit.load(Relaxed) as usize;
         let max_idle = if full { IDLE_WHEN_FULL.min(max_idle) } else { max_idle };
         let mut left = 0;
         let idle: Vec<(usize, Arc<Megaflow<P>>)> = self
             .flows
             .iter()
+            .filter(|(_, f)| !f.is_dead())
             .filter(|(_, f)| {
-                let idle = !f.is_dead() && now.since(f.used().unwrap_or(f.created).max(f.created)) > max_idle;
-                left += !idle as usize;
+                let idle = now.since(f.used().unwrap_or(f.created).max(f.created)) > max_idle;
+                left += usize::from(!idle);
                 idle
             })
             .cloned()
@@ -301,7 +305,6 @@ impl<P: Pipeline> Datapath<P> {
             self.send(engine, Command::Kill(f));
         }
         self.inline.run_commands();
-        self.push_stats(&mut |_, _| {});
         left
     }
 
@@ -479,7 +482,6 @@ impl<P: Pipeline> dpif::Datapath for Datapath<P> {
         flow.kill();
         self.send(engine, Command::Kill(flow));
         self.inline.run_commands();
-        self.push_stats(&mut |_, _| {});
         Ok(last)
     }
 
@@ -489,7 +491,6 @@ impl<P: Pipeline> dpif::Datapath for Datapath<P> {
             f.kill();
         }
         self.broadcast(|_| Command::Flush);
-        self.push_stats(&mut |_, _| {});
     }
 
     fn dump_flows(&mut self) -> Vec<DpFlow> {

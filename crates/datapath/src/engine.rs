@@ -287,9 +287,18 @@ impl<P: Pipeline> Engine<P> {
                     p.buf.truncate(0);
                 }
             }
+            // Each of these rounds waits for memory once, not once per packet.
+            let mut touched = 0;
             for i in 0..chunk.len() {
                 self.hints[i] = self.flows.prefetch(self.hashes[i]);
             }
+            for i in 0..chunk.len() {
+                touched ^= self.flows.touch_slot(self.hints[i]);
+            }
+            for i in 0..chunk.len() {
+                touched ^= self.flows.touch_body(self.hints[i]);
+            }
+            std::hint::black_box(touched);
             for (i, p) in chunk.iter_mut().enumerate() {
                 if !p.buf.is_empty() {
                     let mut meta = Meta::received(port);
@@ -317,7 +326,7 @@ impl<P: Pipeline> Engine<P> {
             return self.miss(packet, meta, key, hash, snapshot);
         };
         let Some(s) = self.flows.get(slot) else { return };
-        if s.generation != snapshot.generation() || s.flow.is_dead() || self.until_check == 1 {
+        if s.generation != snapshot.generation() || self.until_check == 1 {
             if !self.recheck(slot, key, packet.buf.len(), snapshot) {
                 return self.miss(packet, meta, key, hash, snapshot);
             }
@@ -328,22 +337,20 @@ impl<P: Pipeline> Engine<P> {
         let exact = matches!(found, Found::Exact(_));
         bump(if exact { &stats.exact_hits } else { &stats.megaflow_hits }, 1);
         let Some(s) = self.flows.get(slot) else { return };
-        s.body.count(packet.buf.len() as u64);
-        s.flow.touch(self.exec.now, key.tcp_flags());
-        self.exec.run(packet, meta, key, &s.body.actions);
+        s.body.count(packet.buf.len() as u64, self.exec.now, key.tcp_flags());
+        if s.only_output != DpPort::NONE {
+            return self.exec.ports.send(s.only_output, packet, &self.shared.stats);
+        }
         if s.body.actions.is_empty() {
             self.shared.stats.drop_translated(0);
         }
+        self.exec.run(packet, meta, key, &s.body.actions);
     }
 
     /// A megaflow that may be out of date was hit. False: it is gone.
     #[cold]
     fn recheck(&mut self, slot: u32, key: &FlowKey, len: usize, snapshot: &Arc<P>) -> bool {
         let Some(s) = self.flows.get(slot) else { return false };
-        if s.flow.is_dead() {
-            self.flows.remove(slot);
-            return false;
-        }
         if s.generation != snapshot.generation() && !self.revalidate(slot, Some((key, len)), snapshot) {
             return false;
         }
@@ -397,27 +404,35 @@ impl<P: Pipeline> Engine<P> {
             return false;
         }
         let body = Arc::new(Body::new(t.actions, Some(t.effects), Some(t.deps)));
-        let old = std::mem::replace(&mut s.body, body.clone());
         s.generation = generation;
-        s.flow.replace(body);
-        let (packets, bytes) = old.take_uncredited();
-        if let (Some(e), true) = (&old.effects, packets > 0) {
-            P::credit(e, packets, bytes, s.flow.tcp_flags(), self.exec.now);
-        }
-        if packet.is_some() {
-            let body = s.body.clone();
-            self.tell_effects(body, key, len);
+        let old = s.replace(body);
+        let flow = s.flow.clone();
+        let new = s.body.clone();
+        let is_hit = packet.is_some();
+        let key = key.clone();
+        self.retire(&old, &flow);
+        if is_hit {
+            self.tell_effects(new, &key, 0, 0, key.tcp_flags());
         }
         true
     }
 
+    /// Credits what a body that is no longer used still had.
+    fn retire(&self, old: &Arc<Body<P>>, flow: &Megaflow<P>) {
+        let (packets, bytes) = old.take_uncredited();
+        if let (Some(e), true) = (&old.effects, packets > 0) {
+            P::credit(e, packets, bytes, flow.tcp_flags(), self.exec.now);
+            self.tell_effects(old.clone(), &flow.key.expand(), packets, bytes, flow.tcp_flags());
+        }
+    }
+
     /// Tells the control thread of effects that only it can apply.
-    fn tell_effects(&self, body: Arc<Body<P>>, key: &FlowKey, len: usize) {
+    fn tell_effects(&self, body: Arc<Body<P>>, key: &FlowKey, packets: u64, bytes: u64, tcp_flags: u16) {
         if !body.effects.as_ref().is_some_and(P::needs_control) {
             return;
         }
-        let (port, key, time) = (key.dp_port(), Box::new(key.clone()), self.exec.now);
-        let event = Event::Effects { body, bytes: len as u64, time, key };
+        let (port, time, key) = (key.dp_port(), self.exec.now, Box::new(key.clone()));
+        let event = Event::Effects { body, key, packets, bytes, tcp_flags, time };
         if !self.shared.events.push(port, event) {
             bump(&self.shared.stats.lost, 1);
         }
@@ -431,7 +446,7 @@ impl<P: Pipeline> Engine<P> {
             snapshot.translate(key, len, self.exec.now);
         P::credit(&effects, 1, len as u64, key.tcp_flags(), self.exec.now);
         let body = Arc::new(Body::new(actions, Some(effects), Some(deps)));
-        self.tell_effects(body.clone(), key, len);
+        self.tell_effects(body.clone(), key, 1, len as u64, key.tcp_flags());
         if cacheable {
             self.install(key, hash, mask, body.clone(), snapshot.generation());
         }
@@ -562,12 +577,9 @@ impl<P: Pipeline> Engine<P> {
         let generation = self.snapshot.load().generation();
         if let Found::Exact(slot) | Found::Search(slot) = self.flows.find(key, hash, u32::MAX) {
             if let (Some(s), true) = (self.flows.get_mut(slot), replace) {
-                let old = std::mem::replace(&mut s.body, body.clone());
-                s.flow.replace(body);
-                let (packets, bytes) = old.take_uncredited();
-                if let (Some(e), true) = (&old.effects, packets > 0) {
-                    P::credit(e, packets, bytes, s.flow.tcp_flags(), self.exec.now);
-                }
+                let old = s.replace(body);
+                let flow = s.flow.clone();
+                self.retire(&old, &flow);
             }
             return;
         }

@@ -29,16 +29,20 @@ pub struct Upcall {
 pub enum Event<P: Pipeline> {
     /// A packet for the control side.
     Upcall(Box<Upcall>),
-    /// A packet was translated whose effects have something that only the control thread can do. Counters were
-    /// credited already.
+    /// Packets were handled whose effects have something that only the control thread can do. What
+    /// [`Pipeline::credit`] counts was counted already.
     Effects {
         /// What was translated.
         body: Arc<Body<P>>,
-        /// The packet's key.
+        /// The packet's key, or that of the megaflow.
         key: Box<FlowKey>,
-        /// Bytes of the packet.
+        /// How many packets; 0 for a megaflow that was translated again before it counted any.
+        packets: u64,
+        /// Their bytes.
         bytes: u64,
-        /// When.
+        /// The TCP flags seen.
+        tcp_flags: u16,
+        /// When the last came.
         time: Time,
     },
     /// A device failed for good; its queue is no longer read.

@@ -222,10 +222,10 @@ impl<P: Pipeline> Exec<P> {
 
     #[cold]
     fn userspace(&mut self, w: &mut Walk<'_>, u: &Arc<Userspace>) {
-        if let UserCookie::Controller(c) = &u.cookie {
-            if c.dont_send {
-                return;
-            }
+        if let UserCookie::Controller(c) = &u.cookie
+            && c.dont_send
+        {
+            return;
         }
         complete_checksum(w.packet);
         let d = w.packet.buf.data();

@@ -202,13 +202,13 @@ impl Rewriter<'_> {
             return;
         }
         let d = self.packet.buf.data_mut();
-        if let Some((start, offset)) = self.packet.offload.csum {
-            if usize::from(start) + usize::from(offset) == at {
-                if in_pseudo_header {
-                    move_partial(d, at, delta);
-                }
-                return;
+        if let Some((start, offset)) = self.packet.offload.csum
+            && usize::from(start) + usize::from(offset) == at
+        {
+            if in_pseudo_header {
+                move_partial(d, at, delta);
             }
+            return;
         }
         if self.headers.proto == ip_proto::UDP {
             if d[at] == 0 && d[at + 1] == 0 {

@@ -26,10 +26,11 @@ mod seam;
 mod search;
 mod segment;
 mod set;
+mod snapshot;
 mod table;
 mod thread;
 
-pub use control::{Datapath, ThreadParts, poll};
+pub use control::{Again, Datapath, ThreadParts, poll};
 pub use drops::{Counters, DropCause};
 pub use engine::{BATCH, EngineId, Tunables};
 pub use event::{Event, Upcall};
@@ -38,6 +39,7 @@ pub use megaflow::{Body, Megaflow};
 pub use meter::{Band, Meter, MeterStats, MeterUnit};
 pub use ports::PortCounters;
 pub use seam::{NoWake, Pipeline, Translated, Waiter, Wake};
+pub use snapshot::Effects;
 
 #[cfg(test)]
 mod tests;

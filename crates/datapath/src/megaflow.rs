@@ -21,10 +21,19 @@ pub struct Body<P: Pipeline> {
     pub effects: Option<P::Effects>,
     /// What it depends on; `None` for a flow put in by hand.
     pub deps: Option<P::Deps>,
-    packets: AtomicU64,
-    bytes: AtomicU64,
+    hot: Hot,
     credited_packets: AtomicU64,
     credited_bytes: AtomicU64,
+}
+
+/// What is written for every packet: one cache line, which nothing else is in.
+#[derive(Default)]
+#[repr(align(64))]
+struct Hot {
+    packets: AtomicU64,
+    bytes: AtomicU64,
+    used: AtomicU64,
+    tcp_flags: AtomicU16,
 }
 
 impl<P: Pipeline> Body<P> {
@@ -33,8 +42,7 @@ impl<P: Pipeline> Body<P> {
             actions,
             effects,
             deps,
-            packets: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
+            hot: Hot::default(),
             credited_packets: AtomicU64::new(0),
             credited_bytes: AtomicU64::new(0),
         }
@@ -42,14 +50,25 @@ impl<P: Pipeline> Body<P> {
 
     /// Counts a packet; only the engine that owns the flow does.
     #[inline]
-    pub(crate) fn count(&self, bytes: u64) {
-        self.packets.store(self.packets.load(Relaxed) + 1, Relaxed);
-        self.bytes.store(self.bytes.load(Relaxed) + bytes, Relaxed);
+    pub(crate) fn count(&self, bytes: u64, now: Time, tcp_flags: u16) {
+        let h = &self.hot;
+        h.packets.store(h.packets.load(Relaxed) + 1, Relaxed);
+        h.bytes.store(h.bytes.load(Relaxed) + bytes, Relaxed);
+        h.used.store(now.0, Relaxed);
+        if tcp_flags != 0 {
+            h.tcp_flags.store(h.tcp_flags.load(Relaxed) | tcp_flags, Relaxed);
+        }
+    }
+
+    /// Touches the line that [`Body::count`] writes.
+    #[inline]
+    pub(crate) fn prefetch(&self) -> u64 {
+        self.hot.packets.load(Relaxed)
     }
 
     /// Packets and bytes since this was last asked; each is given out once, whoever asks.
     pub fn take_uncredited(&self) -> (u64, u64) {
-        (take(&self.packets, &self.credited_packets), take(&self.bytes, &self.credited_bytes))
+        (take(&self.hot.packets, &self.credited_packets), take(&self.hot.bytes, &self.credited_bytes))
     }
 }
 
@@ -109,19 +128,20 @@ impl<P: Pipeline> Megaflow<P> {
     pub fn counts(&self) -> (u64, u64) {
         let body = self.body.load();
         (
-            self.base_packets.load(Relaxed) + body.packets.load(Relaxed),
-            self.base_bytes.load(Relaxed) + body.bytes.load(Relaxed),
+            self.base_packets.load(Relaxed) + body.hot.packets.load(Relaxed),
+            self.base_bytes.load(Relaxed) + body.hot.bytes.load(Relaxed),
         )
     }
 
     /// When it was last used, if ever.
     pub fn used(&self) -> Option<Time> {
-        Some(self.used.load(Relaxed)).filter(|t| *t != 0).map(Time)
+        let used = self.body.load().hot.used.load(Relaxed).max(self.used.load(Relaxed));
+        Some(used).filter(|t| *t != 0).map(Time)
     }
 
     /// The TCP flags seen, together.
     pub fn tcp_flags(&self) -> u16 {
-        self.tcp_flags.load(Relaxed)
+        self.tcp_flags.load(Relaxed) | self.body.load().hot.tcp_flags.load(Relaxed)
     }
 
     /// Whether it is no longer to be used.
@@ -143,22 +163,14 @@ impl<P: Pipeline> Megaflow<P> {
         self.gone.store(true, std::sync::atomic::Ordering::Release);
     }
 
-    #[inline]
-    pub(crate) fn touch(&self, now: Time, tcp_flags: u16) {
-        self.used.store(now.0, Relaxed);
-        if tcp_flags != 0 {
-            let old = self.tcp_flags.load(Relaxed);
-            if old & tcp_flags != tcp_flags {
-                self.tcp_flags.store(old | tcp_flags, Relaxed);
-            }
-        }
-    }
-
     /// Puts another body in place; the owner credits what the old one still had.
     pub(crate) fn replace(&self, body: Arc<Body<P>>) {
         let old = self.body.load_full();
-        self.base_packets.store(self.base_packets.load(Relaxed) + old.packets.load(Relaxed), Relaxed);
-        self.base_bytes.store(self.base_bytes.load(Relaxed) + old.bytes.load(Relaxed), Relaxed);
+        let add = |to: &AtomicU64, from: &AtomicU64| to.store(to.load(Relaxed) + from.load(Relaxed), Relaxed);
+        add(&self.base_packets, &old.hot.packets);
+        add(&self.base_bytes, &old.hot.bytes);
+        self.used.store(old.hot.used.load(Relaxed).max(self.used.load(Relaxed)), Relaxed);
+        self.tcp_flags.store(self.tcp_flags.load(Relaxed) | old.hot.tcp_flags.load(Relaxed), Relaxed);
         self.body.store(body);
     }
 }

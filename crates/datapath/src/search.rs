@@ -11,22 +11,24 @@
 //!   another port's.
 //! * A partition has at most [`MAX_MASKS`] subtables. A megaflow whose mask would be one more goes into a subtable
 //!   whose mask has all of its bits and more, if there is one, and otherwise into the partition's last subtable, whose
-//!   mask is *everything that the packet determines*: from there on new megaflows hold one connection each, which the
+//!   mask is *every header that such a packet has*: from there on new megaflows hold one connection each, which the
 //!   first lookup finds by its hash alone. Thousands of masks then cost a translation per connection, not a probe
 //!   per mask and packet.
 //!
 //! Subtables are ordered by how many hits they had of late.
 
+use flow::key::eth_type;
 use flow::mini::{hash_add, hash_finish, map_iter};
 use flow::{FlowKey, Mask, MiniMask, layout as l};
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 /// Subtables per partition, the exact one not counted.
 pub(crate) const MAX_MASKS: usize = 32;
 /// Searches after which a partition's subtables are put in order.
 const REORDER: u32 = 1024;
 
-/// Words that only the pipeline writes or that no packet determines are never in an exact mask.
+/// Words that a packet can determine are below this.
 const PACKET_WORDS: usize = l::STAGE_PIPELINE;
 
 /// The words of a partition: input port and recirculation id; packet type; Ethernet type.
@@ -36,7 +38,7 @@ const PARTITION: [(usize, u64); 3] = [
     (l::ETH_TYPE / 8, u64::from_be_bytes([0, 0, 0, 0, 0xff, 0xff, 0, 0])),
 ];
 
-const _: () = assert!(l::IN_PORT % 8 == 0 && l::RECIRC_ID == l::IN_PORT + 4);
+const _: () = assert!(l::IN_PORT.is_multiple_of(8) && l::RECIRC_ID == l::IN_PORT + 4);
 const _: () = assert!(l::PACKET_TYPE % 8 == 4 && l::ETH_TYPE % 8 == 4);
 
 /// One word of a mask with its value.
@@ -57,8 +59,11 @@ pub(crate) fn probes_match(probes: &[Probe], key: &FlowKey) -> bool {
     diff == 0
 }
 
+/// The probes of a megaflow, in place for as many words as most masks have.
+pub(crate) type Probes = SmallVec<[Probe; 8]>;
+
 /// The probes of `key` under `mask`.
-pub(crate) fn probes(key: &FlowKey, mask: &MiniMask) -> Vec<Probe> {
+pub(crate) fn probes(key: &FlowKey, mask: &MiniMask) -> Probes {
     map_iter(mask.map())
         .zip(mask.words())
         .map(|(i, m)| Probe { word: i as u16, mask: *m, value: key.words[i] & m })
@@ -167,7 +172,7 @@ impl Search {
         if let Some(s) = above.min_by_key(|s| s.mask.words().iter().map(|w| w.count_ones()).sum::<u32>()) {
             return s.mask.clone();
         }
-        exact_mask(&wide)
+        exact_mask(key, &wide)
     }
 
     /// Adds slot `slot`, whose megaflow has `mask` as [`Search::mask_for`] gave it.
@@ -218,11 +223,29 @@ impl Search {
     }
 }
 
-/// Every bit that a packet determines, and those of `wanted`.
-fn exact_mask(wanted: &Mask) -> MiniMask {
+/// Every bit of the headers that such a packet has, and those of `wanted`.
+///
+/// Words of headers that only few packets have (extension headers, MPLS, tunnels ...) are added all together as soon
+/// as `wanted` has a bit in any of them, so that there are two such masks per partition and no more.
+fn exact_mask(key: &FlowKey, wanted: &Mask) -> MiniMask {
+    let mut usual = 0u128;
+    let mut add = |range: std::ops::Range<usize>| range.for_each(|w| usual |= 1 << w);
+    add(0..3);
+    add(l::STAGE_L2..l::STAGE_L2 + 3);
+    match key.eth_type() {
+        eth_type::IPV4 => add(l::NW_SRC / 8..l::NW_SRC / 8 + 1),
+        eth_type::IPV6 => add(l::IPV6_SRC / 8..l::IPV6_DST / 8 + 2),
+        _ => add(l::STAGE_L2 + 3..l::STAGE_L4),
+    }
+    add(l::IPV6_LABEL / 8..l::IPV6_LABEL / 8 + 1);
+    add(l::TP_SRC / 8..l::TP_SRC / 8 + 1);
     let mut m = wanted.clone();
-    for w in &mut m.0.words[..PACKET_WORDS] {
-        *w = u64::MAX;
+    let packet = (1u128 << PACKET_WORDS) - 1;
+    if m.0.map() & packet & !usual != 0 {
+        usual = packet;
+    }
+    for w in map_iter(usual) {
+        m.0.words[w] = u64::MAX;
     }
     MiniMask::new(&m)
 }

@@ -3,20 +3,40 @@
 use crate::cache::ExactCache;
 use crate::megaflow::{Body, Megaflow};
 use crate::seam::Pipeline;
-use crate::search::{Probe, Search, probes, probes_match};
-use base::Time;
+use crate::search::{Probes, Search, probes, probes_match};
+use base::{DpPort, Time};
+use dpif::DpAction;
 use flow::layout as l;
 use flow::mini::{hash_add, hash_finish};
 use flow::{FlowKey, Mask, MiniKey};
 use std::sync::Arc;
 
 /// A megaflow in place.
+#[repr(C)]
 pub(crate) struct Slot<P: Pipeline> {
-    pub(crate) flow: Arc<Megaflow<P>>,
+    probes: Probes,
     pub(crate) body: Arc<Body<P>>,
-    probes: Vec<Probe>,
     /// The snapshot that the body was last known to be right for.
     pub(crate) generation: u64,
+    /// The only action is to send here: the common case needs no look at the list.
+    pub(crate) only_output: DpPort,
+    pub(crate) flow: Arc<Megaflow<P>>,
+}
+
+impl<P: Pipeline> Slot<P> {
+    /// Puts another body in place; gives the old one.
+    pub(crate) fn replace(&mut self, body: Arc<Body<P>>) -> Arc<Body<P>> {
+        self.only_output = only_output(&body.actions);
+        self.flow.replace(body.clone());
+        std::mem::replace(&mut self.body, body)
+    }
+}
+
+fn only_output(actions: &[DpAction]) -> DpPort {
+    match actions {
+        [DpAction::Output(p)] => *p,
+        _ => DpPort::NONE,
+    }
 }
 
 /// Which lookup found a megaflow.
@@ -110,6 +130,18 @@ impl<P: Pipeline> FlowTable<P> {
         self.exact.first(hash)
     }
 
+    /// Touches a slot, and then what it counts in; the result means nothing.
+    #[inline]
+    pub(crate) fn touch_slot(&self, hint: u32) -> u64 {
+        self.get(hint).map_or(0, |s| s.generation ^ s.probes.first().map_or(0, |p| p.value))
+    }
+
+    /// See [`FlowTable::touch_slot`].
+    #[inline]
+    pub(crate) fn touch_body(&self, hint: u32) -> u64 {
+        self.get(hint).map_or(0, |s| s.body.prefetch())
+    }
+
     /// The megaflow of a packet; `hint` is what [`FlowTable::prefetch`] gave.
     #[inline]
     pub(crate) fn find(&mut self, key: &FlowKey, hash: u64, hint: u32) -> Found {
@@ -167,7 +199,8 @@ impl<P: Pipeline> FlowTable<P> {
     ) -> u32 {
         let probes = probes(key, &flow.mask);
         let mask = flow.mask.clone();
-        let slot = Some(Slot { flow, body, probes, generation });
+        let only_output = only_output(&body.actions);
+        let slot = Some(Slot { probes, body, generation, only_output, flow });
         let n = match self.free.pop() {
             Some(n) => {
                 self.slots[n as usize] = slot;

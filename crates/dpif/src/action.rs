@@ -87,14 +87,22 @@ pub enum DpAction {
     Drop(u32),
 }
 
-/// A value with the bits of it that count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+/// A value with the bits of it that count. Two are equal when they change the same bits to the same values.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Masked<T> {
     /// The value; bits outside the mask do not count (but show in text).
     pub value: T,
     /// One bits count.
     pub mask: T,
 }
+
+impl<T: Bits> PartialEq for Masked<T> {
+    fn eq(&self, other: &Masked<T>) -> bool {
+        self.mask == other.mask && self.value.and(self.mask) == other.value.and(other.mask)
+    }
+}
+
+impl<T: Bits> Eq for Masked<T> {}
 
 /// What a [`Masked`] can hold.
 pub trait Bits: Copy + PartialEq + Default {

@@ -1,7 +1,9 @@
 //! The seams of the datapath: devices ([`netdev`]) and, above them, the datapath's own flows and actions.
 
 pub mod action;
+pub mod conformance;
 pub mod datapath;
+pub mod flow_text;
 pub mod mem;
 pub mod netdev;
 pub mod parse;
@@ -11,6 +13,7 @@ mod tnl_text;
 
 pub use action::{DpAction, Masked, SetField};
 pub use datapath::{Datapath, DpError, DpFlow, DpStats, FlowStats, PutMode};
+pub use flow_text::{DumpStyle, flow_line, parse_ufid, stats_text, ufid_text};
 pub use parse::{ParseError, parse_actions};
 pub use text::{format_actions, put_actions};
 

@@ -745,7 +745,7 @@ impl<'a> Cursor<'a> {
             let ty = self.num()? as u8;
             self.want(",len=")?;
             let len = self.num()? as usize;
-            if len > 124 || len % 4 != 0 {
+            if len > 124 || !len.is_multiple_of(4) {
                 return Err(self.err("an option length"));
             }
             let mut data = if self.eat(",") { self.hex_bytes()? } else { Vec::new() };

@@ -54,6 +54,15 @@ fn text_is_the_references() {
 }
 
 #[test]
+fn bits_that_do_not_count_do_not_make_actions_differ() {
+    let parse = |s| parse_actions(s, None).unwrap();
+    let a = parse("set(ipv4(src=10.0.1.5/0.0.0.255))");
+    assert_eq!(a, parse("set(ipv4(src=192.168.1.5/0.0.0.255))"));
+    assert_ne!(a, parse("set(ipv4(src=10.0.1.6/0.0.0.255))"));
+    assert_ne!(a, parse("set(ipv4(src=10.0.1.5))"));
+}
+
+#[test]
 fn hostile_text_is_refused_without_panic() {
     let data = include_str!("../testdata/actions.txt");
     let mut seed = 1u64;
@@ -66,10 +75,10 @@ fn hostile_text_is_refused_without_panic() {
             let mut b = input.as_bytes().to_vec();
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             b[n] = b"(),=/0x19af%:.[]{}|+- e"[(seed >> 33) as usize % 23];
-            if let Ok(s) = std::str::from_utf8(&b) {
-                if let Ok(a) = parse_actions(s, None) {
-                    let _ = format_actions(&a, None);
-                }
+            if let Ok(s) = std::str::from_utf8(&b)
+                && let Ok(a) = parse_actions(s, None)
+            {
+                let _ = format_actions(&a, None);
             }
         }
     }

@@ -523,39 +523,29 @@ fn ports_word(flags: u16, nd_option: u8, src: u16, dst: u16) -> u64 {
 fn transport<S: Sink>(frame: &[u8], at: usize, end: usize, proto: u8, s: &mut S, offsets: &mut Offsets) {
     let h = &frame[at..end];
     match proto {
-        ip_proto::TCP => {
-            if h.len() >= 20 {
-                let header = (h[12] >> 4) as usize * 4;
-                if header >= 20 && header <= h.len() {
-                    s.word(W_TP, ports_word(u16_at(h, 12) & 0xfff, 0, u16_at(h, 0), u16_at(h, 2)));
-                    offsets.payload = (at + header) as u16;
-                }
+        ip_proto::TCP if h.len() >= 20 => {
+            let header = (h[12] >> 4) as usize * 4;
+            if header >= 20 && header <= h.len() {
+                s.word(W_TP, ports_word(u16_at(h, 12) & 0xfff, 0, u16_at(h, 0), u16_at(h, 2)));
+                offsets.payload = (at + header) as u16;
             }
         }
-        ip_proto::UDP => {
-            if h.len() >= 8 {
-                s.word(W_TP, ports_word(0, 0, u16_at(h, 0), u16_at(h, 2)));
-                offsets.payload = (at + 8) as u16;
-            }
+        ip_proto::UDP if h.len() >= 8 => {
+            s.word(W_TP, ports_word(0, 0, u16_at(h, 0), u16_at(h, 2)));
+            offsets.payload = (at + 8) as u16;
         }
-        ip_proto::SCTP => {
-            if h.len() >= 12 {
-                s.word(W_TP, ports_word(0, 0, u16_at(h, 0), u16_at(h, 2)));
-                offsets.payload = (at + 12) as u16;
-            }
+        ip_proto::SCTP if h.len() >= 12 => {
+            s.word(W_TP, ports_word(0, 0, u16_at(h, 0), u16_at(h, 2)));
+            offsets.payload = (at + 12) as u16;
         }
-        ip_proto::ICMP => {
-            if h.len() >= 8 {
-                s.word(W_TP, ports_word(0, 0, h[0] as u16, h[1] as u16));
-                offsets.payload = (at + 8) as u16;
-            }
+        ip_proto::ICMP if h.len() >= 8 => {
+            s.word(W_TP, ports_word(0, 0, h[0] as u16, h[1] as u16));
+            offsets.payload = (at + 8) as u16;
         }
-        ip_proto::IGMP => {
-            if h.len() >= 8 {
-                s.word(W_TP, ports_word(0, 0, h[0] as u16, h[1] as u16));
-                s.word(W_TP2, (u32_at(h, 4) as u64).rotate_left(32).to_be());
-                offsets.payload = (at + 8) as u16;
-            }
+        ip_proto::IGMP if h.len() >= 8 => {
+            s.word(W_TP, ports_word(0, 0, h[0] as u16, h[1] as u16));
+            s.word(W_TP2, (u32_at(h, 4) as u64).rotate_left(32).to_be());
+            offsets.payload = (at + 8) as u16;
         }
         ip_proto::ICMPV6 => icmpv6(h, at, s, offsets),
         _ => {}

@@ -61,6 +61,8 @@ pub mod tun_flags {
     pub const CSUM: u16 = 4;
     /// The tunnel has a key.
     pub const KEY: u16 = 8;
+    /// The option bytes hold the options as on the wire, and the map of options their length.
+    pub const RAW_OPTIONS: u16 = 16;
 }
 
 /// `ct_state` bits.

@@ -2,12 +2,14 @@
 //!
 //! Everything generic is driven by the table in [`field`]; everything stored follows the one layout in [`layout`].
 
+pub mod compose;
 pub mod extract;
 pub mod field;
 pub mod key;
 pub mod layout;
 pub mod matching;
 pub mod mini;
+pub mod odp;
 pub mod prereq;
 pub mod text;
 pub mod tun;

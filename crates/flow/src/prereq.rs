@@ -9,6 +9,8 @@ use crate::matching::Match;
 struct Known<'a> {
     key: &'a FlowKey,
     mask: Option<&'a Mask>,
+    /// Whether to look at protocol numbers only, as normalisation does: not at fragments and ICMPv6 codes.
+    numbers_only: bool,
 }
 
 impl Known<'_> {
@@ -39,7 +41,7 @@ impl Known<'_> {
         self.ip()
             && self.exact(l::NW_PROTO, 1)
             && self.key.ip_proto() == proto
-            && self.key.nw_frag() & frag::LATER == 0
+            && (self.numbers_only || self.key.nw_frag() & frag::LATER == 0)
     }
 
     fn icmpv6(&self) -> bool {
@@ -50,7 +52,9 @@ impl Known<'_> {
         self.icmpv6()
             && self.exact(l::TP_SRC, 2)
             && self.key.tp_src() == icmp_type
-            && (self.mask.is_none_or(|m| m.0.u16_at(l::TP_DST) == 0) || self.key.tp_dst() == 0)
+            && (self.numbers_only
+                || self.mask.is_some_and(|m| m.0.u16_at(l::TP_DST) == 0)
+                || self.key.tp_dst() == 0)
     }
 
     fn ct(&self) -> bool {
@@ -91,12 +95,12 @@ impl Known<'_> {
 
 /// Whether a match holds what a field needs.
 pub fn match_meets(m: &Match, prereq: Prereq) -> bool {
-    Known { key: &m.key, mask: Some(&m.mask) }.meets(prereq)
+    Known { key: &m.key, mask: Some(&m.mask), numbers_only: false }.meets(prereq)
 }
 
 /// Whether a packet has what a field needs.
 pub fn key_meets(key: &FlowKey, prereq: Prereq) -> bool {
-    Known { key, mask: None }.meets(prereq)
+    Known { key, mask: None, numbers_only: false }.meets(prereq)
 }
 
 /// Adds to `mask` the bits that [`key_meets`] looks at.
@@ -139,44 +143,34 @@ impl Field {
 
 /// Groups of fields that lie on the same bits, or that normalisation treats alike: the match keeps them if the
 /// prerequisite of any holds.
-const GROUPS: [(&[Field], &[Prereq]); 12] = [
+const GROUPS: [(&[Field], &[Prereq]); 9] = [
     (&[Field::ETH_SRC, Field::ETH_DST, Field::VLAN_TCI], &[Prereq::Ethernet]),
     (&[Field::IP_SRC, Field::IP_DST], &[Prereq::Ipv4, Prereq::Arp]),
     (&[Field::IP_PROTO], &[Prereq::IpAny, Prereq::Arp]),
-    (&[Field::NW_TOS, Field::IP_ECN, Field::NW_TTL, Field::IP_FRAG], &[Prereq::IpAny]),
+    (&[Field::NW_TOS, Field::IP_ECN, Field::NW_TTL], &[Prereq::IpAny]),
     (
         &[Field::TCP_SRC, Field::TCP_DST],
         &[Prereq::Tcp, Prereq::Udp, Prereq::Sctp, Prereq::Icmpv4, Prereq::Icmpv6],
     ),
-    (&[Field::TCP_FLAGS], &[Prereq::Tcp]),
     (&[Field::IPV6_SRC, Field::IPV6_DST, Field::IPV6_LABEL], &[Prereq::Ipv6]),
     (&[Field::ARP_SHA], &[Prereq::Arp, Prereq::NdSolicit]),
     (&[Field::ARP_THA], &[Prereq::Arp, Prereq::NdAdvert]),
-    (&[Field::ND_TARGET, Field::ND_RESERVED, Field::ND_OPTIONS_TYPE], &[Prereq::Nd]),
-    (&[Field::MPLS_LABEL, Field::MPLS_TC, Field::MPLS_BOS, Field::MPLS_TTL], &[Prereq::Mpls]),
-    (
-        &[
-            Field::NSH_FLAGS,
-            Field::NSH_TTL,
-            Field::NSH_MDTYPE,
-            Field::NSH_NP,
-            Field::NSH_SPI,
-            Field::NSH_SI,
-            Field::NSH_C1,
-            Field::NSH_C2,
-            Field::NSH_C3,
-            Field::NSH_C4,
-        ],
-        &[Prereq::Nsh],
-    ),
+    (&[Field::ND_TARGET], &[Prereq::Nd]),
 ];
 
+/// Fields of the label stack.
+const MPLS_FIELDS: [Field; 4] = [Field::MPLS_LABEL, Field::MPLS_TC, Field::MPLS_BOS, Field::MPLS_TTL];
+
 impl Match {
-    /// Makes every field wild whose prerequisites the match does not hold. Returns whether anything changed.
+    /// Makes fields wild that cannot mean anything in this match, as switches do that are told of such a match in
+    /// OpenFlow 1.0. Returns whether anything changed. (Fields that only came with extensible matches are left to
+    /// the check of their prerequisites.)
     pub fn normalize(&mut self) -> bool {
+        let known = Known { key: &self.key, mask: Some(&self.mask), numbers_only: true };
         let mut dead = Vec::new();
-        for (fields, prereqs) in &GROUPS {
-            if !prereqs.iter().any(|p| match_meets(self, *p)) {
+        let mpls: (&[Field], &[Prereq]) = (&MPLS_FIELDS, &[Prereq::Mpls]);
+        for (fields, prereqs) in GROUPS.iter().chain([&mpls]) {
+            if !prereqs.iter().any(|p| known.meets(*p)) {
                 dead.extend(fields.iter().filter(|f| self.mask.get(**f) != 0));
             }
         }

@@ -1,9 +1,9 @@
 //! What an [`crate::Ofproto`] wants done elsewhere.
 
 use crate::connection::ConnId;
-use base::{OfPort, Xid};
+use base::{MeterId, OfPort, Xid};
 use flow::MiniMatch;
-use openflow::msg::{FragHandling, MeterConfig, PortConfig};
+use openflow::msg::{CtFlush, FragHandling, MeterConfig, PacketIn, PortConfig};
 use openflow::{Action, Message, OfpErr, Version};
 
 /// A packet that a controller sends.
@@ -26,22 +26,26 @@ pub enum Effect {
     Send(ConnId, Xid, Message),
     /// Answer the request `xid` with an error; the owner adds the first bytes of the request.
     Error(ConnId, Xid, OfpErr),
-    /// Answer with an error about a message inside a bundle.
+    /// Answer with an error about a message inside a bundle, whose first bytes the owner adds.
     ErrorAbout(ConnId, Xid, OfpErr, Box<Message>),
     /// Run a packet through actions.
     PacketOut(Box<PacketOutRequest>),
     /// Go on with a paused packet.
-    Resume(Box<openflow::msg::PacketIn>),
+    Resume(Box<PacketIn>),
     /// A port's administrative settings changed: carry out what they say.
     PortConfig(OfPort, PortConfig),
+    /// Advertise these features on a port.
+    PortAdvertise(OfPort, u32),
     /// How fragments are treated changed.
     Fragments(FragHandling),
     /// Tables, groups or meters changed: publish [`crate::Ofproto::tables`].
     TablesChanged,
     /// A meter was added or changed (`Ok`) or removed (`Err`): tell the datapath.
-    Meter(Result<MeterConfig, base::MeterId>),
+    Meter(Result<MeterConfig, MeterId>),
     /// Flush tracked connections.
-    CtFlush(Box<openflow::msg::CtFlush>),
-    /// The connection's flow of requests: stop reading (true) while its updates are behind.
-    Close(ConnId),
+    CtFlush(Box<CtFlush>),
+    /// Flush the tracked connections of a zone.
+    CtFlushZone(u16),
+    /// All flows were flushed: forget what was learned too.
+    Flushed,
 }

@@ -8,19 +8,35 @@
 
 pub mod connection;
 pub mod effect;
+pub mod fail;
 pub mod group;
 pub mod meter;
+pub mod packet_in;
 pub mod port;
 pub mod rule;
 pub mod tables;
 
+mod bundle;
+mod dump;
+mod expiry;
+mod flow_mod;
+mod flow_stats;
+mod group_mod;
+mod handle;
 mod ofproto;
+mod state;
+mod stats;
+mod table_features;
 
 pub use connection::{ConnConfig, ConnId, ConnKind, Connection};
 pub use effect::{Effect, PacketOutRequest};
 pub use group::{Group, GroupCounters};
 pub use meter::{Meter, MeterCounters};
 pub use ofproto::{Host, Ofproto, OfprotoConfig};
+pub use packet_in::PacketInEvent;
 pub use port::Port;
-pub use rule::{Rule, RuleStats};
+pub use rule::{Rule, RuleEntry, RuleStats};
 pub use tables::{Table, TableConfig, TableCounters, Tables};
+
+#[cfg(test)]
+mod tests;

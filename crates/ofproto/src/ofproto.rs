@@ -1,19 +1,34 @@
 //! One bridge's OpenFlow switch.
 
-use crate::connection::{ConnId, Connection};
+use crate::connection::{ASYNC_XID, ConnConfig, ConnId, ConnKind, Connection};
 use crate::effect::Effect;
-use crate::port::Port;
-use crate::tables::Tables;
-use base::{Dpid, OfPort, Time};
-use openflow::msg::{PortStats, QueueStats};
+use crate::fail::FailMode;
+use crate::flow_mod;
+use crate::group::Group;
+use crate::packet_in::{self, PacketInEvent};
+use crate::port::{Port, as_seen_by};
+use crate::rule::Rule;
+use crate::state::{Change, State};
+use crate::tables::{TableConfig, Tables};
+use base::{Dpid, OfPort, TableId, Time, Xid};
+use flow::MiniMatch;
+use openflow::msg::{
+    AsyncKind, FlowMod, FlowModFlags, FlowRemoved, FlowRemovedReason, FragHandling, PacketInReason, PhyPort,
+    PortReason, PortStats, PortStatus, QueueConfig, QueueStats,
+};
+use openflow::{Action, Message, OfpErr, Version};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// What a switch needs to ask others while it answers a request.
+/// What a switch needs to ask others while it answers a request. Flow counters it has itself: push what the
+/// datapath has counted before handing over a request for statistics.
 pub trait Host {
-    /// Counters of a port.
+    /// Counters of a port; its number and age are filled in by the caller.
     fn port_stats(&self, port: OfPort) -> Option<PortStats>;
     /// Counters of a port's queues.
     fn queue_stats(&self, port: OfPort) -> Vec<QueueStats>;
+    /// Configuration of a port's queues.
+    fn queue_config(&self, port: OfPort) -> Vec<QueueConfig>;
 }
 
 /// How a switch is set up.
@@ -23,25 +38,79 @@ pub struct OfprotoConfig {
     pub name: String,
     /// Its datapath id.
     pub datapath_id: Dpid,
+    /// Manufacturer, as switch description statistics tell.
+    pub manufacturer: String,
+    /// Hardware.
+    pub hardware: String,
+    /// Software.
+    pub software: String,
+    /// Serial number.
+    pub serial: String,
+    /// Description of the datapath.
+    pub dp_desc: String,
     /// Seed for hashes.
     pub seed: u64,
+}
+
+impl OfprotoConfig {
+    /// The usual set-up for a bridge of this name.
+    pub fn new(name: &str, datapath_id: Dpid) -> OfprotoConfig {
+        OfprotoConfig {
+            name: name.to_string(),
+            datapath_id,
+            manufacturer: "Nicira, Inc.".to_string(),
+            hardware: "Open vSwitch".to_string(),
+            software: "3.5.0".to_string(),
+            serial: "None".to_string(),
+            dp_desc: "None".to_string(),
+            seed: 0,
+        }
+    }
 }
 
 /// One bridge's OpenFlow switch.
 #[derive(Debug)]
 pub struct Ofproto {
-    config: OfprotoConfig,
-    tables: Tables,
-    ports: BTreeMap<OfPort, Port>,
-    connections: BTreeMap<ConnId, Connection>,
-    effects: Vec<Effect>,
+    pub(crate) config: OfprotoConfig,
+    pub(crate) state: State,
+    pub(crate) ports: BTreeMap<OfPort, Port>,
+    pub(crate) connections: BTreeMap<ConnId, Connection>,
+    next_conn: u32,
+    pub(crate) frag: FragHandling,
+    /// Generation of the last election of a primary.
+    pub(crate) generation_id: Option<u64>,
+    pub(crate) fail: FailMode,
+    pub(crate) effects: Vec<Effect>,
+    /// Generation of the tables up to which [`Effect::TablesChanged`] was given.
+    noted: u64,
 }
 
+/// How many flows one [`Ofproto::run`] looks at: with more, it asks to be run again at once.
+const EXPIRE_AT_ONCE: usize = 5000;
+
+/// Who asked for a change.
+pub(crate) type Origin = Option<(ConnId, Xid)>;
+
 impl Ofproto {
-    /// A switch without flows.
-    pub fn new(config: OfprotoConfig, _now: Time) -> Ofproto {
-        let tables = Tables::new(config.seed);
-        Ofproto { config, tables, ports: BTreeMap::new(), connections: BTreeMap::new(), effects: Vec::new() }
+    /// A switch without ports and connections.
+    pub fn new(config: OfprotoConfig, now: Time) -> Ofproto {
+        let state = State::new(config.seed);
+        let mut ofproto = Ofproto {
+            config,
+            state,
+            ports: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            next_conn: 1,
+            frag: FragHandling::Normal,
+            generation_id: None,
+            fail: FailMode::default(),
+            effects: Vec::new(),
+            noted: 0,
+        };
+        crate::fail::install_internal(&mut ofproto.state, now);
+        ofproto.state.take_log();
+        crate::fail::apply_default_flow(&mut ofproto, now);
+        ofproto
     }
 
     /// Its set-up.
@@ -49,14 +118,143 @@ impl Ofproto {
         &self.config
     }
 
-    /// Tables, groups and meters; clone them for a snapshot.
-    pub fn tables(&self) -> &Tables {
-        &self.tables
+    /// Its set-up, to be changed. The seed only counts at the start.
+    pub fn config_mut(&mut self) -> &mut OfprotoConfig {
+        &mut self.config
     }
 
-    /// Its ports.
+    /// Tables, groups and meters; clone them for a snapshot.
+    pub fn tables(&self) -> &Tables {
+        self.state.tables()
+    }
+
+    /// How fragments are treated.
+    pub fn fragments(&self) -> FragHandling {
+        self.frag
+    }
+
+    /// What is to be done, in order. Tables are published as they are now: to have a packet-out see just the changes
+    /// before it, take the effects whenever [`Ofproto::has_effects`] says so, not only at the end of a batch.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        self.note_change();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Whether there is anything to be done that cannot wait for the end of a batch of requests.
+    pub fn has_effects(&self) -> bool {
+        self.effects.iter().any(|e| *e != Effect::TablesChanged)
+    }
+
+    /// Has changed tables published before what comes next.
+    pub(crate) fn note_change(&mut self) {
+        let generation = self.state.tables().generation();
+        if generation != self.noted {
+            self.noted = generation;
+            if self.effects.last() != Some(&Effect::TablesChanged) {
+                self.effects.push(Effect::TablesChanged);
+            }
+        }
+    }
+
+    /// Sets up a table as the database says; what controllers set stays.
+    pub fn configure_table(&mut self, id: TableId, config: TableConfig) {
+        if self.state.tables().table(id).is_some_and(|t| *t.config == config) {
+            return;
+        }
+        let prefixes = config.prefixes.clone().unwrap_or_else(|| classifier::Config::default().prefixes);
+        if let Some(t) = self.state.tables_mut().table_mut(id) {
+            t.flows.set_prefixes(&prefixes);
+            t.config = Arc::new(config);
+        }
+        self.note_change();
+    }
+}
+
+/// Ports.
+impl Ofproto {
+    /// Its ports, by number.
     pub fn ports(&self) -> impl Iterator<Item = &Port> {
         self.ports.values()
+    }
+
+    /// A port.
+    pub fn port(&self, port: OfPort) -> Option<&Port> {
+        self.ports.get(&port)
+    }
+
+    /// Adds a port, or takes over what has changed about it; tells controllers of real differences. A port that
+    /// changed its name has gone and another has come.
+    pub fn put_port(&mut self, desc: PhyPort, now: Time) {
+        let number = desc.port;
+        match self.ports.get_mut(&number) {
+            Some(old) if old.desc.name == desc.name => {
+                if old.desc != desc {
+                    let old = std::mem::replace(&mut old.desc, desc.clone());
+                    self.port_modified(&old, &desc, None);
+                }
+            }
+            old => {
+                let renamed = old.is_some();
+                if renamed {
+                    self.remove_port(number);
+                }
+                self.ports.insert(number, Port { desc: desc.clone(), created: now });
+                self.port_status(PortReason::Add, &desc);
+            }
+        }
+    }
+
+    /// Removes a port.
+    pub fn remove_port(&mut self, port: OfPort) {
+        if let Some(old) = self.ports.remove(&port) {
+            self.port_status(PortReason::Delete, &old.desc);
+        }
+    }
+
+    fn port_status(&mut self, reason: PortReason, desc: &PhyPort) {
+        for conn in self.connections.values() {
+            if conn.wants(AsyncKind::PortStatus, reason as u32) {
+                self.effects.push(port_status(conn.id, reason, desc));
+            }
+        }
+    }
+
+    /// Tells the controllers that can see the difference. A port-mod up to 1.4 is not reported back to who made it:
+    /// older controllers expect to know what they did.
+    pub(crate) fn port_modified(&mut self, old: &PhyPort, new: &PhyPort, origin: Option<ConnId>) {
+        for conn in self.connections.values() {
+            let version = conn.version();
+            let own = origin == Some(conn.id) && version < Version::V15;
+            if !own
+                && conn.wants(AsyncKind::PortStatus, PortReason::Modify as u32)
+                && as_seen_by(version, old) != as_seen_by(version, new)
+            {
+                self.effects.push(port_status(conn.id, PortReason::Modify, new));
+            }
+        }
+    }
+}
+
+fn port_status(id: ConnId, reason: PortReason, desc: &PhyPort) -> Effect {
+    let status = Box::new(PortStatus { reason, desc: desc.clone() });
+    Effect::Send(id, ASYNC_XID, Message::PortStatus(status))
+}
+
+/// Connections.
+impl Ofproto {
+    /// Takes in a connection that has negotiated its version.
+    pub fn connect(&mut self, config: &ConnConfig) -> ConnId {
+        let id = ConnId(self.next_conn);
+        self.next_conn = self.next_conn.wrapping_add(1);
+        self.connections.insert(id, Connection::new(id, config));
+        self.update_miss();
+        id
+    }
+
+    /// Drops a connection with all that belongs to it.
+    pub fn disconnect(&mut self, id: ConnId) {
+        self.connections.remove(&id);
+        self.update_miss();
     }
 
     /// A connection's state.
@@ -64,8 +262,201 @@ impl Ofproto {
         self.connections.get(&id)
     }
 
-    /// What is to be done, in order.
-    pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+    /// All connections.
+    pub fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.values()
+    }
+
+    /// Sends a packet to the controllers that want it.
+    pub fn packet_in(&mut self, event: &PacketInEvent) {
+        let effects = self.connections.values().filter_map(|c| packet_in::for_connection(c, event));
+        self.effects.extend(effects);
+    }
+
+    /// Takes note of whether any controller wants packets that miss.
+    pub(crate) fn update_miss(&mut self) {
+        let wanted = self
+            .connections
+            .values()
+            .any(|c| c.controller_id == 0 && c.wants_packet_in(PacketInReason::ImplicitMiss));
+        self.state.tables_mut().set_implicit_miss_to_controller(wanted);
+        self.note_change();
+    }
+
+    /// Number of primary controllers that are connected.
+    pub fn n_controllers_connected(&self) -> usize {
+        self.connections.values().filter(|c| c.kind == ConnKind::Primary).count()
+    }
+}
+
+/// Flows, from inside the switch.
+impl Ofproto {
+    /// Carries out a flow-mod that is not a controller's (`learn`).
+    pub fn flow_mod(&mut self, fm: FlowMod, version: Version, now: Time) -> Result<(), OfpErr> {
+        flow_mod::flow_mod(&mut self.state, fm, version, now)?;
+        self.commit(None, now);
+        Ok(())
+    }
+
+    /// Adds a flow of the switch's own unless it is there already with the same actions. Its priority may be above
+    /// those of controllers, which then do not see it.
+    pub fn add_internal_flow(
+        &mut self,
+        table: TableId,
+        priority: u32,
+        matching: MiniMatch,
+        actions: &[Action],
+        now: Time,
+    ) {
+        if let Some(old) = self.state.tables().find_exact(table, &matching, priority) {
+            if *old.actions == *actions {
+                return;
+            }
+            let old = old.clone();
+            let new = Rule { actions: actions.into(), modified: now, ..old.copy() };
+            self.state.modify(old, Arc::new(new));
+        } else {
+            self.state.add(Arc::new(Rule::new(table, priority, matching, actions, now)));
+        }
+        self.commit(None, now);
+    }
+
+    /// Removes a flow of the switch's own.
+    pub fn remove_internal_flow(&mut self, table: TableId, priority: u32, matching: &MiniMatch, now: Time) {
+        if let Some(old) = self.state.tables().find_exact(table, matching, priority).cloned() {
+            self.state.remove(old, FlowRemovedReason::Delete);
+            self.commit(None, now);
+        }
+    }
+
+    /// Lowers a flow's timeouts as `fin_timeout` says.
+    pub fn fin_timeout(&mut self, rule: &Arc<Rule>, idle: u16, hard: u16, now: Time) {
+        let Some(old) = self.state.tables().find_exact(rule.table, &rule.matching, rule.priority).cloned()
+        else {
+            return;
+        };
+        if !Arc::ptr_eq(&old.stats, &rule.stats) {
+            return;
+        }
+        let lower = |t: u16, to: u16| if to != 0 && (t == 0 || to < t) { to } else { t };
+        let (idle, hard) = (lower(old.idle_timeout, idle), lower(old.hard_timeout, hard));
+        if (idle, hard) == (old.idle_timeout, old.hard_timeout) {
+            return;
+        }
+        let new = Rule { idle_timeout: idle, hard_timeout: hard, ..old.copy() };
+        self.state.modify(old, Arc::new(new));
+        // Timeouts are not what translation reads or monitors report.
+        let log = self.state.take_log();
+        self.state.recycle(log);
+        let _ = now;
+    }
+
+    /// Removes all flows and puts back those that the switch has on its own.
+    pub fn flush_flows(&mut self, now: Time) {
+        for id in 0..crate::tables::N_VISIBLE {
+            self.state.clear_table(TableId(id), FlowRemovedReason::Delete);
+        }
+        self.commit(None, now);
+        crate::fail::apply_default_flow(self, now);
+        self.effects.push(Effect::Flushed);
+    }
+
+    /// Removes all groups and meters.
+    pub fn clear_groups_and_meters(&mut self, now: Time) {
+        let ids: Vec<_> = self.state.tables().groups().map(|g| g.id).collect();
+        ids.into_iter().for_each(|id| self.state.remove_group(id));
+        let ids: Vec<_> = self.state.tables().meters().map(|m| m.id()).collect();
+        ids.into_iter().for_each(|id| self.state.remove_meter(id));
+        self.commit(None, now);
+    }
+
+    /// Lets time pass: flows and bundles whose time is up, and the fail mode.
+    pub fn run(&mut self, now: Time) {
+        for _ in 0..EXPIRE_AT_ONCE {
+            let Some(rule) = self.state.expiry().pop(now) else { break };
+            if !self.state.tables().is_current(&rule) {
+                continue;
+            }
+            match rule.expired(now) {
+                Some(reason) => self.state.remove(rule, reason),
+                None => self.state.expiry().put_back(rule),
+            }
+        }
+        if self.state.mark() > 0 {
+            self.commit(None, now);
+        }
+        for conn in self.connections.values_mut() {
+            for xid in conn.bundles.expire(now) {
+                self.effects.push(Effect::Error(conn.id, xid, OfpErr::OFPBFC_TIMEOUT));
+            }
+        }
+        crate::fail::run(self, now);
+    }
+
+    /// When [`Ofproto::run`] has something to do next, if nothing happens before.
+    pub fn next_deadline(&self) -> Time {
+        let bundles = self.connections.values().map(|c| c.bundles.next_deadline()).min();
+        self.state.next_expiry().min(bundles.unwrap_or(Time::NEVER)).min(self.fail.next_deadline())
+    }
+
+    /// What was done is done: tells controllers.
+    pub(crate) fn commit(&mut self, origin: Origin, now: Time) {
+        self.note_change();
+        let log = self.state.take_log();
+        for change in &log {
+            match change {
+                Change::Removed(rule, reason) => self.flow_removed(rule, *reason, now),
+                Change::Meter(Some(new), _) => {
+                    self.effects.push(Effect::Meter(Ok(new.config.clone())));
+                }
+                Change::Meter(None, Some(old)) => self.effects.push(Effect::Meter(Err(old.id()))),
+                _ => {}
+            }
+        }
+        let _ = origin;
+        self.state.recycle(log);
+    }
+
+    fn flow_removed(&mut self, rule: &Arc<Rule>, reason: FlowRemovedReason, now: Time) {
+        if !rule.flags.has(FlowModFlags::SEND_FLOW_REM) || rule.is_hidden() {
+            return;
+        }
+        let age = now.since(rule.created);
+        for conn in self.connections.values() {
+            // Reasons that a version cannot express are a delete to it.
+            let reason = match reason {
+                FlowRemovedReason::MeterDelete | FlowRemovedReason::Eviction
+                    if conn.version() < Version::V14 =>
+                {
+                    FlowRemovedReason::Delete
+                }
+                FlowRemovedReason::GroupDelete if conn.version() < Version::V13 => FlowRemovedReason::Delete,
+                r => r,
+            };
+            if !conn.wants(AsyncKind::FlowRemoved, reason as u32) {
+                continue;
+            }
+            let message = FlowRemoved {
+                matching: rule.matching.clone(),
+                cookie: rule.cookie,
+                priority: rule.priority as u16,
+                reason,
+                table: rule.table.0,
+                duration_sec: age.as_secs() as u32,
+                duration_nsec: age.subsec_nanos(),
+                idle_timeout: rule.idle_timeout,
+                hard_timeout: rule.hard_timeout,
+                packet_count: rule.stats.packets(),
+                byte_count: rule.stats.bytes(),
+            };
+            self.effects.push(Effect::Send(conn.id, ASYNC_XID, Message::FlowRemoved(Box::new(message))));
+        }
+    }
+
+    /// The groups, by number.
+    pub(crate) fn groups_sorted(&self) -> Vec<Arc<Group>> {
+        let mut groups: Vec<_> = self.state.tables().groups().cloned().collect();
+        groups.sort_by_key(|g| g.id);
+        groups
     }
 }

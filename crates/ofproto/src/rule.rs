@@ -4,9 +4,10 @@ use base::{Cookie, GroupId, MeterId, OfPort, TableId, Time};
 use classifier::Entry;
 use flow::MiniMatch;
 use openflow::Action;
-use openflow::msg::FlowModFlags;
+use openflow::msg::{FlowModFlags, FlowRemovedReason};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Counters of a flow. They are shared by a flow and what it is modified into, and may be written from any thread.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub struct RuleStats {
 }
 
 impl RuleStats {
-    /// No packets, used now.
+    /// No packets, last used (or created) at `now`.
     pub fn new(now: Time) -> RuleStats {
         RuleStats { packets: AtomicU64::new(0), bytes: AtomicU64::new(0), used: AtomicU64::new(now.0) }
     }
@@ -42,12 +43,6 @@ impl RuleStats {
         self.packets.fetch_add(packets, Relaxed);
         self.bytes.fetch_add(bytes, Relaxed);
         self.used.fetch_max(used.0, Relaxed);
-    }
-
-    /// Back to none (`reset_counts`); when it was last used stays.
-    pub fn reset(&self) {
-        self.packets.store(0, Relaxed);
-        self.bytes.store(0, Relaxed);
     }
 }
 
@@ -117,28 +112,43 @@ impl Rule {
 
     /// Whether its actions output to `port` in a way that counts for `out_port` filters.
     pub fn outputs_to(&self, port: OfPort) -> bool {
-        port == OfPort::NONE || crate::rule::outputs_to(&self.actions, port)
+        port == OfPort::NONE || outputs_to(&self.actions, port)
     }
 
     /// Whether its actions use the group.
     pub fn uses_group(&self, group: GroupId) -> bool {
-        group == GroupId::ANY || crate::rule::uses_group(&self.actions, group)
+        group == GroupId::ANY || uses_group(&self.actions, group)
     }
 
-    /// The meter of its meter instruction.
-    pub fn meters(&self) -> impl Iterator<Item = MeterId> {
-        self.actions.iter().filter_map(|a| match a {
-            Action::Meter(m) => Some(m.meter),
-            _ => None,
-        })
+    /// When its hard timeout is up, and when its idle timeout is, as things stand; [`Time::NEVER`] without one.
+    fn deadlines(&self) -> (Time, Time) {
+        // A flow lives through the last instant of its time.
+        let after = |from: Time, seconds: u16| match seconds {
+            0 => Time::NEVER,
+            s => from + Duration::from_secs(u64::from(s)) + Duration::from_nanos(1),
+        };
+        (after(self.modified, self.hard_timeout), after(self.stats.used(), self.idle_timeout))
     }
 
-    /// The rule with other contents, the same counters.
-    pub fn with_actions(&self, actions: Arc<[Action]>, now: Time) -> Rule {
-        Rule { actions, modified: now, ..self.copy() }
+    /// When it has to go, as things stand.
+    pub fn deadline(&self) -> Time {
+        let (hard, idle) = self.deadlines();
+        hard.min(idle)
     }
 
-    /// A copy that shares the counters.
+    /// Why it has to go, if it has.
+    pub fn expired(&self, now: Time) -> Option<FlowRemovedReason> {
+        let (hard, idle) = self.deadlines();
+        if now >= hard {
+            Some(FlowRemovedReason::HardTimeout)
+        } else if now >= idle {
+            Some(FlowRemovedReason::IdleTimeout)
+        } else {
+            None
+        }
+    }
+
+    /// A copy that shares the counters: the basis of a modified rule.
     pub fn copy(&self) -> Rule {
         Rule {
             matching: self.matching.clone(),
@@ -188,6 +198,7 @@ pub fn outputs_to(actions: &[Action], port: OfPort) -> bool {
         Action::Enqueue(e) => e.port == port,
         Action::Controller(_) => port == OfPort::CONTROLLER,
         Action::WriteActions(w) => outputs_to(&w.actions, port),
+        Action::Clone(c) => outputs_to(&c.actions, port),
         _ => false,
     })
 }
@@ -197,6 +208,30 @@ pub fn uses_group(actions: &[Action], group: GroupId) -> bool {
     actions.iter().any(|a| match a {
         Action::Group(g) => g.group == group,
         Action::WriteActions(w) => uses_group(&w.actions, group),
+        Action::Clone(c) => uses_group(&c.actions, group),
         _ => false,
     })
+}
+
+/// Every group that a list of actions names, in no particular order and perhaps more than once.
+pub fn groups_in(actions: &[Action], f: &mut impl FnMut(GroupId)) {
+    for a in actions {
+        match a {
+            Action::Group(g) => f(g.group),
+            Action::WriteActions(w) => groups_in(&w.actions, f),
+            Action::Clone(c) => groups_in(&c.actions, f),
+            _ => {}
+        }
+    }
+}
+
+/// Every meter that a list of actions names.
+pub fn meters_in(actions: &[Action], f: &mut impl FnMut(MeterId)) {
+    for a in actions {
+        match a {
+            Action::Meter(m) => f(m.meter),
+            Action::Clone(c) => meters_in(&c.actions, f),
+            _ => {}
+        }
+    }
 }

@@ -6,8 +6,8 @@ use crate::rule::{Rule, RuleEntry};
 use base::{GroupId, MeterId, TableId};
 use classifier::Classifier;
 use classifier::trie::HashTrie;
-use flow::{Field, FlowKey, Mask};
-use openflow::msg::TableMiss;
+use flow::{Field, FlowKey, Mask, MiniMatch};
+use openflow::msg::{TableMiss, TableVacancy};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -52,6 +52,8 @@ pub struct TableConfig {
     pub flow_limit: Option<u32>,
     /// Make room by evicting flows when the limit is reached.
     pub evict: bool,
+    /// Events when it fills up.
+    pub vacancy: TableVacancy,
     /// Fields whose prefixes are tracked; `None`: the default.
     pub prefixes: Option<Vec<Field>>,
 }
@@ -106,8 +108,9 @@ impl Tables {
         self.tables.get(usize::from(id.0)).map(|t| &**t)
     }
 
-    /// A table, to be changed.
-    pub(crate) fn table_mut(&mut self, id: TableId) -> Option<&mut Table> {
+    /// A table, to be changed. A switch's tables are changed through [`crate::Ofproto`], which keeps its books.
+    pub fn table_mut(&mut self, id: TableId) -> Option<&mut Table> {
+        self.generation += 1;
         Arc::make_mut(&mut self.tables).get_mut(usize::from(id.0)).map(Arc::make_mut)
     }
 
@@ -119,6 +122,11 @@ impl Tables {
     /// The lookup counters of a table; these do not belong to one snapshot.
     pub fn counters(&self, id: TableId) -> Option<&TableCounters> {
         self.counters.get(usize::from(id.0))
+    }
+
+    /// The lookup counters of all tables, for those who count without holding a snapshot.
+    pub fn all_counters(&self) -> &Arc<[TableCounters]> {
+        &self.counters
     }
 
     /// The flow of highest priority in a table that matches `key`, with the bits that tell added to `mask`.
@@ -141,7 +149,8 @@ impl Tables {
         self.implicit_miss_to_controller
     }
 
-    pub(crate) fn set_implicit_miss_to_controller(&mut self, on: bool) {
+    /// Says whether some controller wants packets that match nothing.
+    pub fn set_implicit_miss_to_controller(&mut self, on: bool) {
         if self.implicit_miss_to_controller != on {
             self.implicit_miss_to_controller = on;
             self.generation += 1;
@@ -164,7 +173,7 @@ impl Tables {
     }
 
     /// Adds a group or puts it in the place of the one of its number.
-    pub(crate) fn put_group(&mut self, group: Arc<Group>) {
+    pub fn put_group(&mut self, group: Arc<Group>) {
         let id = group.id;
         self.generation += 1;
         match self.groups.find_mut(mix(id.0), |g| g.id == id) {
@@ -173,7 +182,8 @@ impl Tables {
         }
     }
 
-    pub(crate) fn remove_group(&mut self, id: GroupId) -> Option<Arc<Group>> {
+    /// Takes a group out.
+    pub fn remove_group(&mut self, id: GroupId) -> Option<Arc<Group>> {
         self.generation += 1;
         self.groups.remove(mix(id.0), |g| g.id == id)
     }
@@ -193,7 +203,8 @@ impl Tables {
         self.meters.len()
     }
 
-    pub(crate) fn put_meter(&mut self, meter: Arc<Meter>) {
+    /// Adds a meter or puts it in the place of the one of its number.
+    pub fn put_meter(&mut self, meter: Arc<Meter>) {
         let id = meter.id();
         self.generation += 1;
         match self.meters.find_mut(mix(id.0), |m| m.id() == id) {
@@ -202,7 +213,8 @@ impl Tables {
         }
     }
 
-    pub(crate) fn remove_meter(&mut self, id: MeterId) -> Option<Arc<Meter>> {
+    /// Takes a meter out.
+    pub fn remove_meter(&mut self, id: MeterId) -> Option<Arc<Meter>> {
         self.generation += 1;
         self.meters.remove(mix(id.0), |m| m.id() == id)
     }
@@ -212,8 +224,20 @@ impl Tables {
         self.generation
     }
 
-    pub(crate) fn touch(&mut self) {
-        self.generation += 1;
+    /// Adds a rule to its table, in place of one with its match and priority. See [`Tables::table_mut`].
+    pub fn insert(&mut self, rule: Arc<Rule>) -> Option<Arc<Rule>> {
+        let table = self.table_mut(rule.table)?;
+        table.flows.insert(RuleEntry(rule)).map(|e| e.0)
+    }
+
+    /// The rule with exactly this match and priority.
+    pub fn find_exact(&self, id: TableId, m: &MiniMatch, priority: u32) -> Option<&Arc<Rule>> {
+        self.table(id)?.flows.find_exact(m, priority).map(|e| &e.0)
+    }
+
+    /// Whether this very rule is in its table.
+    pub fn is_current(&self, rule: &Arc<Rule>) -> bool {
+        self.find_exact(rule.table, &rule.matching, rule.priority).is_some_and(|r| Arc::ptr_eq(r, rule))
     }
 
     /// Whether a table, and what it does with misses, is the same in two snapshots. For telling which cached

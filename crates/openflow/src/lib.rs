@@ -2,12 +2,21 @@
 //! every version, their text both ways. No I/O.
 
 pub mod action;
+pub mod buf;
+pub mod codec;
+pub mod fixed_match;
+pub mod kind;
 pub mod msg;
 pub mod ofperr;
+pub mod oxm;
 pub mod port_map;
+pub mod prereq;
+pub mod text;
 pub mod version;
 
 pub use action::Action;
+pub use buf::{Decode, DecodeError};
+pub use codec::{Codec, Unencodable};
 pub use msg::Message;
 pub use ofperr::OfpErr;
 pub use port_map::{NameMap, Names, NoNames};

@@ -4,36 +4,42 @@
 //! that parses or prints takes a [`Names`].
 
 use base::OfPort;
+use flow::text::PortMap;
+use flow::text::port::quote_name;
 use std::collections::{BTreeMap, HashMap};
 
-/// Resolves the names of ports and tables. A name or number that two share is not resolved.
-pub trait Names {
-    /// The name of a port, if names are to be shown.
-    fn port_name(&self, port: OfPort) -> Option<&str>;
-    /// The port of that name.
-    fn port_number(&self, name: &str) -> Option<OfPort>;
+/// Resolves the names of ports (by its supertrait) and tables. A name or number that two share is not resolved.
+pub trait Names: PortMap {
     /// The name of a table, if names are to be shown.
-    fn table_name(&self, table: u8) -> Option<&str>;
+    fn table_name(&self, table: u8) -> Option<String>;
     /// The table of that name.
     fn table_number(&self, name: &str) -> Option<u8>;
+    /// As the supertrait.
+    fn ports(&self) -> &dyn PortMap;
 }
 
 /// Knows no names.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoNames;
 
-impl Names for NoNames {
-    fn port_name(&self, _: OfPort) -> Option<&str> {
+impl PortMap for NoNames {
+    fn port_name(&self, _: OfPort) -> Option<String> {
         None
     }
     fn port_number(&self, _: &str) -> Option<OfPort> {
         None
     }
-    fn table_name(&self, _: u8) -> Option<&str> {
+}
+
+impl Names for NoNames {
+    fn table_name(&self, _: u8) -> Option<String> {
         None
     }
     fn table_number(&self, _: &str) -> Option<u8> {
         None
+    }
+    fn ports(&self) -> &dyn PortMap {
+        self
     }
 }
 
@@ -44,6 +50,8 @@ pub struct NameMap {
     port_names: HashMap<String, Option<OfPort>>,
     tables: BTreeMap<u8, Option<String>>,
     table_names: HashMap<String, Option<u8>>,
+    /// Numbers are resolved from names, but no names are shown.
+    pub accept_only: bool,
 }
 
 impl NameMap {
@@ -72,17 +80,31 @@ impl NameMap {
     }
 }
 
-impl Names for NameMap {
-    fn port_name(&self, port: OfPort) -> Option<&str> {
-        self.ports.get(&port.0)?.as_deref()
+impl PortMap for NameMap {
+    fn port_name(&self, port: OfPort) -> Option<String> {
+        if self.accept_only { None } else { self.ports.get(&port.0)?.clone() }
     }
     fn port_number(&self, name: &str) -> Option<OfPort> {
         *self.port_names.get(name)?
     }
-    fn table_name(&self, table: u8) -> Option<&str> {
-        self.tables.get(&table)?.as_deref()
+}
+
+impl Names for NameMap {
+    fn table_name(&self, table: u8) -> Option<String> {
+        if self.accept_only { None } else { self.tables.get(&table)?.clone() }
     }
     fn table_number(&self, name: &str) -> Option<u8> {
         *self.table_names.get(name)?
+    }
+    fn ports(&self) -> &dyn PortMap {
+        self
+    }
+}
+
+/// A table as text has it: a name if there is one, quoted where needed, else the number.
+pub fn table_text(table: u8, names: &dyn Names) -> String {
+    match names.table_name(table) {
+        Some(name) => quote_name(&name),
+        None => table.to_string(),
     }
 }

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 type Main = fn(Vec<String>) -> ExitCode;
 
 /// The programs by name. Each takes the arguments after the name.
-const PROGRAMS: &[(&str, Main)] = &[("ovs-appctl", cli::appctl::main), ("ovs-vsctl", cli::vsctl::main)];
+const PROGRAMS: &[(&str, Main)] =
+    &[("ovs-appctl", cli::appctl::main), ("ovs-vsctl", cli::vsctl::main), ("ovs-vswitchd", vswitchd::main), ("ovs-ofctl", cli::ofctl::main)];
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().map(|a| a.to_string_lossy().into_owned());

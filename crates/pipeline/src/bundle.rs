@@ -83,6 +83,11 @@ impl Bundle {
         self.trunks.as_ref().is_none_or(|t| t.contains(vlan))
     }
 
+    /// Whether frames pass as they are, whatever their VLAN.
+    pub fn is_plain_trunk(&self) -> bool {
+        self.vlan_mode == VlanMode::Trunk && self.trunks.is_none()
+    }
+
     /// Whether frames of customer VLAN `cvlan` may use the tunnel.
     pub fn allows_cvlan(&self, cvlan: VlanId) -> bool {
         self.cvlans.as_ref().is_none_or(|c| c.contains(cvlan))
@@ -93,7 +98,10 @@ impl Bundle {
         match self.vlan_mode {
             VlanMode::Access => vlan == self.vlan && inner == VlanId(0),
             VlanMode::Trunk => self.trunks_vlan(vlan),
-            VlanMode::NativeTagged | VlanMode::NativeUntagged => vlan == self.vlan || self.trunks_vlan(vlan),
+            VlanMode::NativeTagged | VlanMode::NativeUntagged => {
+                // Frames without a VLAN are in the native one: there is no VLAN 0 here.
+                vlan == self.vlan || (vlan != VlanId(0) && self.trunks_vlan(vlan))
+            }
             VlanMode::Dot1qTunnel => vlan == self.vlan && self.allows_cvlan(inner),
         }
     }

@@ -64,6 +64,8 @@ pub struct Translation {
     pub drop_reason: Option<DropReason>,
     /// Why a datapath of lesser means would have to hand each packet to the control side.
     pub slow: SlowPath,
+    /// What is worth a warning in the log (module `ofproto_dpif_xlate`, rate-limited by the caller).
+    pub warnings: Vec<String>,
     /// Bridge that the packet entered by.
     pub bridge: Option<BridgeId>,
 }

@@ -64,6 +64,8 @@ pub enum Ready {
         read: bool,
         /// Writing does not block.
         write: bool,
+        /// The other side is gone; told as long as the descriptor is watched, whatever for.
+        hangup: bool,
     },
     /// Its timer is due.
     Timer,
@@ -312,7 +314,8 @@ impl Reactor {
             if r.token == OWN_TOKEN {
                 own = true;
             } else {
-                let ready = Ready::Io { read: r.readable || r.hangup, write: r.writable || r.hangup };
+                let (read, write) = (r.readable || r.hangup, r.writable || r.hangup);
+                let ready = Ready::Io { read, write, hangup: r.hangup };
                 events.push(Event { key: Key(r.token), ready });
             }
         }
@@ -404,7 +407,10 @@ mod tests {
         let mut ev = Vec::new();
         b.write_all(b"x").unwrap();
         r.turn(&mut ev).unwrap();
-        assert_eq!(ev, [Event { key: Key::new(1, 1), ready: Ready::Io { read: true, write: false } }]);
+        assert_eq!(
+            ev,
+            [Event { key: Key::new(1, 1), ready: Ready::Io { read: true, write: false, hangup: false } }]
+        );
         r.remove(&a).unwrap();
 
         ev.clear();

@@ -26,8 +26,11 @@ pub mod jsonrpc;
 pub mod reconnect;
 pub mod stream;
 pub mod target;
+#[cfg(test)]
+mod testing;
 mod timers;
 pub mod unixctl;
+pub mod vconn;
 
 pub use event::{Event, Interest, Key, Reactor, Ready, Waker};
 pub use reconnect::Reconnect;

@@ -464,10 +464,11 @@ impl Reconnect {
 
     fn enter(&mut self, state: State, now: Time) {
         let was = self.is_connected();
-        if was && !matches!(state, State::Active | State::Idle | State::Reconnect) {
-            if let Some(c) = self.stats.last_connected {
-                self.stats.connected += now.since(c);
-            }
+        if was
+            && !matches!(state, State::Active | State::Idle | State::Reconnect)
+            && let Some(c) = self.stats.last_connected
+        {
+            self.stats.connected += now.since(c);
         }
         if state == State::Connecting {
             self.stats.attempted += 1;

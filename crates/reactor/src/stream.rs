@@ -158,14 +158,21 @@ impl Stream {
         Ok(self.connected)
     }
 
-    /// Watches for `interest` from now on.
+    /// Watches for `interest` from now on. Without any, not even a hang-up is told: it would be told for ever.
     pub fn watch(&mut self, r: &Reactor, interest: Interest) -> io::Result<()> {
-        if self.interest != interest {
-            if let Some(fd) = self.fd() {
+        if self.interest == interest {
+            return Ok(());
+        }
+        if let Some(fd) = self.fd() {
+            if interest == Interest::NONE {
+                r.remove(fd)?;
+            } else if self.interest == Interest::NONE {
+                r.add(fd, self.key, interest)?;
+            } else {
                 r.modify(fd, self.key, interest)?;
             }
-            self.interest = interest;
         }
+        self.interest = interest;
         Ok(())
     }
 

@@ -1,17 +1,10 @@
 use super::*;
-use crate::event::{Environment, Event};
+use crate::event::Event;
+use crate::testing::scratch;
 use base::{Clock, Logger};
 
 fn reactor(dir: &std::path::Path) -> Reactor {
-    Reactor::new(Clock::real(), Environment { log: Logger::none(), rundir: dir.to_path_buf() }).unwrap()
-}
-
-fn scratch(name: &str) -> PathBuf {
-    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let n = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let dir = std::env::temp_dir().join(format!("oxvs-stream-{}-{n}-{name}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
-    dir
+    crate::testing::reactor(&Clock::real(), Logger::none(), dir)
 }
 
 const LISTEN: Key = Key::new(1, 0);

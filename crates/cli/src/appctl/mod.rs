@@ -93,9 +93,9 @@ enum Parsed {
 fn parse(args: &[String], vlog: &Arc<Vlog>) -> Result<Parsed, Fatal> {
     let options = Options::new(&[OPTIONS, vlog::OPTIONS]);
     let mut parser = options.parser(args, Order::First);
-    let mut target = None;
+    let (mut target, mut marked) = (None, false);
     let (mut format, mut pretty, mut seconds) = (Format::Text, false, timeout::from_env());
-    while let Some(given) = parser.next() {
+    for given in parser.by_ref() {
         let given = given?;
         match given.id {
             "target" => {
@@ -103,7 +103,10 @@ fn parse(args: &[String], vlog: &Arc<Vlog>) -> Result<Parsed, Fatal> {
                     return Err(Fatal::new("-t or --target may be specified only once"));
                 }
             }
-            // In former times commands had to be marked.
+            // In former times commands had to be marked. (The misspelling is what scripts know.)
+            "execute" if std::mem::replace(&mut marked, true) => {
+                return Err(Fatal::new("-e or --execute may be speciifed only once"));
+            }
             "execute" => {}
             "format" => {
                 format = match given.value() {

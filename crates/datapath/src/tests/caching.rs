@@ -35,8 +35,8 @@ fn second_packet_is_a_hit_and_counts() {
     assert_eq!(b.dp.flow(flows[0].ufid).unwrap().stats, flows[0].stats);
     let count = b.mini.rules[0].count.clone();
     assert_eq!(count.get(), (1, f.len() as u64));
-    b.dp.push_stats(&mut |_, _| {});
-    b.dp.push_stats(&mut |_, _| {});
+    b.dp.push_stats(&mut |_, _, _, _| {});
+    b.dp.push_stats(&mut |_, _, _, _| {});
     assert_eq!(count.get(), (3, 3 * f.len() as u64));
     assert_eq!(b.mini.translations.load(Relaxed), 1);
 }
@@ -124,7 +124,7 @@ fn a_change_is_seen_by_the_next_packet_and_counts_stay_apart() {
     b.change(|m| m.rules = vec![Rule::new(&[(Field::IN_PORT, 0)], "3")]);
     assert_eq!(b.pass(0, &f)[3].len(), 1);
     assert_eq!(b.pass(0, &f)[3].len(), 1);
-    b.dp.push_stats(&mut |_, _| {});
+    b.dp.push_stats(&mut |_, _, _, _| {});
     assert_eq!(old.get().0, 4);
     assert_eq!(b.mini.rules[0].count.get().0, 2);
     // It is still the same megaflow.
@@ -138,7 +138,7 @@ fn a_change_is_seen_by_the_next_packet_and_counts_stay_apart() {
     assert_eq!(b.pass(0, &f)[2].len(), 1);
     let flows = b.dp.dump_flows();
     assert_eq!((flows.len(), flows[0].stats.packets), (1, 0));
-    b.dp.push_stats(&mut |_, _| {});
+    b.dp.push_stats(&mut |_, _, _, _| {});
     assert_eq!(b.mini.rules[1].count.get().0, 2, "the old one was credited before it went");
 }
 
@@ -185,6 +185,7 @@ fn expiry_goes_by_use() {
     assert_eq!(left[0].stats.used, Some(base::Time(b.clock.now().0 - 4_000_000_000)));
     b.clock.warp(Duration::from_secs(11));
     assert_eq!(b.dp.expire(Duration::from_secs(10)), 0);
+    b.dp.push_stats(&mut |_, _, _, _| {});
     assert_eq!(b.mini.rules[0].count.get().0, 2, "the last packets were credited");
     assert_eq!(b.dp.stats().flows, 0);
     assert_eq!(b.pass(0, &udp(1))[1].len(), 1);
@@ -200,7 +201,7 @@ fn a_full_table_still_forwards_and_counts() {
         assert_eq!(b.pass(0, &udp(n))[1].len(), 1);
     }
     assert_eq!(b.dp.stats().flows, 10);
-    b.dp.push_stats(&mut |_, _| {});
+    b.dp.push_stats(&mut |_, _, _, _| {});
     assert_eq!(b.mini.rules[1].count.get().0, 50);
 }
 
@@ -218,7 +219,7 @@ fn effects_for_the_control_thread_come_once_per_translation() {
     }
     assert_eq!(n, 1);
     let mut again = 0;
-    b.dp.push_stats(&mut |_, f| {
+    b.dp.push_stats(&mut |_, f, _, _| {
         assert_eq!(f.counts().0, 4);
         again += 1;
     });
@@ -316,4 +317,13 @@ fn ports_come_and_go() {
     b.wires[2].break_device();
     b.run();
     assert!(matches!(b.dp.next_event(), Some(Event::PortGone(DpPort(2)))));
+}
+
+#[test]
+fn it_is_a_datapath() {
+    let clock = base::Clock::simulated();
+    dpif::conformance::run(|| {
+        let mini = super::mini::Mini { generation: 1, ..Default::default() };
+        crate::Datapath::new(std::sync::Arc::new(mini), clock.clone(), None)
+    });
 }

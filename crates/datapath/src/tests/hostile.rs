@@ -89,6 +89,6 @@ fn a_fault_costs_the_batch_and_no_more() {
     std::panic::set_hook(hook);
     assert_eq!(b.dp.drops(DropCause::Panicked), 1);
     assert_eq!(b.pass(0, &good)[1].len(), 1);
-    b.dp.push_stats(&mut |_, _| {});
+    b.dp.push_stats(&mut |_, _, _, _| {});
     assert_eq!(b.mini.rules[0].count.get().0, 2, "nothing counted was lost");
 }

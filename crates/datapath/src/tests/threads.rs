@@ -64,10 +64,10 @@ fn threads_forward_and_are_told() {
         got == 1000
     });
     assert_eq!(b.dp.dump_flows()[0].thread, Some(0));
-    b.dp.push_stats(&mut |_, _| {});
+    b.dp.push_stats(&mut |_, _, _, _| {});
     let count = b.mini.rules[0].count.clone();
     until(&mut b, |b| {
-        b.dp.push_stats(&mut |_, _| {});
+        b.dp.push_stats(&mut |_, _, _, _| {});
         count.get().0 == 1000
     });
     b.change(|m| m.rules = vec![Rule::new(&[(Field::IN_PORT, 0)], "2")]);
@@ -76,7 +76,7 @@ fn threads_forward_and_are_told() {
     b.clock.warp(Duration::from_secs(20));
     b.dp.expire(Duration::from_secs(10));
     until(&mut b, |b| {
-        b.dp.push_stats(&mut |_, _| {});
+        b.dp.push_stats(&mut |_, _, _, _| {});
         b.dp.stats().flows == 0
     });
     // Fewer threads, then none: no packet waits for ever.

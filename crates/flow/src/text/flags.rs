@@ -46,6 +46,10 @@ pub const TCP: FlagSet = FlagSet {
 /// Tunnel flags that OpenFlow shows.
 pub const TUNNEL: FlagSet = FlagSet { what: "tunnel", names: &[("oam", 0x1)] };
 
+/// Tunnel flags that a packet's key has.
+pub const TUNNEL_ALL: FlagSet =
+    FlagSet { what: "tunnel", names: &[("oam", 0x1), ("df", 0x2), ("csum", 0x4), ("key", 0x8)] };
+
 impl FlagSet {
     /// All bits that have a name.
     pub fn all(&self) -> u32 {

@@ -8,7 +8,7 @@ use super::flags;
 use super::port::{NoPorts, PortMap, port_text};
 use super::value::{frag_text, ipv4_masked, ipv6_masked, mac_masked, packet_type_text};
 use crate::field::Field;
-use crate::key::{FlowKey, Mask, VLAN_PRESENT, eth_type, ip_proto};
+use crate::key::{FlowKey, Mask, VLAN_PRESENT, eth_type, ip_proto, tun_flags};
 use crate::layout as l;
 use crate::matching::Match;
 use crate::prereq::match_meets;
@@ -263,9 +263,10 @@ fn tunnel(out: &mut Out<'_>, m: &Match) {
     if mask != 0 {
         out.item("gtpu_msgtype", &v.to_string());
     }
-    let (v, mask) = m.get(Field::TUN_FLAGS);
+    let all = flags::TUNNEL_ALL.all();
+    let (v, mask) = (m.key.tun_flags() as u32 & all, m.mask.0.tun_flags() as u32 & all);
     if mask != 0 {
-        out.item("tun_flags", &flags::TUNNEL.signed(v as u32, mask as u32));
+        out.item("tun_flags", &flags::TUNNEL_ALL.masked(v, mask));
     }
     tunnel_options(out, m);
 }
@@ -459,7 +460,8 @@ pub fn fields_of(key: &FlowKey) -> Mask {
     for f in Field::all() {
         let info = f.info();
         let met = match info.prereq {
-            Prereq::None | Prereq::Ct => !matches!(f, Field::PACKET_TYPE | Field::IN_PORT) && key.get(f) != 0,
+            Prereq::None => metadata_shown(f, key),
+            Prereq::Ct => original_direction_shown(f, key),
             Prereq::VlanVid => false,
             Prereq::NdSolicit | Prereq::NdAdvert => match_meets(&m, Prereq::Nd),
             p => match_meets(&m, p),
@@ -467,12 +469,17 @@ pub fn fields_of(key: &FlowKey) -> Mask {
         let nsh_context = matches!(f, Field::NSH_C1 | Field::NSH_C2 | Field::NSH_C3 | Field::NSH_C4);
         let nd_extra = matches!(f, Field::ND_RESERVED | Field::ND_OPTIONS_TYPE);
         if met
-            && !matches!(f, Field::DL_VLAN | Field::DL_VLAN_PCP | Field::VLAN_VID)
-            && !(nsh_context && key.get(Field::NSH_MDTYPE) != 1)
             && !nd_extra
+            && (!nsh_context || key.get(Field::NSH_MDTYPE) == 1)
+            && !matches!(f, Field::DL_VLAN | Field::DL_VLAN_PCP | Field::VLAN_VID)
         {
             m.mask.set_exact(f);
         }
+    }
+    if key.is_tunneled() {
+        m.mask.0.bytes_mut()[l::TUN_SRC..l::TUN_TP_SRC].fill(0xff);
+        m.mask.0.put(l::TUN_GTPU_FLAGS, &[0xff; 2]);
+        m.mask.set(Field::TUN_ID, if key.tun_flags() & tun_flags::KEY != 0 { u128::MAX } else { 0 });
     }
     if m.key.eth_type() == eth_type::NSH {
         m.mask.0.put(l::NW_FRAG, &[0xff; 4]);
@@ -493,6 +500,25 @@ pub fn fields_of(key: &FlowKey) -> Mask {
         }
     }
     m.mask
+}
+
+/// Whether a field that no packet holds is printed: if it is not zero, and not another view of one that is.
+fn metadata_shown(f: Field, key: &FlowKey) -> bool {
+    let tunnel_only = Field::TUN_SRC.index()..Field::tun_metadata(0).index();
+    let a_view = f.is_register() && f.info().bits != 32;
+    let elsewhere = matches!(f, Field::PACKET_TYPE | Field::IN_PORT | Field::CONJ_ID | Field::ACTSET_OUTPUT);
+    !a_view && !elsewhere && !tunnel_only.contains(&f.index()) && key.get(f) != 0
+}
+
+/// Whether a field of a tracked connection's original direction is printed: for a connection of the packet's IP
+/// version.
+fn original_direction_shown(f: Field, key: &FlowKey) -> bool {
+    key.u8_at(l::CT_NW_PROTO) != 0
+        && match f {
+            Field::CT_NW_SRC | Field::CT_NW_DST => key.eth_type() == eth_type::IPV4,
+            Field::CT_IPV6_SRC | Field::CT_IPV6_DST => key.eth_type() == eth_type::IPV6,
+            _ => key.is_ip_any(),
+        }
 }
 
 /// Text of a packet's key, as in traces.

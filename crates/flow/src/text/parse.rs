@@ -3,9 +3,11 @@
 use super::port::PortMap;
 use super::value::{full_mask, parse_value};
 use crate::field::Field;
-use crate::key::{eth_type, ip_proto};
+use crate::key::{FlowKey, Mask, eth_type, ip_proto};
 use crate::matching::Match;
+use crate::prereq::key_meets;
 use crate::tun::{MAX_LEN, TunLayout};
+use base::OfPort;
 use std::fmt;
 use std::sync::Arc;
 
@@ -114,6 +116,69 @@ impl<'a> MatchParser<'a> {
             }
         }
         Ok(m)
+    }
+
+    /// Reads a flow in which every field that is mentioned has one value: what a packet of that description would
+    /// have for a key. Without an input port it is [`OfPort::NONE`]. Fields must follow what they need.
+    pub fn parse_exact(&mut self, text: &str) -> Result<FlowKey, ParseError> {
+        let mut key = FlowKey::default();
+        key.set_in_port(OfPort::NONE);
+        let mut seen = Mask::default();
+        for (name, value) in pairs(text) {
+            self.exact_pair(&mut key, &mut seen, name, value.unwrap_or(""))
+                .map_err(|e| ParseError(format!("{text}: {e}")))?;
+        }
+        Ok(key)
+    }
+
+    fn exact_pair(
+        &mut self,
+        key: &mut FlowKey,
+        seen: &mut Mask,
+        name: &str,
+        value: &str,
+    ) -> Result<(), String> {
+        if let Some((_, ethertype, proto)) = KEYWORDS.iter().find(|(w, ..)| *w == name) {
+            if !seen.is_wild(Field::ETH_TYPE) {
+                return Err("Ethernet type set multiple times".into());
+            }
+            seen.set_exact(Field::ETH_TYPE);
+            key.set_eth_type(*ethertype);
+            if *proto != 0 {
+                if !seen.is_wild(Field::IP_PROTO) {
+                    return Err("network protocol set multiple times".into());
+                }
+                seen.set_exact(Field::IP_PROTO);
+                key.set(Field::IP_PROTO, *proto as u128);
+            }
+            return Ok(());
+        }
+        let field = Field::from_name(name).ok_or_else(|| format!("unknown field {name}"))?;
+        if !key_meets(key, field.info().prereq) {
+            return Err(format!("prerequisites not met for setting {name}"));
+        }
+        if !seen.is_wild(field) {
+            return Err(format!("field {name} set multiple times"));
+        }
+        let bad = |e: String| format!("bad value for {name} ({e})");
+        let wild = || bad(format!("{value}: wildcards not allowed here"));
+        if let Some(n) = field.as_tun_metadata() {
+            let mut m = Match { key: key.clone(), ..Match::default() };
+            self.tun_metadata(&mut m, n, value).map_err(|e| bad(e.0))?;
+            if value.contains(['*', '/']) {
+                return Err(wild());
+            }
+            *key = m.key;
+            return Ok(());
+        }
+        let warnings = &mut self.warnings;
+        let (v, mask) = parse_value(field, value, self.ports, &mut |w| warnings.push(w)).map_err(bad)?;
+        if mask & full_mask(field.info()) != full_mask(field.info()) {
+            return Err(wild());
+        }
+        key.set(field, v);
+        seen.set_exact(field);
+        Ok(())
     }
 
     fn tun_metadata(&mut self, m: &mut Match, n: u8, text: &str) -> Result<(), ParseError> {

@@ -99,7 +99,7 @@ fn port_from_number(n: i64, warn: &mut dyn FnMut(String)) -> Option<OfPort> {
         return None;
     }
     let Ok(n) = u32::try_from(n) else { return None };
-    if n < 0xff00 || n >= OfPort::MAX.0 {
+    if !(0xff00..OfPort::MAX.0).contains(&n) {
         return Some(OfPort(n));
     }
     if n <= 0xffff {

@@ -94,3 +94,69 @@ fn no_text_panics() {
         }
     }
 }
+
+#[test]
+fn recorded_exact_flows_are_the_same() {
+    let mut wrong = Vec::new();
+    for line in include_str!("../../tests/data/exact-flows.txt").lines().filter(|l| !l.starts_with('#')) {
+        let (input, expected) = line.split_once(" => ").unwrap();
+        let got = match MatchParser::new(&NoPorts).parse_exact(input) {
+            Ok(key) => flow_text(&key, Style::default()),
+            Err(e) => format!("!{e}"),
+        };
+        if got != expected {
+            wrong.push(format!("{input}\n   got {got}\n  want {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn normal_forms_are_those_recorded() {
+    // What `ovs-ofctl add-flow` (Open vSwitch 3.5.0) says that normalisation leaves; None if it says nothing.
+    for (input, expected) in [
+        ("nw_src=1.2.3.4", Some("")),
+        ("tp_src=5", Some("")),
+        ("ip,tp_src=5", Some("ip")),
+        ("ip,nw_proto=200,tp_src=4", Some("ip,nw_proto=200")),
+        ("tcp,nw_frag=later,tp_src=4", None),
+        ("arp,nw_ttl=4", Some("arp")),
+        ("arp,nw_tos=4,nw_proto=1", Some("arp,arp_op=1")),
+        ("dl_type=0x1234,nw_src=1.1.1.1,nw_proto=5", Some("dl_type=0x1234")),
+        ("mpls,nw_src=1.2.3.4,mpls_label=4", Some("mpls,mpls_label=4")),
+        ("mpls_label=4", Some("")),
+        ("ipv6_src=::1", Some("")),
+        ("ip,ipv6_src=::1", Some("ip")),
+        ("ipv6,nw_src=1.1.1.1", Some("ipv6")),
+        ("arp_sha=00:00:00:00:00:01", Some("")),
+        ("icmp6,nd_target=::1", Some("icmp6")),
+        (
+            "icmp6,icmp_type=135,nd_target=::1,nd_tll=00:00:00:00:00:01",
+            Some("icmp6,icmp_type=135,nd_target=::1"),
+        ),
+        (
+            "icmp6,icmp_type=136,nd_target=::1,nd_sll=00:00:00:00:00:01",
+            Some("icmp6,icmp_type=136,nd_target=::1"),
+        ),
+        ("icmp6,icmp_type=135,icmp_code=1,nd_target=::1", None),
+        ("ip,tcp_flags=+syn", None),
+        ("nsh_flags=1", None),
+        ("vlan_pcp=3", None),
+        ("nw_proto=6,tp_src=4", Some("")),
+        ("nw_tos=4", Some("")),
+        ("nw_frag=no", None),
+        ("nw_ecn=1", Some("")),
+        ("rarp,arp_op=1,arp_sha=0:0:0:0:0:1", None),
+        ("ct_nw_src=1.1.1.1", None),
+        ("ip,nw_proto=2,tp_src=4", Some("ip,nw_proto=2")),
+        ("icmp6,nd_reserved=4", None),
+        ("dl_type=0x894f,nsh_flags=1", None),
+        ("sctp,tp_src=4,tp_dst=5", None),
+        ("packet_type=(1,0x800),tp_src=4", Some("packet_type=(1,0x800)")),
+        ("packet_type=(1,0x800),dl_src=00:00:00:00:00:01", Some("packet_type=(1,0x800)")),
+    ] {
+        let mut m = MatchParser::new(&NoPorts).parse(input).unwrap();
+        let changed = m.normalize();
+        assert_eq!(changed.then(|| match_text(&m, None, Style::default())).as_deref(), expected, "{input}");
+    }
+}

@@ -1,7 +1,17 @@
 //! `ct`, `ct_clear` and `nat`: connection tracking.
 
 use super::Action;
+use super::text::{Outer, parse_list};
+use super::wire::{Dec, Enc};
+use super::wire::{MODULE, ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
+use crate::buf::DecodeError;
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
 use flow::Subfield;
+use std::fmt::Write;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Where the connection-tracking zone comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,4 +97,424 @@ impl Nat {
     pub const PROTO_HASH: u16 = 1 << 3;
     /// Choose the port at random.
     pub const PROTO_RANDOM: u16 = 1 << 4;
+}
+
+const COMMIT: u16 = 1 << 0;
+const FORCE: u16 = 1 << 1;
+
+pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
+    let flags = d.r.u16()?;
+    let mut zone_src = d.r;
+    let has_field = d.r.u32()? != 0;
+    let zone = d.r.u16()?;
+    let recirc_table = d.r.u8()?;
+    d.r.skip(3)?;
+    let alg = d.r.u16()?;
+    if flags & !(COMMIT | FORCE) != 0 {
+        return Err(OfpErr::OFPBAC_BAD_ARGUMENT.into());
+    }
+    let zone = if has_field {
+        let s = split_ofs_nbits(pull_header32(&mut zone_src)?, zone);
+        super::check::subfield(s, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+        if s.n_bits != 16 {
+            return Err(DecodeError::logged(
+                OfpErr::OFPBAC_BAD_SET_LEN,
+                MODULE,
+                format!("zone n_bits {} not within valid range [16..16]", s.n_bits),
+            ));
+        }
+        CtZone::Field(s)
+    } else {
+        CtZone::Immediate(zone)
+    };
+    let actions = super::wire::decode_list(d.r.take_all(), d.version, d.depth + 1)?;
+    check_nested(&actions, flags & COMMIT != 0)?;
+    if flags & FORCE != 0 && flags & COMMIT == 0 {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBAC_BAD_ARGUMENT,
+            MODULE,
+            "CT action requires commit flag if force flag is specified.".to_string(),
+        ));
+    }
+    Ok(Action::Ct(Box::new(Ct {
+        commit: flags & COMMIT != 0,
+        force: flags & FORCE != 0,
+        zone,
+        recirc_table: (recirc_table != 0xff).then_some(recirc_table),
+        alg,
+        actions,
+    })))
+}
+
+/// Only `nat`, and setting the mark and the label, may stand inside.
+pub(super) fn check_nested(actions: &[Action], _commit: bool) -> Decode<()> {
+    for a in actions {
+        super::check::allowed_in_ct(a)
+            .map_err(|text| DecodeError::logged(OfpErr::OFPBAC_BAD_ARGUMENT, MODULE, text))?;
+    }
+    Ok(())
+}
+
+const V4_MIN: u16 = 1 << 0;
+const V4_MAX: u16 = 1 << 1;
+const V6_MIN: u16 = 1 << 2;
+const V6_MAX: u16 = 1 << 3;
+const PORT_MIN: u16 = 1 << 4;
+const PORT_MAX: u16 = 1 << 5;
+
+pub(super) fn decode_nat(d: &mut Dec<'_>) -> Decode<Action> {
+    d.r.skip(2)?;
+    let flags = d.r.u16()?;
+    let present = d.r.u16()?;
+    let known = Nat::SRC | Nat::DST | Nat::PERSISTENT | Nat::PROTO_HASH | Nat::PROTO_RANDOM;
+    let both = |bits: u16| flags & bits == bits;
+    if flags & !known != 0
+        || both(Nat::SRC | Nat::DST)
+        || both(Nat::PROTO_HASH | Nat::PROTO_RANDOM)
+        || (present != 0 && flags & (Nat::SRC | Nat::DST) == 0)
+        || present & (V4_MIN | V4_MAX) == V4_MAX
+        || present & (V6_MIN | V6_MAX) == V6_MAX
+        || present & (PORT_MIN | PORT_MAX) == PORT_MAX
+        || (present & V4_MIN != 0 && present & V6_MIN != 0)
+    {
+        return Err(OfpErr::OFPBAC_BAD_ARGUMENT.into());
+    }
+    let opt32 = |bit, r: &mut crate::buf::Reader<'_>| if present & bit != 0 { r.u32() } else { Ok(0) };
+    let (min4, max4) = (opt32(V4_MIN, &mut d.r)?, opt32(V4_MAX, &mut d.r)?);
+    let opt128 = |bit, r: &mut crate::buf::Reader<'_>| if present & bit != 0 { r.u128() } else { Ok(0) };
+    let (min6, max6) = (opt128(V6_MIN, &mut d.r)?, opt128(V6_MAX, &mut d.r)?);
+    let opt16 = |bit, r: &mut crate::buf::Reader<'_>| if present & bit != 0 { r.u16() } else { Ok(0) };
+    let (port_min, port_max) = (opt16(PORT_MIN, &mut d.r)?, opt16(PORT_MAX, &mut d.r)?);
+    let range = if present & V4_MIN != 0 {
+        NatRange::V4 { min: min4, max: max4 }
+    } else if present & V6_MIN != 0 {
+        NatRange::V6 { min: min6, max: max6 }
+    } else {
+        NatRange::None
+    };
+    Ok(Action::Nat(Box::new(Nat { flags, range, port_min, port_max })))
+}
+
+impl Nat {
+    pub(super) fn encode(&self, e: &mut Enc<'_>) {
+        let mut present = match self.range {
+            NatRange::None => 0,
+            NatRange::V4 { max, .. } => V4_MIN | if max != 0 { V4_MAX } else { 0 },
+            NatRange::V6 { max, .. } => V6_MIN | if max != 0 { V6_MAX } else { 0 },
+        };
+        if self.port_min != 0 {
+            present |= PORT_MIN | if self.port_max != 0 { PORT_MAX } else { 0 };
+        }
+        e.nicira(36, |o| {
+            o.zeros(2);
+            o.u16(self.flags);
+            o.u16(present);
+            match self.range {
+                NatRange::None => {}
+                NatRange::V4 { min, max } => {
+                    o.u32(min);
+                    if max != 0 {
+                        o.u32(max);
+                    }
+                }
+                NatRange::V6 { min, max } => {
+                    o.u128(min);
+                    if max != 0 {
+                        o.u128(max);
+                    }
+                }
+            }
+            if self.port_min != 0 {
+                o.u16(self.port_min);
+                if self.port_max != 0 {
+                    o.u16(self.port_max);
+                }
+            }
+        });
+    }
+}
+
+impl Ct {
+    pub(super) fn encode(&self, e: &mut Enc<'_>) {
+        let version = e.version;
+        e.nicira(35, |o| {
+            o.u16(if self.commit { COMMIT } else { 0 } | if self.force { FORCE } else { 0 });
+            match self.zone {
+                CtZone::Immediate(z) => {
+                    o.u32(0);
+                    o.u16(z);
+                }
+                CtZone::Field(s) => {
+                    put_header32(o, s.field, version);
+                    o.u16(ofs_nbits(s));
+                }
+            }
+            o.u8(self.recirc_table.unwrap_or(0xff));
+            o.zeros(3);
+            o.u16(self.alg);
+            super::wire::encode(&self.actions, version, o);
+        });
+    }
+}
+
+impl Ct {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        f.paren("ct(");
+        let start = f.out.len();
+        if self.commit {
+            f.value("commit");
+            f.put(",");
+        }
+        if self.force {
+            f.value("force");
+            f.put(",");
+        }
+        if let Some(t) = self.recirc_table {
+            f.param("table=");
+            f.table(t);
+            f.put(",");
+        }
+        match self.zone {
+            CtZone::Immediate(0) => {}
+            CtZone::Immediate(z) => {
+                f.param("zone=");
+                let _ = write!(f, "{z},");
+            }
+            CtZone::Field(s) => {
+                f.param("zone=");
+                f.subfield(s);
+                f.put(",");
+            }
+        }
+        // NAT prints by itself, everything else under `exec`.
+        let (nat, exec): (Vec<_>, Vec<_>) = self.actions.iter().partition(|a| matches!(a, Action::Nat(_)));
+        for a in nat {
+            a.format(f);
+            f.put(",");
+        }
+        if !exec.is_empty() {
+            f.paren("exec(");
+            for (i, a) in exec.into_iter().enumerate() {
+                if i > 0 {
+                    f.put(",");
+                }
+                a.format(f);
+            }
+            f.paren("),");
+        }
+        match self.alg {
+            0 => {}
+            21 => {
+                f.param("alg=");
+                f.put("ftp,");
+            }
+            69 => {
+                f.param("alg=");
+                f.put("tftp,");
+            }
+            n => {
+                f.param("alg=");
+                let _ = write!(f, "{n},");
+            }
+        }
+        if f.out.len() > start && f.out.ends_with(',') {
+            f.out.pop();
+        }
+        f.paren(")");
+    }
+}
+
+impl Nat {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        f.paren("nat");
+        if self.flags & (Nat::SRC | Nat::DST) == 0 {
+            return;
+        }
+        f.paren("(");
+        f.param(if self.flags & Nat::SRC != 0 { "src" } else { "dst" });
+        let mut brackets = false;
+        match self.range {
+            NatRange::None => {}
+            NatRange::V4 { min, max } => {
+                f.param("=");
+                let _ = write!(f, "{}", Ipv4Addr::from(min));
+                if max != 0 && max != min {
+                    let _ = write!(f, "-{}", Ipv4Addr::from(max));
+                }
+            }
+            NatRange::V6 { min, max } => {
+                f.param("=");
+                brackets = self.port_min != 0;
+                if brackets {
+                    f.put("[");
+                }
+                let _ = write!(f, "{}", Ipv6Addr::from(min));
+                if max != 0 && max != min {
+                    let _ = write!(f, "-{}", Ipv6Addr::from(max));
+                }
+            }
+        }
+        if brackets {
+            f.put("]");
+        }
+        if self.port_min != 0 {
+            if self.range == NatRange::None {
+                f.param("=");
+            }
+            let _ = write!(f, ":{}", self.port_min);
+            if self.port_max != 0 && self.port_max != self.port_min {
+                let _ = write!(f, "-{}", self.port_max);
+            }
+        }
+        for (bit, word) in
+            [(Nat::PERSISTENT, "persistent"), (Nat::PROTO_HASH, "hash"), (Nat::PROTO_RANDOM, "random")]
+        {
+            if self.flags & bit != 0 {
+                f.put(",");
+                f.value(word);
+            }
+        }
+        f.paren(")");
+    }
+}
+
+pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    let mut c = Ct::default();
+    let mut exec = Vec::new();
+    for p in lex::pairs(s) {
+        match p.key {
+            "commit" => c.commit = true,
+            "force" => c.force = true,
+            "table" => {
+                let t = cx.table(p.value).ok_or_else(|| format!("unknown table {}", p.value))?;
+                if t == 0xff {
+                    return Err(format!("invalid table {t:#x}"));
+                }
+                c.recirc_table = Some(t);
+            }
+            "zone" => {
+                c.zone = match lex::u16_named(p.value, "zone") {
+                    Ok(z) => CtZone::Immediate(z),
+                    Err(_) => CtZone::Field(cx.subfield(p.value)?),
+                };
+            }
+            "alg" => {
+                c.alg = match p.value {
+                    "ftp" => 21,
+                    "tftp" => 69,
+                    v => return Err(format!("invalid conntrack helper \"{v}\"")),
+                };
+            }
+            "nat" => c.actions.push(parse_nat(p.value)?),
+            "exec" => exec.append(&mut parse_list(p.value, Outer::Ct, cx)?),
+            k => return Err(format!("invalid argument to \"ct\" action: `{k}'")),
+        }
+    }
+    c.actions.append(&mut exec);
+    if c.force && !c.commit {
+        return Err("\"force\" flag requires \"commit\" flag.".to_string());
+    }
+    Ok(Action::Ct(Box::new(c)))
+}
+
+pub(super) fn parse_nat(s: &str) -> Result<Action, String> {
+    let mut n = Nat { flags: 0, range: NatRange::None, port_min: 0, port_max: 0 };
+    for p in lex::pairs(s) {
+        match p.key {
+            "src" => {
+                n.flags |= Nat::SRC;
+                parse_nat_range(p.value, &mut n)?;
+            }
+            "dst" => {
+                n.flags |= Nat::DST;
+                parse_nat_range(p.value, &mut n)?;
+            }
+            "persistent" => n.flags |= Nat::PERSISTENT,
+            "hash" => n.flags |= Nat::PROTO_HASH,
+            "random" => n.flags |= Nat::PROTO_RANDOM,
+            k => return Err(format!("invalid key \"{k}\" in \"nat\" argument")),
+        }
+    }
+    let kind = n.flags & (Nat::SRC | Nat::DST);
+    if kind == Nat::SRC | Nat::DST {
+        return Err("May only specify one of \"src\" or \"dst\".".to_string());
+    }
+    if kind == 0 && n.flags != 0 {
+        return Err("Flags allowed only with \"src\" or \"dst\".".to_string());
+    }
+    let how = Nat::PROTO_HASH | Nat::PROTO_RANDOM;
+    if n.flags & how == how {
+        return Err("Both \"hash\" and \"random\" are not allowed.".to_string());
+    }
+    Ok(Action::Nat(Box::new(n)))
+}
+
+/// The longest prefix of `s` that is an IPv4 address.
+fn v4_prefix(s: &str) -> Option<(Ipv4Addr, &str)> {
+    let end = s.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(s.len());
+    s[..end].parse().ok().map(|a| (a, &s[end..]))
+}
+
+fn v6_prefix(s: &str) -> Option<(Ipv6Addr, &str)> {
+    let end = s.find(|c: char| !c.is_ascii_hexdigit() && c != ':' && c != '.').unwrap_or(s.len());
+    s[..end].parse().ok().map(|a| (a, &s[end..]))
+}
+
+fn parse_nat_range(s: &str, n: &mut Nat) -> Result<(), String> {
+    if s.is_empty() {
+        return Ok(());
+    }
+    let invalid = || format!("invalid nat range \"{s}\"");
+    let mut rest = s;
+    if let Some((min, r)) = v4_prefix(rest) {
+        rest = r;
+        let mut max = 0;
+        if let Some((m, r)) = rest.strip_prefix('-').and_then(v4_prefix) {
+            max = m.into();
+            rest = r;
+            if max < u32::from(min) {
+                return Err(invalid());
+            }
+        }
+        n.range = NatRange::V4 { min: min.into(), max };
+    } else {
+        let bracket = rest.strip_prefix('[');
+        if let Some((min, r)) = v6_prefix(bracket.unwrap_or(rest)) {
+            let mut max = 0;
+            let mut r = r;
+            if let Some((m, r2)) = r.strip_prefix('-').and_then(v6_prefix) {
+                max = m.into();
+                r = r2;
+                if max < u128::from(min) {
+                    return Err(invalid());
+                }
+            }
+            if bracket.is_none() || r.starts_with(']') {
+                rest = if bracket.is_some() { &r[1..] } else { r };
+                n.range = NatRange::V6 { min: min.into(), max };
+            }
+        }
+    }
+    if let Some(ports) = rest.strip_prefix(':') {
+        let (min, r) = number(ports);
+        n.port_min = min.and_then(|m| u16::try_from(m).ok()).ok_or_else(invalid)?;
+        rest = r;
+        if let Some((max, r)) = rest.strip_prefix('-').map(number) {
+            n.port_max = max.and_then(|m| u16::try_from(m).ok()).ok_or_else(invalid)?;
+            rest = r;
+            if n.port_max < n.port_min {
+                return Err(invalid());
+            }
+        }
+    }
+    if !rest.is_empty() {
+        let pos = s.len() - rest.len();
+        return Err(format!("garbage ({rest}) after nat range \"{s}\" (pos: {pos})"));
+    }
+    Ok(())
+}
+
+fn number(s: &str) -> (Option<u32>, &str) {
+    let end = s.find(|c: char| !c.is_ascii_digit()).unwrap_or(s.len());
+    (s[..end].parse().ok(), &s[end..])
 }

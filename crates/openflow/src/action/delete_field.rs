@@ -1,5 +1,9 @@
 //! `delete_field`: remove a tunnel option.
 
+use super::Action;
+use super::wire::{Dec, Enc};
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
 use flow::Field;
 
 /// Remove `field` from the packet.
@@ -7,4 +11,25 @@ use flow::Field;
 pub struct DeleteField {
     /// A tunnel metadata field.
     pub field: Field,
+}
+
+pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
+    let (field, _) = crate::oxm::pull_field(&mut d.r)?;
+    d.zeros_to_end(OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    Ok(Action::DeleteField(DeleteField { field }))
+}
+
+impl DeleteField {
+    pub(super) fn encode(&self, e: &mut Enc<'_>) {
+        let version = e.version;
+        e.nicira(50, |o| {
+            crate::oxm::put_header(o, self.field, version, false);
+            o.zeros(10);
+        });
+    }
+}
+
+pub(super) fn parse(s: &str) -> Result<Action, String> {
+    let field = crate::text::find_field(s).ok_or_else(|| format!("unknown field `{s}'"))?;
+    Ok(Action::DeleteField(DeleteField { field }))
 }

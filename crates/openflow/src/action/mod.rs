@@ -7,6 +7,7 @@
 //! bytes: rare or large ones are boxed.
 
 pub mod bundle;
+pub mod check;
 pub mod check_pkt_larger;
 pub mod clone;
 pub mod conjunction;
@@ -31,9 +32,11 @@ pub mod sample;
 pub mod set;
 pub mod set_field;
 pub mod stack;
+pub mod text;
 pub mod ttl;
 pub mod tunnel;
 pub mod vlan;
+pub mod wire;
 
 pub use bundle::{Bundle, BundleAlgorithm};
 pub use check_pkt_larger::CheckPktLarger;

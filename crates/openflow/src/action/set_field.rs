@@ -2,7 +2,23 @@
 //!
 //! One representation serves both texts: a field, a value and a mask of the bits that are set.
 
+use super::Action;
+use super::wire::MODULE;
+use super::wire::{Dec, Enc};
+use super::wire::{ofs_nbits, pull_header32, split_ofs_nbits};
+use super::{SetEth, SetIpByte, SetIpv4, SetL4Port, set};
+use crate::Version;
+use crate::buf::DecodeError;
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use crate::text::{Fmt, TextCx};
+use crate::version::ProtocolSet;
+use base::Mac;
+use flow::Maskable;
+use flow::key::ip_proto;
+use flow::text::value::{full_mask, parse_value, value_text};
 use flow::{Field, Value};
+use std::fmt::Write;
 
 /// A value and mask, kept small for the fields of up to 64 bits, which nearly all are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,4 +64,317 @@ impl SetField {
             Literal::Wide(w) => w.1,
         }
     }
+}
+
+/// Checks that a field can be set to a value.
+fn checked(field: Field, value: Value, mask: Option<Value>, version: Version) -> Decode<SetField> {
+    let info = field.info();
+    if !info.writable {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBAC_BAD_SET_ARGUMENT,
+            "meta_flow",
+            format!("destination field {field} is not writable"),
+        ));
+    }
+    let full = info.valid;
+    if value & !full != 0 {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBAC_BAD_SET_ARGUMENT,
+            MODULE,
+            format!("{value:#x} is not a valid value for field {field}"),
+        ));
+    }
+    // Setting the VLAN id sets "there is a tag", too: older versions may leave that bit out.
+    let value = match field {
+        Field::VLAN_VID if version >= Version::V12 || version == Version::V10 => value | 0x1000,
+        _ => value,
+    };
+    let mut a = SetField::new(field, value, mask.unwrap_or(Value::MAX) & full);
+    a.flow_has_vlan = false;
+    Ok(a)
+}
+
+pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
+    let header = crate::oxm::pull_header(&mut d.r)?;
+    let Some(field) = header.field() else {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBAC_BAD_SET_TYPE,
+            "nx_match",
+            format!("unknown OXM/NXM field {}", header.text()),
+        ));
+    };
+    let width = if header.has_mask { header.len / 2 } else { header.len };
+    if field.as_tun_metadata().is_none() && width != usize::from(field.info().bytes) {
+        return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
+    }
+    let value = crate::oxm::pull_value(&mut d.r, width)?;
+    let mask = if header.has_mask { Some(crate::oxm::pull_value(&mut d.r, width)?) } else { None };
+    if d.r.len() >= 8 {
+        return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
+    }
+    if !d.r.is_zero() {
+        return Err(OfpErr::OFPBAC_BAD_SET_ARGUMENT.into());
+    }
+    if let Some(mask) = mask {
+        if d.version < Version::V15
+            || matches!(field.info().maskable, Maskable::No)
+                && mask & field.info().valid != field.info().valid
+        {
+            return Err(OfpErr::OFPBAC_BAD_SET_MASK.into());
+        }
+    }
+    Ok(Action::SetField(checked(field, value, mask, d.version)?))
+}
+
+pub(super) fn decode_load(d: &mut Dec<'_>) -> Decode<Action> {
+    let place = d.r.u16()?;
+    let field = pull_header32(&mut d.r)?;
+    let value = d.r.u64()?;
+    let s = split_ofs_nbits(field, place);
+    super::check::subfield(s, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    if s.n_bits < 64 && value >> s.n_bits != 0 {
+        return Err(OfpErr::OFPBAC_BAD_ARGUMENT.into());
+    }
+    let mask = flow::field::ones(s.n_bits) << s.ofs;
+    let mut a = SetField::new(field, Value::from(value) << s.ofs, mask);
+    a.is_load = true;
+    Ok(Action::SetField(a))
+}
+
+pub(super) fn decode_load2(d: &mut Dec<'_>) -> Decode<Action> {
+    let header = crate::oxm::pull_header(&mut d.r)?;
+    let Some(field) = header.field() else { return Err(OfpErr::OFPBAC_BAD_SET_TYPE.into()) };
+    let width = if header.has_mask { header.len / 2 } else { header.len };
+    if field.as_tun_metadata().is_none() && width != usize::from(field.info().bytes) {
+        return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
+    }
+    let value = crate::oxm::pull_value(&mut d.r, width)?;
+    let mask = if header.has_mask { Some(crate::oxm::pull_value(&mut d.r, width)?) } else { None };
+    d.zeros_to_end(OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    Ok(Action::SetField(checked(field, value, mask, d.version)?))
+}
+
+impl SetField {
+    /// Whether every bit of the field is set.
+    pub fn is_whole(&self) -> bool {
+        let full = self.field.info().valid;
+        self.mask() & full == full
+    }
+
+    /// The runs of bits that are set, lowest first, each as a place and its value; none longer than `max` bits.
+    pub(super) fn runs(&self, max: u16) -> Vec<(flow::Subfield, Value)> {
+        let full = self.field.info().valid;
+        let (mut mask, value) = (self.mask() & full, self.value());
+        // All of a field is all of its width, also where some bits cannot be set.
+        if mask == full {
+            mask = self.field.info().ones();
+        }
+        let mut out = Vec::new();
+        while mask != 0 {
+            let ofs = mask.trailing_zeros() as u16;
+            let n_bits = ((!(mask >> ofs)).trailing_zeros() as u16).min(max).min(128 - ofs);
+            let ones = flow::field::ones(n_bits);
+            out.push((flow::Subfield { field: self.field, ofs, n_bits }, value >> ofs & ones));
+            mask &= !(ones << ofs);
+        }
+        out
+    }
+
+    pub(super) fn encode(&self, e: &mut Enc<'_>) {
+        if e.version >= Version::V15 {
+            self.encode_oxm(e);
+        } else if self.is_load || e.version < Version::V12 || !self.is_whole() {
+            if self.is_load || !self.encode_legacy(e) {
+                self.encode_load(e);
+            }
+        } else {
+            self.encode_oxm(e);
+        }
+    }
+
+    fn put_entry(&self, o: &mut Vec<u8>, version: Version) {
+        let width = usize::from(self.field.info().bytes);
+        let whole = self.is_whole();
+        crate::oxm::put_header(o, self.field, version, !whole);
+        crate::oxm::put_value(o, self.value(), width);
+        if !whole {
+            crate::oxm::put_value(o, self.mask(), width);
+        }
+    }
+
+    fn encode_oxm(&self, e: &mut Enc<'_>) {
+        let version = e.version;
+        e.standard(25, |o| self.put_entry(o, version));
+    }
+
+    fn encode_load(&self, e: &mut Enc<'_>) {
+        let version = e.version;
+        if crate::oxm::header_for(self.field, version).experimenter != 0
+            || self.field.as_tun_metadata().is_some()
+        {
+            e.nicira(33, |o| self.put_entry(o, version));
+            return;
+        }
+        for (s, value) in self.runs(64) {
+            e.nicira(7, |o| {
+                o.u16(ofs_nbits(s));
+                super::wire::put_header32(o, s.field, version);
+                o.u64(value as u64);
+            });
+        }
+    }
+
+    /// Writes the fixed action of OpenFlow 1.0 or 1.1 that does the same, if there is one.
+    fn encode_legacy(&self, e: &mut Enc<'_>) -> bool {
+        if e.version >= Version::V12 {
+            return false;
+        }
+        let v = self.value();
+        let ten = e.is_10();
+        match self.field {
+            Field::VLAN_TCI if self.is_whole() => self.legacy_tci(e, v as u16),
+            Field::VLAN_VID => e.standard(1, |o| o.u16(v as u16 & 0xfff)),
+            Field::VLAN_PCP => e.standard(2, |o| o.u8(v as u8)),
+            Field::ETH_SRC | Field::ETH_DST => {
+                let a = SetEth { mac: Mac::from_u64(v as u64) };
+                set::encode_eth(e, &a, self.field == Field::ETH_SRC);
+            }
+            Field::IP_SRC | Field::IP_DST => {
+                set::encode_ipv4(e, &SetIpv4 { addr: v as u32 }, self.field == Field::IP_SRC)
+            }
+            Field::IP_DSCP => set::encode_dscp(e, &SetIpByte { value: (v as u8) << 2 }),
+            Field::NW_TOS => set::encode_dscp(e, &SetIpByte { value: v as u8 & 0xfc }),
+            Field::IP_ECN if !ten => set::encode_ecn(e, &SetIpByte { value: v as u8 }),
+            Field::NW_TTL if !ten => set::encode_ttl(e, &SetIpByte { value: v as u8 }),
+            Field::TCP_SRC | Field::UDP_SRC => {
+                set::encode_l4(e, &SetL4Port { port: v as u16, flow_ip_proto: ip_proto::TCP }, true)
+            }
+            Field::TCP_DST | Field::UDP_DST => {
+                set::encode_l4(e, &SetL4Port { port: v as u16, flow_ip_proto: ip_proto::TCP }, false)
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn legacy_tci(&self, e: &mut Enc<'_>, tci: u16) {
+        if tci & 0x1000 == 0 {
+            Action::StripVlan.encode(e);
+        } else {
+            if !self.flow_has_vlan {
+                super::PushVlan { ethertype: 0x8100 }.encode(e);
+            }
+            e.standard(1, |o| o.u16(tci & 0xfff));
+            e.standard(2, |o| o.u8((tci >> 13) as u8));
+        }
+    }
+}
+
+impl SetField {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        if self.is_load {
+            let runs = self.runs(128);
+            for (i, (s, value)) in runs.into_iter().enumerate() {
+                if i > 0 {
+                    f.put(",");
+                }
+                f.special("load:");
+                if value == 0 {
+                    f.put("0");
+                } else {
+                    let _ = write!(f, "{value:#x}");
+                }
+                f.special("->");
+                f.subfield(s);
+            }
+            return;
+        }
+        f.special("set_field:");
+        let mask = if self.is_whole() { Value::MAX } else { self.mask() };
+        let s = value_text(self.field, self.value(), mask, f.names.ports());
+        f.put(&s);
+        f.special("->");
+        f.put(self.field.name());
+    }
+}
+
+pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    let (value, name) = s.split_once("->").ok_or_else(|| format!("{s}: missing `->'"))?;
+    if name.is_empty() {
+        return Err(format!("{s}: missing field name following `->'"));
+    }
+    let field = Field::from_name(name).ok_or_else(|| format!("{name} is not a valid OXM field name"))?;
+    let info = field.info();
+    if !info.writable {
+        return Err(format!("{field} is read-only"));
+    }
+    let log = &mut cx.log;
+    let (v, m) = parse_value(field, value, cx.names.ports(), &mut |w| log.push(("ofp_port", false, w)))?;
+    let full = full_mask(info);
+    // The VLAN id brings its tag along.
+    let v = if field == Field::VLAN_VID { v | 0x1000 } else { v };
+    if v & !info.valid != 0 {
+        return Err(format!("{value} is not a valid value for field {field}"));
+    }
+    let mask = if m == full { Value::MAX } else { m };
+    if mask == Value::MAX || matches!(field, Field::ETH_SRC | Field::ETH_DST | Field::IP_SRC | Field::IP_DST)
+    {
+        usable_whole(field, cx);
+    } else {
+        cx.only(ProtocolSet::NXM_OXM.union(ProtocolSet::OF11_UP));
+    }
+    Ok(Action::SetField(SetField::new(field, v & mask, mask & info.valid)))
+}
+
+/// Which protocols can set all of a field.
+fn usable_whole(field: Field, cx: &mut TextCx<'_>) {
+    let legacy = matches!(
+        field,
+        Field::ETH_SRC
+            | Field::ETH_DST
+            | Field::IP_SRC
+            | Field::IP_DST
+            | Field::NW_TOS
+            | Field::IP_DSCP
+            | Field::TCP_SRC
+            | Field::TCP_DST
+            | Field::UDP_SRC
+            | Field::UDP_DST
+            | Field::VLAN_TCI
+            | Field::VLAN_VID
+            | Field::VLAN_PCP
+            | Field::DL_VLAN
+            | Field::DL_VLAN_PCP
+    );
+    if !legacy {
+        cx.only(ProtocolSet::NXM_OXM);
+    }
+}
+
+pub(super) fn parse_load(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
+    let (value, name) = s.split_once("->").ok_or_else(|| format!("{s}: missing `->'"))?;
+    let dst = cx.subfield(name)?;
+    let wide = flow::text::value::parse_int(value, 16).flatten();
+    let Some(v) = wide.filter(|_| !value.is_empty()).or_else(|| dotted(value)) else {
+        return Err(format!("{s}: cannot parse integer value"));
+    };
+    if dst.n_bits < 128 && v >> dst.n_bits != 0 {
+        return Err(format!("{s}: value {value} does not fit into {} bits", dst.n_bits)
+            .replace(&format!("value {value} "), &format!("value {v:#x} ")));
+    }
+    let mask = flow::field::ones(dst.n_bits) << dst.ofs;
+    let mut a = SetField::new(dst.field, v << dst.ofs, mask);
+    a.is_load = true;
+    Ok(Action::SetField(a))
+}
+
+/// An IPv4 or Ethernet address as a number.
+fn dotted(s: &str) -> Option<Value> {
+    if let Ok(a) = s.parse::<std::net::Ipv4Addr>() {
+        return Some(u32::from(a).into());
+    }
+    if let Ok(a) = s.parse::<std::net::Ipv6Addr>() {
+        return Some(a.into());
+    }
+    Mac::parse(s).map(|m| m.to_u64().into())
 }

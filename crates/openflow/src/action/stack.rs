@@ -1,5 +1,11 @@
 //! `push` and `pop`: the stack.
 
+use super::Action;
+use super::wire::MODULE;
+use super::wire::{Dec, Enc};
+use crate::buf::DecodeError;
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
 use flow::Subfield;
 
 /// Push or pop a field.
@@ -7,4 +13,40 @@ use flow::Subfield;
 pub struct Stack {
     /// What is pushed, or where the popped value goes.
     pub subfield: Subfield,
+}
+
+fn decode(d: &mut Dec<'_>) -> Decode<Stack> {
+    let ofs = d.r.u16()?;
+    let (field, _) = crate::oxm::pull_field(&mut d.r)?;
+    let n_bits = d.r.u16()?;
+    if n_bits == 0 {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBAC_BAD_ARGUMENT,
+            MODULE,
+            format!("{field}: stack field has no bits"),
+        ));
+    }
+    d.zeros_to_end(OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    Ok(Stack { subfield: Subfield { field, ofs, n_bits } })
+}
+
+pub(super) fn decode_push(d: &mut Dec<'_>) -> Decode<Action> {
+    let s = decode(d)?;
+    super::check::subfield(s.subfield, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    Ok(Action::Push(s))
+}
+
+pub(super) fn decode_pop(d: &mut Dec<'_>) -> Decode<Action> {
+    let s = decode(d)?;
+    super::check::subfield(s.subfield, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    Ok(Action::Pop(s))
+}
+
+pub(super) fn encode(e: &mut Enc<'_>, s: &Stack, subtype: u16) {
+    let version = e.version;
+    e.nicira(subtype, |o| {
+        o.u16(s.subfield.ofs);
+        crate::oxm::put_header(o, s.subfield.field, version, false);
+        o.u16(s.subfield.n_bits);
+    });
 }

@@ -1,9 +1,78 @@
 //! `dec_ttl`, `dec_mpls_ttl`, `dec_nsh_ttl`, `copy_ttl_in`, `copy_ttl_out`.
 
+use super::Action;
+use super::wire::{Dec, Enc};
+use crate::buf::{Decode, Put};
+use crate::ofperr::OfpErr;
+use crate::text::lex;
+use crate::text::{Fmt, TextCx};
+use crate::version::ProtocolSet;
+use std::fmt::Write;
+
 /// Decrement the IP TTL or hop limit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DecTtl {
     /// Connection ids of the controllers told when the TTL runs out. Empty means the plain OpenFlow action,
     /// which tells the controllers with id 0.
     pub ids: Box<[u16]>,
+}
+
+pub(super) fn decode_ids(d: &mut Dec<'_>) -> Decode<Action> {
+    let n = usize::from(d.r.u16()?);
+    d.zeros(4, OfpErr::NXBRC_MUST_BE_ZERO)?;
+    if d.r.len() < n * 2 {
+        return Err(OfpErr::OFPBAC_BAD_LEN.into());
+    }
+    let mut ids = Vec::with_capacity(n);
+    for _ in 0..n {
+        ids.push(d.r.u16()?);
+    }
+    Ok(Action::DecTtl(DecTtl { ids: ids.into() }))
+}
+
+impl DecTtl {
+    pub(super) fn encode(&self, e: &mut Enc<'_>) {
+        if !self.ids.is_empty() {
+            e.nicira(21, |o| {
+                o.u16(self.ids.len() as u16);
+                o.zeros(4);
+                for id in &self.ids {
+                    o.u16(*id);
+                }
+            });
+        } else if e.is_10() {
+            e.nicira(18, |o| o.zeros(6));
+        } else {
+            e.standard(24, |o| o.zeros(4));
+        }
+    }
+}
+
+impl DecTtl {
+    pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        if self.ids.is_empty() {
+            f.value("dec_ttl");
+            return;
+        }
+        f.paren("dec_ttl(");
+        for (i, id) in self.ids.iter().enumerate() {
+            let _ = write!(f, "{}{id}", if i == 0 { "" } else { "," });
+        }
+        f.paren(")");
+    }
+}
+
+pub(super) fn parse(s: &str) -> Action {
+    let mut rest = s;
+    let mut ids = Vec::new();
+    while let Some(t) = lex::token(&mut rest, &[',', ' ']) {
+        ids.push(super::multipath::atoi(t) as u16);
+    }
+    Action::DecTtl(DecTtl { ids: ids.into() })
+}
+
+/// A TTL-copying action, which OpenFlow has had since 1.1.
+pub(super) fn copy(a: Action, cx: &mut TextCx<'_>) -> Action {
+    cx.only(ProtocolSet::OF11_UP);
+    a
 }

@@ -1,6 +1,12 @@
 //! Bundles: several changes as one transaction.
 
 use super::Message;
+use crate::buf::{Decode, Put, Reader};
+use crate::codec::Codec;
+use crate::codec::{Enc, Encode};
+use crate::kind::Framed;
+use crate::kind::Kind;
+use crate::ofperr::OfpErr;
 use base::Xid;
 
 /// What a bundle control message says.
@@ -54,4 +60,99 @@ pub struct BundleAdd {
     pub xid: Xid,
     /// The message.
     pub message: Message,
+}
+
+impl BundleControlKind {
+    fn from_wire(n: u16) -> Option<BundleControlKind> {
+        use BundleControlKind::*;
+        [
+            OpenRequest,
+            OpenReply,
+            CloseRequest,
+            CloseReply,
+            CommitRequest,
+            CommitReply,
+            DiscardRequest,
+            DiscardReply,
+        ]
+        .into_iter()
+        .find(|k| *k as u16 == n)
+    }
+}
+
+pub(crate) fn put_control(e: &mut Enc<'_>, c: &BundleControl) -> Encode {
+    e.first(&[Kind::OfptBundleControl, Kind::OnftBundleControl], |o| {
+        o.u32(c.bundle_id);
+        o.u16(c.kind as u16);
+        o.u16(c.flags);
+    })
+}
+
+pub(crate) fn decode_control(r: &mut Reader<'_>) -> Decode<Message> {
+    let bundle_id = r.u32()?;
+    let kind = BundleControlKind::from_wire(r.u16()?).ok_or(OfpErr::OFPBFC_BAD_TYPE)?;
+    Ok(Message::BundleControl(BundleControl { bundle_id, kind, flags: r.u16()? }))
+}
+
+pub(crate) fn put_add(e: &mut Enc<'_>, b: &BundleAdd) -> Encode {
+    let inner = e.codec.encode(b.xid, &b.message)?;
+    e.first(&[Kind::OfptBundleAddMessage, Kind::OnftBundleAddMessage], |o| {
+        o.u32(b.bundle_id);
+        o.zeros(2);
+        o.u16(b.flags);
+        o.bytes(&inner);
+    })
+}
+
+/// Whether a message may be part of a bundle.
+fn bundlable(m: &Message) -> bool {
+    matches!(m, Message::FlowMod(_) | Message::GroupMod(_) | Message::PortMod(_) | Message::PacketOut(_))
+}
+
+pub(crate) fn decode_add(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
+    let mut r = Reader::new(f.body);
+    let bundle_id = r.u32()?;
+    r.skip(2)?;
+    let flags = r.u16()?;
+    let inner = r.take_all();
+    let header = inner.first_chunk::<8>().ok_or(OfpErr::OFPBFC_MSG_BAD_LEN)?;
+    let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    if len < 8 || len > inner.len() {
+        return Err(OfpErr::OFPBFC_MSG_BAD_LEN.into());
+    }
+    if header[0] != f.version.wire() {
+        return Err(OfpErr::OFPBFC_MSG_UNSUP.into());
+    }
+    if header[4..8] != f.xid.0.to_be_bytes() {
+        return Err(OfpErr::OFPBFC_MSG_BAD_XID.into());
+    }
+    let kind = crate::kind::kind_of(&inner[..len])?;
+    if matches!(kind, Kind::OfptBundleAddMessage | Kind::OnftBundleAddMessage) {
+        return Err(OfpErr::OFPBFC_MSG_UNSUP.into());
+    }
+    let (xid, message) = codec.decode(&inner[..len])?;
+    if !bundlable(&message) {
+        return Err(OfpErr::OFPBFC_MSG_UNSUP.into());
+    }
+    Ok(Message::BundleAdd(Box::new(BundleAdd { bundle_id, flags, xid, message })))
+}
+
+pub(crate) fn put_forward(e: &mut Enc<'_>, xid: Xid, m: &Message) -> Encode {
+    let inner = e.codec.encode(xid, m)?;
+    e.first(&[Kind::OfptRequestforward, Kind::OnftRequestforward], |o| o.bytes(&inner))
+}
+
+pub(crate) fn decode_forward(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
+    let header = f.body.first_chunk::<4>().ok_or(OfpErr::OFPBFC_MSG_BAD_LEN)?;
+    let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    if len < 8 || len > f.body.len() {
+        return Err(OfpErr::OFPBFC_MSG_BAD_LEN.into());
+    }
+    let inner = &f.body[..len];
+    let kind = crate::kind::kind_of(inner)?;
+    if !matches!(kind, Kind::OfptGroupMod | Kind::OfptMeterMod | Kind::NxtGroupMod) {
+        return Err(OfpErr::OFPBFC_MSG_UNSUP.into());
+    }
+    let (xid, m) = codec.decode(inner)?;
+    Ok(Message::RequestForward(xid, Box::new(m)))
 }

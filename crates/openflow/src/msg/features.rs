@@ -1,6 +1,11 @@
 //! Features of a switch.
 
+use super::Message;
 use super::PhyPort;
+use crate::buf::{Decode, Put, Reader};
+use crate::codec::{Enc, Encode};
+use crate::kind::Kind;
+use crate::version::Version;
 use base::Dpid;
 
 /// What the switch is and can do.
@@ -45,4 +50,91 @@ impl Features {
     pub const CAP_FLOW_MONITORING: u32 = 1 << 10;
     /// 802.1d spanning tree (1.0 only; a bit of its own here, bit 3 on the wire).
     pub const CAP_STP: u32 = 1 << 31;
+}
+
+/// Bits of the capabilities that a version has.
+fn allowed(version: Version) -> u32 {
+    let common = Features::CAP_FLOW_STATS
+        | Features::CAP_TABLE_STATS
+        | Features::CAP_PORT_STATS
+        | Features::CAP_IP_REASM
+        | Features::CAP_QUEUE_STATS;
+    common
+        | match version {
+            Version::V10 => Features::CAP_ARP_MATCH_IP,
+            Version::V11 => Features::CAP_GROUP_STATS_WIRE | Features::CAP_ARP_MATCH_IP,
+            Version::V12 | Version::V13 => Features::CAP_GROUP_STATS_WIRE | Features::CAP_PORT_BLOCKED,
+            _ => {
+                Features::CAP_GROUP_STATS_WIRE
+                    | Features::CAP_PORT_BLOCKED
+                    | Features::CAP_BUNDLES
+                    | Features::CAP_FLOW_MONITORING
+            }
+        }
+}
+
+impl Features {
+    /// Group statistics on the wire; in OpenFlow 1.0 the bit means spanning tree.
+    const CAP_GROUP_STATS_WIRE: u32 = 1 << 3;
+}
+
+fn caps_to_wire(caps: u32, version: Version) -> u32 {
+    let mut w = caps & allowed(version) & !Features::CAP_GROUP_STATS_WIRE;
+    if version == Version::V10 {
+        if caps & Features::CAP_STP != 0 {
+            w |= 1 << 3;
+        }
+    } else if caps & Features::CAP_GROUP_STATS != 0 {
+        w |= 1 << 3;
+    }
+    w
+}
+
+fn caps_from_wire(w: u32, version: Version) -> u32 {
+    let mut caps = w & allowed(version) & !Features::CAP_GROUP_STATS_WIRE;
+    if w & (1 << 3) != 0 {
+        caps |= if version == Version::V10 { Features::CAP_STP } else { Features::CAP_GROUP_STATS };
+    }
+    caps
+}
+
+pub(crate) fn put(e: &mut Enc<'_>, f: &Features) -> Encode {
+    let version = e.version;
+    e.put(Kind::OfptFeaturesReply, |o| {
+        o.u64(f.datapath_id.0);
+        o.u32(f.n_buffers);
+        o.u8(f.n_tables);
+        o.u8(if version >= Version::V13 { f.auxiliary_id } else { 0 });
+        o.zeros(2);
+        o.u32(caps_to_wire(f.capabilities, version));
+        o.u32(if version == Version::V10 { f.actions } else { 0 });
+        if version < Version::V13 {
+            for p in &f.ports {
+                super::port::put_phy(o, p, version);
+            }
+        }
+    })
+}
+
+pub(crate) fn decode(r: &mut Reader<'_>, version: Version) -> Decode<Message> {
+    let mut f = Features {
+        datapath_id: Dpid(r.u64()?),
+        n_buffers: r.u32()?,
+        n_tables: r.u8()?,
+        auxiliary_id: r.u8()?,
+        ..Features::default()
+    };
+    r.skip(2)?;
+    f.capabilities = caps_from_wire(r.u32()?, version);
+    f.actions = r.u32()?;
+    if version != Version::V10 {
+        f.actions = 0;
+    }
+    if version < Version::V13 {
+        f.auxiliary_id = 0;
+        while !r.is_empty() {
+            f.ports.push(super::port::pull_phy(r, version)?);
+        }
+    }
+    Ok(Message::FeaturesReply(Box::new(f)))
 }

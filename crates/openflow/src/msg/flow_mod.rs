@@ -1,7 +1,18 @@
 //! Flow-mod: add, change and delete flows.
 
+use super::Message;
+use super::port::port_from_wire;
 use crate::Action;
+use crate::action;
+use crate::buf::{Decode, Put, Reader};
+use crate::codec::Codec;
+use crate::codec::{Enc, Encode};
+use crate::kind::Kind;
+use crate::ofperr::OfpErr;
+use crate::version::ProtocolSet;
+use crate::version::Version;
 use base::{Cookie, GroupId, OfPort};
+use flow::Match;
 use flow::MiniMatch;
 
 /// What a flow-mod does.
@@ -110,4 +121,237 @@ impl FlowMod {
             actions: Vec::new(),
         }
     }
+}
+
+impl FlowModCommand {
+    fn from_wire(n: u8) -> Option<FlowModCommand> {
+        Some(match n {
+            0 => FlowModCommand::Add,
+            1 => FlowModCommand::Modify,
+            2 => FlowModCommand::ModifyStrict,
+            3 => FlowModCommand::Delete,
+            4 => FlowModCommand::DeleteStrict,
+            _ => return None,
+        })
+    }
+}
+
+/// Flags that a version has on the wire, in the abstract numbering.
+fn flags_of(version: Version) -> u16 {
+    let f = FlowModFlags::SEND_FLOW_REM | FlowModFlags::CHECK_OVERLAP;
+    match version {
+        Version::V10 => f | FlowModFlags::EMERG,
+        Version::V11 => f,
+        Version::V12 => f | FlowModFlags::RESET_COUNTS,
+        _ => f | FlowModFlags::RESET_COUNTS | FlowModFlags::NO_PKT_COUNTS | FlowModFlags::NO_BYT_COUNTS,
+    }
+}
+
+pub(crate) fn flags_to_wire(flags: FlowModFlags, version: Version) -> u16 {
+    let f = flags.0 & flags_of(version);
+    let low = f & 3;
+    if version == Version::V10 { low | f & FlowModFlags::EMERG } else { low | f >> 3 << 2 }
+}
+
+pub(crate) fn flags_from_wire(wire: u16, version: Version) -> Decode<FlowModFlags> {
+    let low = wire & 3;
+    let f = if version == Version::V10 { low | wire & 4 } else { low | (wire >> 2 & 7) << 3 };
+    let known = if version == Version::V10 { 7 } else { 0x1f };
+    if wire & !known != 0 || f & !flags_of(version) != 0 {
+        return Err(OfpErr::OFPFMFC_BAD_FLAGS.into());
+    }
+    Ok(FlowModFlags(f))
+}
+
+fn buffer_from_wire(b: u32) -> Option<u32> {
+    (b != u32::MAX).then_some(b)
+}
+
+/// Appends a flow-mod in the codec's protocol.
+pub(crate) fn put(e: &mut Enc<'_>, fm: &FlowMod) -> Encode {
+    let version = e.version;
+    let m = fm.matching.expand();
+    let codec = e.codec;
+    if version >= Version::V11 {
+        return e.put(Kind::OfptFlowMod, |o| put_11(o, fm, &m, version));
+    }
+    let tid = codec.protocol.has_table_id();
+    let command = fm.command as u16 | if tid { u16::from(fm.table) << 8 } else { 0 };
+    let tail = |o: &mut Vec<u8>| {
+        o.u16(command);
+        o.u16(fm.idle_timeout);
+        o.u16(fm.hard_timeout);
+        o.u16(fm.priority);
+        o.u32(fm.buffer_id.unwrap_or(u32::MAX));
+        o.u16(fm.out_port.to_u16().unwrap_or(0xffff));
+        o.u16(flags_to_wire(fm.flags, version));
+    };
+    if codec.protocol.is_nxm() {
+        e.put(Kind::NxtFlowMod, |o| {
+            o.u64(fm.new_cookie.0);
+            tail(o);
+            let at = o.len();
+            o.zeros(8);
+            let len = crate::oxm::put_nxm(o, &m, (fm.cookie.0, fm.cookie_mask.0));
+            o.patch16(at, len);
+            action::wire::encode(&fm.actions, version, o);
+        })
+    } else {
+        e.put(Kind::OfptFlowMod, |o| {
+            crate::fixed_match::put_of10(o, &m);
+            o.u64(fm.new_cookie.0);
+            tail(o);
+            action::wire::encode(&fm.actions, version, o);
+        })
+    }
+}
+
+/// Appends a match in the form of OpenFlow 1.1 or later.
+pub(crate) fn put_match_11(o: &mut Vec<u8>, m: &Match, version: Version) {
+    if version == Version::V11 {
+        crate::fixed_match::put_of11(o, m)
+    } else {
+        crate::oxm::put_oxm(o, m, version)
+    }
+}
+
+fn put_11(o: &mut Vec<u8>, fm: &FlowMod, m: &Match, version: Version) {
+    let add = fm.command == FlowModCommand::Add;
+    // In OpenFlow 1.1, a modify that finds nothing adds, so that it carries the cookie for the new flow.
+    let upsert = version == Version::V11
+        && matches!(fm.command, FlowModCommand::Modify | FlowModCommand::ModifyStrict)
+        && fm.cookie_mask.0 == 0;
+    o.u64(if add || upsert { fm.new_cookie.0 } else { fm.cookie.0 & fm.cookie_mask.0 });
+    o.u64(if add { 0 } else { fm.cookie_mask.0 });
+    let all_ok = version != Version::V11
+        && matches!(fm.command, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
+    o.u8(if fm.table == 0xff && !all_ok { 0 } else { fm.table });
+    o.u8(fm.command as u8);
+    o.u16(fm.idle_timeout);
+    o.u16(fm.hard_timeout);
+    o.u16(fm.priority);
+    o.u32(fm.buffer_id.unwrap_or(u32::MAX));
+    o.u32(fm.out_port.0);
+    o.u32(fm.out_group.0);
+    o.u16(flags_to_wire(fm.flags, version));
+    o.u16(if version >= Version::V14 { fm.importance } else { 0 });
+    put_match_11(o, m, version);
+    action::instruction::encode_instructions(&fm.actions, version, o);
+}
+
+fn command(raw: u16, codec: &Codec) -> Decode<(FlowModCommand, u8)> {
+    let tid = codec.protocol.has_table_id() && codec.version() == Version::V10;
+    let (n, table) = if tid { (raw & 0xff, (raw >> 8) as u8) } else { (raw, 0xff) };
+    let command = u8::try_from(n).ok().and_then(FlowModCommand::from_wire);
+    command.map(|c| (c, table)).ok_or_else(|| OfpErr::OFPFMFC_BAD_COMMAND.into())
+}
+
+/// Parts that both forms of OpenFlow 1.0 have in common.
+fn tail_10(r: &mut Reader<'_>, fm: &mut FlowMod, cookie: u64, codec: &Codec) -> Decode<()> {
+    let (cmd, table) = command(r.u16()?, codec)?;
+    fm.command = cmd;
+    fm.table = table;
+    fm.idle_timeout = r.u16()?;
+    fm.hard_timeout = r.u16()?;
+    fm.priority = r.u16()?;
+    fm.buffer_id = buffer_from_wire(r.u32()?);
+    fm.out_port = OfPort::from_u16(r.u16()?);
+    fm.flags = flags_from_wire(r.u16()?, Version::V10)?;
+    fm.new_cookie = Cookie(cookie);
+    fm.modify_cookie =
+        matches!(cmd, FlowModCommand::Modify | FlowModCommand::ModifyStrict) && cookie != u64::MAX;
+    Ok(())
+}
+
+pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
+    let mut fm = FlowMod::new(FlowModCommand::Add, MiniMatch::default());
+    let mut m;
+    if version == Version::V10 {
+        m = crate::fixed_match::pull_of10(r)?;
+        m.normalize();
+        let cookie = r.u64()?;
+        tail_10(r, &mut fm, cookie, codec)?;
+        fm.actions = action::wire::decode(r.take_all(), version)?;
+    } else {
+        m = decode_11(r, &mut fm, version, codec)?;
+    }
+    finish(fm, &m, version)
+}
+
+fn decode_11(r: &mut Reader<'_>, fm: &mut FlowMod, version: Version, codec: &Codec) -> Decode<Match> {
+    let cookie = r.u64()?;
+    let mask = r.u64()?;
+    fm.table = r.u8()?;
+    let cmd = FlowModCommand::from_wire(r.u8()?).ok_or(OfpErr::OFPFMFC_BAD_COMMAND)?;
+    fm.command = cmd;
+    fm.idle_timeout = r.u16()?;
+    fm.hard_timeout = r.u16()?;
+    fm.priority = r.u16()?;
+    fm.buffer_id = buffer_from_wire(r.u32()?);
+    let out_port = r.u32()?;
+    let out_group = r.u32()?;
+    let deleting = matches!(cmd, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
+    if deleting {
+        fm.out_port = port_from_wire(out_port)?;
+        fm.out_group = GroupId(out_group);
+    }
+    fm.flags = flags_from_wire(r.u16()?, version)?;
+    fm.importance = r.u16()?;
+    if version < Version::V14 {
+        fm.importance = 0;
+    }
+    match cmd {
+        FlowModCommand::Add => fm.new_cookie = Cookie(cookie),
+        _ => {
+            fm.cookie = Cookie(cookie);
+            fm.cookie_mask = Cookie(mask);
+            let upsert = version == Version::V11 && !deleting && mask == 0;
+            fm.new_cookie = if upsert { Cookie(cookie) } else { Cookie(u64::MAX) };
+            if upsert {
+                fm.cookie = Cookie(0);
+            }
+        }
+    }
+    if version == Version::V11 && fm.table == 0xff {
+        return Err(OfpErr::OFPFMFC_BAD_TABLE_ID.into());
+    }
+    let m = pull_match_11(r, version, codec, true)?;
+    fm.actions = action::instruction::decode_instructions(r.take_all(), version)?;
+    Ok(m)
+}
+
+/// Takes a match in the form of OpenFlow 1.1 or later.
+pub(crate) fn pull_match_11(
+    r: &mut Reader<'_>,
+    _version: Version,
+    codec: &Codec,
+    strict: bool,
+) -> Decode<Match> {
+    crate::oxm::pull_oxm(r, &codec.match_cx(strict))
+}
+
+pub(crate) fn decode_nxt(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
+    let mut fm = FlowMod::new(FlowModCommand::Add, MiniMatch::default());
+    let cookie = r.u64()?;
+    tail_10(r, &mut fm, cookie, codec)?;
+    let len = usize::from(r.u16()?);
+    r.skip(6)?;
+    let (m, (value, mask)) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true))?;
+    fm.cookie = Cookie(value);
+    fm.cookie_mask = Cookie(mask);
+    if fm.command == FlowModCommand::Add && mask != 0 {
+        return Err(OfpErr::NXBRC_NXM_INVALID.into());
+    }
+    fm.actions = action::wire::decode(r.take_all(), version)?;
+    finish(fm, &m, version)
+}
+
+/// Checks the actions against the match.
+fn finish(mut fm: FlowMod, m: &Match, version: Version) -> Decode<Message> {
+    let versions = crate::version::VersionSet::only(version);
+    let mut cx = action::check::CheckCx::new(ProtocolSet::of_versions(versions));
+    cx.table = fm.table;
+    action::check::check(&mut fm.actions, m, &mut cx)?;
+    fm.matching = MiniMatch::new(m);
+    Ok(Message::FlowMod(Box::new(fm)))
 }

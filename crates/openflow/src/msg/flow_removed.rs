@@ -1,5 +1,13 @@
 //! Flow-removed: a flow has gone.
 
+use super::Message;
+use super::flow_mod::{pull_match_11, put_match_11};
+use crate::buf::{Decode, Put, Reader};
+use crate::codec::Codec;
+use crate::codec::{Enc, Encode};
+use crate::kind::Kind;
+use crate::ofperr::OfpErr;
+use crate::version::Version;
 use base::Cookie;
 use flow::MiniMatch;
 
@@ -46,4 +54,202 @@ pub struct FlowRemoved {
     pub packet_count: u64,
     /// Bytes; `u64::MAX`: unknown.
     pub byte_count: u64,
+}
+
+impl FlowRemovedReason {
+    /// From the number on the wire.
+    pub fn from_wire(n: u8) -> Option<FlowRemovedReason> {
+        Some(match n {
+            0 => FlowRemovedReason::IdleTimeout,
+            1 => FlowRemovedReason::HardTimeout,
+            2 => FlowRemovedReason::Delete,
+            3 => FlowRemovedReason::GroupDelete,
+            4 => FlowRemovedReason::MeterDelete,
+            5 => FlowRemovedReason::Eviction,
+            _ => return None,
+        })
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            FlowRemovedReason::IdleTimeout => "idle",
+            FlowRemovedReason::HardTimeout => "hard",
+            FlowRemovedReason::Delete => "delete",
+            FlowRemovedReason::GroupDelete => "group_delete",
+            FlowRemovedReason::Eviction => "eviction",
+            FlowRemovedReason::MeterDelete => "meter_delete",
+        }
+    }
+
+    /// The number that a version has for it.
+    pub(crate) fn for_version(self, version: Version) -> u8 {
+        match self {
+            FlowRemovedReason::MeterDelete if version < Version::V14 => FlowRemovedReason::Delete as u8,
+            FlowRemovedReason::GroupDelete if version < Version::V13 => FlowRemovedReason::Delete as u8,
+            FlowRemovedReason::Eviction if version < Version::V14 => FlowRemovedReason::Delete as u8,
+            r => r as u8,
+        }
+    }
+}
+
+pub(crate) fn put(e: &mut Enc<'_>, f: &FlowRemoved) -> Encode {
+    let version = e.version;
+    let m = f.matching.expand();
+    let reason = f.reason.for_version(version);
+    match version {
+        Version::V10 if e.codec.protocol.is_nxm() => e.put(Kind::NxtFlowRemoved, |o| {
+            o.u64(f.cookie.0);
+            o.u16(f.priority);
+            o.u8(reason);
+            o.u8(f.table.wrapping_add(1));
+            o.u32(f.duration_sec);
+            o.u32(f.duration_nsec);
+            o.u16(f.idle_timeout);
+            let at = o.len();
+            o.u16(0);
+            o.u64(f.packet_count);
+            o.u64(f.byte_count);
+            let len = crate::oxm::put_nxm(o, &m, (0, 0));
+            o.patch16(at, len);
+        }),
+        Version::V10 => e.put(Kind::OfptFlowRemoved, |o| {
+            crate::fixed_match::put_of10(o, &m);
+            o.u64(f.cookie.0);
+            o.u16(f.priority);
+            o.u8(reason);
+            o.zeros(1);
+            o.u32(f.duration_sec);
+            o.u32(f.duration_nsec);
+            o.u16(f.idle_timeout);
+            o.zeros(2);
+            o.u64(unknown_is_zero(f.packet_count));
+            o.u64(unknown_is_zero(f.byte_count));
+        }),
+        Version::V15 => e.put(Kind::OfptFlowRemoved, |o| {
+            o.u8(f.table);
+            o.u8(reason);
+            o.u16(f.priority);
+            o.u16(f.idle_timeout);
+            o.u16(f.hard_timeout);
+            o.u64(f.cookie.0);
+            put_match_11(o, &m, version);
+            super::oxs::put(
+                o,
+                &super::oxs::Oxs {
+                    duration: Some((f.duration_sec, f.duration_nsec)),
+                    packet_count: Some(f.packet_count),
+                    byte_count: Some(f.byte_count),
+                    ..super::oxs::Oxs::default()
+                },
+            );
+        }),
+        _ => e.put(Kind::OfptFlowRemoved, |o| {
+            o.u64(f.cookie.0);
+            o.u16(f.priority);
+            o.u8(reason);
+            o.u8(f.table);
+            o.u32(f.duration_sec);
+            o.u32(f.duration_nsec);
+            o.u16(f.idle_timeout);
+            o.u16(f.hard_timeout);
+            o.u64(f.packet_count);
+            o.u64(f.byte_count);
+            put_match_11(o, &m, version);
+        }),
+    }
+}
+
+/// OpenFlow 1.0 has no "unknown".
+pub(crate) fn unknown_is_zero(n: u64) -> u64 {
+    if n == u64::MAX { 0 } else { n }
+}
+
+fn empty() -> FlowRemoved {
+    FlowRemoved {
+        matching: MiniMatch::default(),
+        cookie: Cookie(0),
+        priority: 0,
+        reason: FlowRemovedReason::Delete,
+        table: 0xff,
+        duration_sec: 0,
+        duration_nsec: 0,
+        idle_timeout: 0,
+        hard_timeout: 0,
+        packet_count: u64::MAX,
+        byte_count: u64::MAX,
+    }
+}
+
+fn reason(n: u8) -> Decode<FlowRemovedReason> {
+    FlowRemovedReason::from_wire(n).ok_or_else(|| OfpErr::NXBRC_BAD_REASON.into())
+}
+
+pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
+    let mut f = empty();
+    let mut m;
+    match version {
+        Version::V10 => {
+            m = crate::fixed_match::pull_of10(r)?;
+            m.normalize();
+            f.cookie = Cookie(r.u64()?);
+            f.priority = r.u16()?;
+            f.reason = reason(r.u8()?)?;
+            r.skip(1)?;
+            f.duration_sec = r.u32()?;
+            f.duration_nsec = r.u32()?;
+            f.idle_timeout = r.u16()?;
+            r.skip(2)?;
+            f.packet_count = r.u64()?;
+            f.byte_count = r.u64()?;
+        }
+        Version::V15 => {
+            f.table = r.u8()?;
+            f.reason = reason(r.u8()?)?;
+            f.priority = r.u16()?;
+            f.idle_timeout = r.u16()?;
+            f.hard_timeout = r.u16()?;
+            f.cookie = Cookie(r.u64()?);
+            m = pull_match_11(r, version, codec, false)?;
+            let s = super::oxs::pull(r)?;
+            (f.duration_sec, f.duration_nsec) = s.duration.unwrap_or((0, 0));
+            f.packet_count = s.packet_count.unwrap_or(u64::MAX);
+            f.byte_count = s.byte_count.unwrap_or(u64::MAX);
+        }
+        _ => {
+            f.cookie = Cookie(r.u64()?);
+            f.priority = r.u16()?;
+            f.reason = reason(r.u8()?)?;
+            f.table = r.u8()?;
+            f.duration_sec = r.u32()?;
+            f.duration_nsec = r.u32()?;
+            f.idle_timeout = r.u16()?;
+            f.hard_timeout = r.u16()?;
+            f.packet_count = r.u64()?;
+            f.byte_count = r.u64()?;
+            m = pull_match_11(r, version, codec, false)?;
+        }
+    }
+    f.matching = MiniMatch::new(&m);
+    Ok(Message::FlowRemoved(Box::new(f)))
+}
+
+pub(crate) fn decode_nxt(r: &mut Reader<'_>, codec: &Codec) -> Decode<Message> {
+    let mut f = empty();
+    f.cookie = Cookie(r.u64()?);
+    f.priority = r.u16()?;
+    f.reason = reason(r.u8()?)?;
+    f.table = r.u8()?.wrapping_sub(1);
+    f.duration_sec = r.u32()?;
+    f.duration_nsec = r.u32()?;
+    f.idle_timeout = r.u16()?;
+    let len = usize::from(r.u16()?);
+    f.packet_count = r.u64()?;
+    f.byte_count = r.u64()?;
+    let (m, _) = crate::oxm::pull_nxm(r, len, &codec.match_cx(false))?;
+    if !r.is_empty() {
+        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+    }
+    f.matching = MiniMatch::new(&m);
+    Ok(Message::FlowRemoved(Box::new(f)))
 }

@@ -1,5 +1,10 @@
 //! Meters: mod, configuration, statistics, features.
 
+use super::Message;
+use crate::buf::{Decode, Put, Reader};
+use crate::codec::{Enc, Encode};
+use crate::kind::Kind;
+use crate::ofperr::OfpErr;
 use base::MeterId;
 
 /// What a meter-mod does.
@@ -117,4 +122,166 @@ pub struct MeterFeatures {
     pub max_bands: u8,
     /// Most colours.
     pub max_color: u8,
+}
+
+fn put_bands(o: &mut Vec<u8>, bands: &[MeterBand]) {
+    for b in bands {
+        let (kind, prec) = match b.kind {
+            MeterBandKind::Drop => (1, 0),
+            MeterBandKind::DscpRemark { prec_level } => (2, prec_level),
+        };
+        o.u16(kind);
+        o.u16(16);
+        o.u32(b.rate);
+        o.u32(b.burst_size);
+        o.u8(prec);
+        o.zeros(3);
+    }
+}
+
+fn pull_bands(r: &mut Reader<'_>) -> Decode<Vec<MeterBand>> {
+    let mut out = Vec::new();
+    while !r.is_empty() {
+        let kind = r.u16()?;
+        let len = r.u16()?;
+        let (rate, burst_size) = (r.u32()?, r.u32()?);
+        let prec_level = r.u8()?;
+        r.skip(3)?;
+        let kind = match kind {
+            1 => MeterBandKind::Drop,
+            2 => MeterBandKind::DscpRemark { prec_level },
+            _ => return Err(OfpErr::OFPMMFC_BAD_BAND.into()),
+        };
+        if len != 16 {
+            return Err(OfpErr::OFPBRC_BAD_LEN.into());
+        }
+        out.push(MeterBand { kind, rate, burst_size });
+    }
+    Ok(out)
+}
+
+pub(crate) fn put_mod(e: &mut Enc<'_>, m: &MeterMod) -> Encode {
+    e.put(Kind::OfptMeterMod, |o| {
+        o.u16(m.command as u16);
+        o.u16(m.config.flags);
+        o.u32(m.config.meter.0);
+        put_bands(o, &m.config.bands);
+    })
+}
+
+pub(crate) fn decode_mod(r: &mut Reader<'_>) -> Decode<Message> {
+    let command = match r.u16()? {
+        0 => MeterModCommand::Add,
+        1 => MeterModCommand::Modify,
+        2 => MeterModCommand::Delete,
+        _ => return Err(OfpErr::OFPMMFC_BAD_COMMAND.into()),
+    };
+    let flags = r.u16()?;
+    let meter = MeterId(r.u32()?);
+    let mut config = MeterConfig { meter, flags, bands: Vec::new() };
+    if command == MeterModCommand::Delete {
+        config.flags = 0;
+    } else {
+        if flags & MeterConfig::KBPS != 0 && flags & MeterConfig::PKTPS != 0 {
+            return Err(OfpErr::OFPMMFC_BAD_FLAGS.into());
+        }
+        config.bands = pull_bands(r)?;
+    }
+    Ok(Message::MeterMod(Box::new(MeterMod { command, config })))
+}
+
+pub(crate) fn put_request(e: &mut Enc<'_>, kind: Kind, meter: MeterId) -> Encode {
+    e.put(kind, |o| {
+        o.u32(meter.0);
+        o.zeros(4);
+    })
+}
+
+pub(crate) fn put_stats(e: &mut Enc<'_>, all: &[MeterStats], more: bool) -> Encode {
+    e.split(Kind::OfpstMeterReply, more, all, |o, s| {
+        o.u32(s.meter.0);
+        o.u16((40 + 16 * s.bands.len()) as u16);
+        o.zeros(6);
+        o.u32(s.flow_count);
+        o.u64(s.packet_in_count);
+        o.u64(s.byte_in_count);
+        o.u32(s.duration_sec);
+        o.u32(s.duration_nsec);
+        for b in &s.bands {
+            o.u64(b.packet_count);
+            o.u64(b.byte_count);
+        }
+    })
+}
+
+pub(crate) fn decode_stats(r: &mut Reader<'_>) -> Decode<Vec<MeterStats>> {
+    let mut out = Vec::new();
+    while !r.is_empty() {
+        let meter = MeterId(r.u32()?);
+        let len = usize::from(r.u16()?);
+        if len < 40 {
+            return Err(OfpErr::OFPBRC_BAD_LEN.into());
+        }
+        let mut b = r.sub(len - 6)?;
+        b.skip(6)?;
+        let mut s = MeterStats {
+            meter,
+            flow_count: b.u32()?,
+            packet_in_count: b.u64()?,
+            byte_in_count: b.u64()?,
+            duration_sec: b.u32()?,
+            duration_nsec: b.u32()?,
+            bands: Vec::new(),
+        };
+        while !b.is_empty() {
+            s.bands.push(MeterBandStats { packet_count: b.u64()?, byte_count: b.u64()? });
+        }
+        out.push(s);
+    }
+    Ok(out)
+}
+
+pub(crate) fn put_config(e: &mut Enc<'_>, all: &[MeterConfig], more: bool) -> Encode {
+    e.split(Kind::OfpstMeterConfigReply, more, all, |o, c| {
+        o.u16((8 + 16 * c.bands.len()) as u16);
+        o.u16(c.flags);
+        o.u32(c.meter.0);
+        put_bands(o, &c.bands);
+    })
+}
+
+pub(crate) fn decode_config(r: &mut Reader<'_>) -> Decode<Vec<MeterConfig>> {
+    let mut out = Vec::new();
+    while !r.is_empty() {
+        let len = usize::from(r.u16()?);
+        if len < 8 {
+            return Err(OfpErr::OFPBRC_BAD_LEN.into());
+        }
+        let mut b = r.sub(len - 2)?;
+        let flags = b.u16()?;
+        let meter = MeterId(b.u32()?);
+        out.push(MeterConfig { meter, flags, bands: pull_bands(&mut b)? });
+    }
+    Ok(out)
+}
+
+pub(crate) fn put_features(e: &mut Enc<'_>, f: &MeterFeatures) -> Encode {
+    e.put(Kind::OfpstMeterFeaturesReply, |o| {
+        o.u32(f.max_meters);
+        o.u32(f.band_types);
+        o.u32(f.capabilities);
+        o.u8(f.max_bands);
+        o.u8(f.max_color);
+        o.zeros(2);
+    })
+}
+
+pub(crate) fn decode_features(r: &mut Reader<'_>) -> Decode<MeterFeatures> {
+    Ok(MeterFeatures {
+        max_meters: r.u32()?,
+        band_types: r.u32()?,
+        capabilities: r.u32()?,
+        max_bands: r.u8()?,
+        max_color: r.u8()?,
+    })
 }

@@ -15,6 +15,7 @@ pub mod group;
 pub mod ipfix;
 pub mod meter;
 pub mod monitor;
+pub mod oxs;
 pub mod packet_in;
 pub mod packet_out;
 pub mod port;

@@ -1,6 +1,15 @@
 //! Flow monitoring: tell a controller of changes to flows.
 
+use super::flow_mod::{pull_match_11, put_match_11};
+use super::port::port_from_wire;
 use crate::Action;
+use crate::action;
+use crate::buf::{Decode, DecodeError, Put, Reader};
+use crate::codec::{Codec, Enc, Encode, put_sized};
+use crate::kind::Kind;
+use crate::ofperr::OfpErr;
+use crate::version::Version;
+use base::Xid;
 use base::{Cookie, GroupId, OfPort};
 use flow::MiniMatch;
 
@@ -94,4 +103,228 @@ pub struct FlowUpdate {
     pub matching: MiniMatch,
     /// The flow's actions, if asked for.
     pub actions: Vec<Action>,
+}
+
+pub(crate) fn put_request(e: &mut Enc<'_>, all: &[MonitorRequest]) -> Encode {
+    let version = e.version;
+    e.first(&[Kind::OfpstFlowMonitorRequest, Kind::NxstFlowMonitorRequest], |o| {
+        for m in all {
+            let matching = m.matching.expand();
+            o.u32(m.id);
+            if version >= Version::V14 {
+                o.u32(m.out_port.0);
+                o.u32(m.out_group.0);
+                o.u16(m.flags.0);
+                o.u8(m.table);
+                o.u8(m.command as u8);
+                put_match_11(o, &matching, version);
+            } else {
+                o.u16(m.flags.0);
+                o.u16(m.out_port.to_u16().unwrap_or(0xffff));
+                let at = o.len();
+                o.u16(0);
+                o.u8(m.table);
+                o.zeros(5);
+                let len = crate::oxm::put_nxm(o, &matching, (0, 0));
+                o.patch16(at, len);
+            }
+        }
+    })
+}
+
+pub(crate) fn decode_requests(
+    r: &mut Reader<'_>,
+    version: Version,
+    codec: &Codec,
+) -> Decode<Vec<MonitorRequest>> {
+    let mut out = Vec::new();
+    while !r.is_empty() {
+        out.push(decode_request(r, version, codec)?);
+    }
+    Ok(out)
+}
+
+fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<MonitorRequest> {
+    let known = if version >= Version::V14 { 0x7f } else { 0x3f };
+    let id = r.u32()?;
+    let mut m = MonitorRequest {
+        id,
+        command: MonitorCommand::Add,
+        flags: MonitorFlags(0),
+        out_port: OfPort::NONE,
+        out_group: GroupId::ANY,
+        table: 0xff,
+        matching: MiniMatch::default(),
+    };
+    let check = |flags: u16| {
+        if flags & !known != 0 {
+            let text = format!("NXST_FLOW_MONITOR has bad flags {flags:#x}");
+            return Err(DecodeError::logged(OfpErr::OFPMOFC_BAD_FLAGS, "ofp_monitor", text));
+        }
+        Ok(MonitorFlags(flags))
+    };
+    if version >= Version::V14 {
+        m.out_port = port_from_wire(r.u32()?)?;
+        m.out_group = GroupId(r.u32()?);
+        m.flags = check(r.u16()?)?;
+        m.table = r.u8()?;
+        m.command = match r.u8()? {
+            0 => MonitorCommand::Add,
+            1 => MonitorCommand::Modify,
+            2 => MonitorCommand::Delete,
+            _ => return Err(OfpErr::OFPMOFC_BAD_COMMAND.into()),
+        };
+        m.matching = MiniMatch::new(&pull_match_11(r, version, codec, true)?);
+    } else {
+        m.flags = check(r.u16()?)?;
+        m.out_port = OfPort::from_u16(r.u16()?);
+        let len = usize::from(r.u16()?);
+        m.table = r.u8()?;
+        if r.take(5)?.iter().any(|b| *b != 0) {
+            return Err(OfpErr::NXBRC_MUST_BE_ZERO.into());
+        }
+        let (matching, _) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true))?;
+        m.matching = MiniMatch::new(&matching);
+    }
+    Ok(m)
+}
+
+/// The number of an event.
+fn event_number(e: FlowUpdateEvent, version: Version) -> u16 {
+    let new = version >= Version::V14;
+    match e {
+        FlowUpdateEvent::Initial | FlowUpdateEvent::Added if !new => 0,
+        FlowUpdateEvent::Initial => 0,
+        FlowUpdateEvent::Added => 1,
+        FlowUpdateEvent::Deleted(_) => 1 + u16::from(new),
+        FlowUpdateEvent::Modified => 2 + u16::from(new),
+        FlowUpdateEvent::Abbrev(_) => 3 + u16::from(new),
+        FlowUpdateEvent::Paused => 5,
+        FlowUpdateEvent::Resumed => 6,
+    }
+}
+
+pub(crate) fn put_updates(e: &mut Enc<'_>, all: &[FlowUpdate], more: bool) -> Encode {
+    let version = e.version;
+    let kind = [Kind::OfpstFlowMonitorReply, Kind::NxstFlowMonitorReply]
+        .into_iter()
+        .find(|k| k.exists_in(version))
+        .ok_or(crate::codec::Unencodable)?;
+    e.split(kind, more, all, |o, u| {
+        put_sized(o, |o| {
+            o.u16(event_number(u.event, version));
+            match u.event {
+                FlowUpdateEvent::Abbrev(xid) => o.u32(xid.0),
+                FlowUpdateEvent::Paused | FlowUpdateEvent::Resumed => o.zeros(4),
+                _ => put_full(o, u, version),
+            }
+        });
+    })
+}
+
+fn put_full(o: &mut Vec<u8>, u: &FlowUpdate, version: Version) {
+    let m = u.matching.expand();
+    let reason = if let FlowUpdateEvent::Deleted(r) = u.event { r } else { 0 };
+    if version >= Version::V14 {
+        o.u8(u.table);
+        o.u8(reason);
+        o.u16(u.idle_timeout);
+        o.u16(u.hard_timeout);
+        o.u16(u.priority);
+        o.zeros(4);
+        o.u64(u.cookie.0);
+        put_match_11(o, &m, version);
+        action::instruction::encode_instructions(&u.actions, version, o);
+    } else {
+        o.u16(reason.into());
+        o.u16(u.priority);
+        o.u16(u.idle_timeout);
+        o.u16(u.hard_timeout);
+        let at = o.len();
+        o.u16(0);
+        o.u8(u.table);
+        o.zeros(1);
+        o.u64(u.cookie.0);
+        let len = crate::oxm::put_nxm(o, &m, (0, 0));
+        o.patch16(at, len);
+        action::wire::encode(&u.actions, version, o);
+    }
+}
+
+pub(crate) fn decode_updates(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Vec<FlowUpdate>> {
+    let mut out = Vec::new();
+    while !r.is_empty() {
+        let left = r.len();
+        if left < 8 {
+            let text = format!("NXST_FLOW_MONITOR reply has {left} leftover bytes at end");
+            return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_monitor", text));
+        }
+        let len = usize::from(r.u16()?);
+        if len < 8 || len > left || len % 8 != 0 {
+            return Err(OfpErr::OFPBRC_BAD_LEN.into());
+        }
+        let mut b = r.sub(len - 2)?;
+        out.push(decode_update(&mut b, version, codec)?);
+    }
+    Ok(out)
+}
+
+fn decode_update(b: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<FlowUpdate> {
+    let n = b.u16()?;
+    let new = version >= Version::V14;
+    let event = match (n, new) {
+        (0, true) => FlowUpdateEvent::Initial,
+        (1, true) | (0, false) => FlowUpdateEvent::Added,
+        (2, true) | (1, false) => FlowUpdateEvent::Deleted(0),
+        (3, true) | (2, false) => FlowUpdateEvent::Modified,
+        (4, true) | (3, false) => FlowUpdateEvent::Abbrev(Xid(b.u32()?)),
+        (5, true) => FlowUpdateEvent::Paused,
+        (6, true) => FlowUpdateEvent::Resumed,
+        _ => {
+            let text = format!("NXST_FLOW_MONITOR reply has bad event {n}");
+            return Err(DecodeError::logged(OfpErr::NXBRC_FM_BAD_EVENT, "ofp_monitor", text));
+        }
+    };
+    let mut u = FlowUpdate {
+        event,
+        table: 0,
+        idle_timeout: 0,
+        hard_timeout: 0,
+        priority: 0,
+        cookie: Cookie(0),
+        matching: MiniMatch::default(),
+        actions: Vec::new(),
+    };
+    if matches!(event, FlowUpdateEvent::Abbrev(_) | FlowUpdateEvent::Paused | FlowUpdateEvent::Resumed) {
+        return Ok(u);
+    }
+    let reason;
+    let m;
+    if new {
+        u.table = b.u8()?;
+        reason = b.u8()?;
+        u.idle_timeout = b.u16()?;
+        u.hard_timeout = b.u16()?;
+        u.priority = b.u16()?;
+        b.skip(4)?;
+        u.cookie = Cookie(b.u64()?);
+        m = pull_match_11(b, version, codec, false)?;
+        u.actions = action::instruction::decode_instructions(b.take_all(), version)?;
+    } else {
+        reason = b.u16()? as u8;
+        u.priority = b.u16()?;
+        u.idle_timeout = b.u16()?;
+        u.hard_timeout = b.u16()?;
+        let len = usize::from(b.u16()?);
+        u.table = b.u8()?;
+        b.skip(1)?;
+        u.cookie = Cookie(b.u64()?);
+        (m, _) = crate::oxm::pull_nxm(b, len, &codec.match_cx(false))?;
+        u.actions = action::wire::decode(b.take_all(), version)?;
+    }
+    if let FlowUpdateEvent::Deleted(r) = &mut u.event {
+        *r = reason;
+    }
+    u.matching = MiniMatch::new(&m);
+    Ok(u)
 }

@@ -1,8 +1,20 @@
 //! Packet-in, in its many forms, and resume.
 
+use super::Message;
+use super::flow_mod::{pull_match_11, put_match_11};
+use super::port::port_from_wire;
 use crate::Action;
+use crate::action;
+use crate::buf::{Decode, Put, Reader};
+use crate::codec::{Codec, Property, pull_property, put_property};
+use crate::codec::{Enc, Encode};
+use crate::kind::Kind;
+use crate::ofperr::OfpErr;
+use crate::version::Version;
 use base::Cookie;
+use base::OfPort;
 use flow::MiniMatch;
+use flow::{Field, Match};
 
 /// Why a packet goes to the controller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,4 +96,334 @@ pub struct Continuation {
     pub actions: Vec<Action>,
     /// The action set.
     pub action_set: Vec<Action>,
+}
+
+const REASONS: [PacketInReason; 6] = [
+    PacketInReason::NoMatch,
+    PacketInReason::Action,
+    PacketInReason::InvalidTtl,
+    PacketInReason::ActionSet,
+    PacketInReason::Group,
+    PacketInReason::PacketOut,
+];
+
+impl PacketInReason {
+    /// From the number on the wire.
+    pub fn from_wire(n: u8) -> Option<PacketInReason> {
+        REASONS.get(usize::from(n)).copied()
+    }
+
+    /// The number that a version has for it.
+    pub fn for_version(self, version: Version) -> u8 {
+        match self {
+            PacketInReason::ExplicitMiss | PacketInReason::ImplicitMiss => PacketInReason::NoMatch as u8,
+            PacketInReason::ActionSet | PacketInReason::Group | PacketInReason::PacketOut
+                if version < Version::V14 =>
+            {
+                PacketInReason::Action as u8
+            }
+            r => r as u8,
+        }
+    }
+}
+
+fn reason(n: u8) -> Decode<PacketInReason> {
+    PacketInReason::from_wire(n).ok_or_else(|| OfpErr::OFPBRC_BAD_LEN.into())
+}
+
+fn empty(reason: PacketInReason) -> PacketIn {
+    PacketIn {
+        packet: Vec::new(),
+        packet_len: 0,
+        buffer_id: None,
+        reason,
+        table: 0,
+        cookie: None,
+        metadata: MiniMatch::default(),
+        userdata: Vec::new(),
+        continuation: None,
+    }
+}
+
+fn in_port(m: &MiniMatch) -> OfPort {
+    m.expand().key.in_port()
+}
+
+pub(crate) fn put(e: &mut Enc<'_>, p: &PacketIn) -> Encode {
+    let version = e.version;
+    let buffer = p.buffer_id.unwrap_or(u32::MAX);
+    let total = p.packet_len.min(u16::MAX.into()) as u16;
+    let why = p.reason.for_version(version);
+    let cookie = p.cookie.map_or(u64::MAX, |c| c.0);
+    match (e.codec.packet_in, version) {
+        (PacketInFormat::NxtPacketIn2, _) => e.put(Kind::NxtPacketIn2, |o| put_properties(o, p, version)),
+        (PacketInFormat::NxtPacketIn, _) => e.put(Kind::NxtPacketIn, |o| {
+            o.u32(buffer);
+            o.u16(total);
+            o.u8(why);
+            o.u8(p.table);
+            o.u64(cookie);
+            let at = o.len();
+            o.zeros(8);
+            let len = crate::oxm::put_nxm(o, &p.metadata.expand(), (0, 0));
+            o.patch16(at, len);
+            o.zeros(2);
+            o.bytes(&p.packet);
+        }),
+        (_, Version::V10) => e.put(Kind::OfptPacketIn, |o| {
+            o.u32(buffer);
+            o.u16(total);
+            o.u16(in_port(&p.metadata).to_u16().unwrap_or(0xffff));
+            o.u8(why);
+            o.zeros(1);
+            o.bytes(&p.packet);
+        }),
+        (_, Version::V11) => e.put(Kind::OfptPacketIn, |o| {
+            let port = in_port(&p.metadata).0;
+            o.u32(buffer);
+            o.u32(port);
+            o.u32(port);
+            o.u16(total);
+            o.u8(why);
+            o.u8(p.table);
+            o.bytes(&p.packet);
+        }),
+        _ => e.put(Kind::OfptPacketIn, |o| {
+            o.u32(buffer);
+            o.u16(total);
+            o.u8(why);
+            o.u8(p.table);
+            if version >= Version::V13 {
+                o.u64(cookie);
+            }
+            put_match_11(o, &p.metadata.expand(), version);
+            o.zeros(2);
+            o.bytes(&p.packet);
+        }),
+    }
+}
+
+pub(crate) fn put_resume(e: &mut Enc<'_>, p: &PacketIn) -> Encode {
+    let version = e.version;
+    e.put(Kind::NxtResume, |o| put_properties(o, p, version))
+}
+
+fn put_u64_property(o: &mut Vec<u8>, kind: u16, n: u64) {
+    put_property(o, kind, |o| {
+        o.zeros(4);
+        o.u64(n);
+    });
+}
+
+fn put_properties(o: &mut Vec<u8>, p: &PacketIn, version: Version) {
+    put_property(o, 0, |o| o.bytes(&p.packet));
+    if p.packet_len as usize != p.packet.len() {
+        put_property(o, 1, |o| o.u32(p.packet_len));
+    }
+    if let Some(b) = p.buffer_id {
+        put_property(o, 2, |o| o.u32(b));
+    }
+    put_property(o, 3, |o| o.u8(p.table));
+    if let Some(c) = p.cookie {
+        put_u64_property(o, 4, c.0);
+    }
+    put_property(o, 5, |o| o.u8(p.reason.for_version(Version::V15)));
+    // The metadata's entries, without padding of their own.
+    let mut raw = Vec::new();
+    crate::oxm::put_match_raw(&mut raw, &p.metadata.expand(), version, (0, 0));
+    put_property(o, 6, |o| o.bytes(&raw));
+    if !p.userdata.is_empty() {
+        put_property(o, 7, |o| o.bytes(&p.userdata));
+    }
+    if let Some(c) = &p.continuation {
+        put_property(o, 8, |o| {
+            o.zeros(4);
+            put_continuation(o, c, version);
+        });
+    }
+}
+
+const C_BRIDGE: u16 = 0x8000;
+const C_STACK: u16 = 0x8001;
+const C_MIRRORS: u16 = 0x8002;
+const C_CONNTRACKED: u16 = 0x8003;
+const C_TABLE: u16 = 0x8004;
+const C_COOKIE: u16 = 0x8005;
+const C_ACTIONS: u16 = 0x8006;
+const C_ACTION_SET: u16 = 0x8007;
+const C_ODP_PORT: u16 = 0x8008;
+
+fn put_continuation(o: &mut Vec<u8>, c: &Continuation, version: Version) {
+    if let Some(b) = c.bridge {
+        put_property(o, C_BRIDGE, |o| o.bytes(&b));
+    }
+    for s in &c.stack {
+        put_property(o, C_STACK, |o| o.bytes(s));
+    }
+    if c.mirrors != 0 {
+        put_property(o, C_MIRRORS, |o| o.u32(c.mirrors));
+    }
+    if c.conntracked {
+        put_property(o, C_CONNTRACKED, |_| ());
+    }
+    if !c.actions.is_empty() {
+        put_property(o, C_TABLE, |o| o.u8(c.table));
+        if let Some(k) = c.cookie {
+            put_u64_property(o, C_COOKIE, k.0);
+        }
+        let mut body = Vec::new();
+        action::instruction::encode_instructions(&c.actions, version.max(Version::V13), &mut body);
+        put_property(o, C_ACTIONS, |o| {
+            o.zeros(4);
+            o.bytes(&body);
+        });
+    }
+    if !c.action_set.is_empty() {
+        let mut body = Vec::new();
+        action::wire::encode(&c.action_set, version.max(Version::V13), &mut body);
+        put_property(o, C_ACTION_SET, |o| {
+            o.zeros(4);
+            o.bytes(&body);
+        });
+    }
+    if let Some(p) = c.odp_port {
+        put_property(o, C_ODP_PORT, |o| o.u32(p));
+    }
+}
+
+fn continuation(r: &mut Reader<'_>, version: Version) -> Decode<Continuation> {
+    let mut c = Continuation::default();
+    let version = version.max(Version::V13);
+    while !r.is_empty() {
+        let Property { kind, mut body } = pull_property(r)?;
+        match kind {
+            C_BRIDGE => c.bridge = Some(body.array()?),
+            C_STACK => c.stack.push(body.take_all().to_vec()),
+            C_MIRRORS => c.mirrors = body.u32()?,
+            C_CONNTRACKED => c.conntracked = true,
+            C_TABLE => c.table = body.u8()?,
+            C_COOKIE => {
+                body.skip(4)?;
+                c.cookie = Some(Cookie(body.u64()?));
+            }
+            C_ACTIONS => {
+                body.skip(4)?;
+                c.actions = action::instruction::decode_instructions(body.take_all(), version)?;
+            }
+            C_ACTION_SET => {
+                body.skip(4)?;
+                c.action_set = action::wire::decode(body.take_all(), version)?;
+            }
+            C_ODP_PORT => c.odp_port = Some(body.u32()?),
+            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+        }
+    }
+    Ok(c)
+}
+
+fn buffer(n: u32) -> Option<u32> {
+    (n != u32::MAX).then_some(n)
+}
+
+fn port_match(port: OfPort) -> MiniMatch {
+    let mut m = Match::any();
+    m.set(Field::IN_PORT, port.to_u16().unwrap_or(0xffff).into());
+    MiniMatch::new(&m)
+}
+
+pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
+    let mut p = empty(PacketInReason::NoMatch);
+    p.buffer_id = buffer(r.u32()?);
+    match version {
+        Version::V10 => {
+            p.packet_len = r.u16()?.into();
+            p.metadata = port_match(OfPort::from_u16(r.u16()?));
+            p.reason = reason(r.u8()?)?;
+            r.skip(1)?;
+        }
+        Version::V11 => {
+            let port = port_from_wire(r.u32()?)?;
+            r.skip(4)?;
+            p.metadata = port_match(port);
+            p.packet_len = r.u16()?.into();
+            p.reason = reason(r.u8()?)?;
+            p.table = r.u8()?;
+        }
+        _ => {
+            p.packet_len = r.u16()?.into();
+            p.reason = reason(r.u8()?)?;
+            p.table = r.u8()?;
+            if version >= Version::V13 {
+                p.cookie = Some(Cookie(r.u64()?));
+            }
+            p.metadata = MiniMatch::new(&pull_match_11(r, version, codec, false)?);
+            r.skip(2)?;
+        }
+    }
+    p.packet = r.take_all().to_vec();
+    Ok(Message::PacketIn(Box::new(p)))
+}
+
+pub(crate) fn decode_nxt(r: &mut Reader<'_>, _version: Version, codec: &Codec) -> Decode<Message> {
+    let mut p = empty(PacketInReason::NoMatch);
+    p.buffer_id = buffer(r.u32()?);
+    p.packet_len = r.u16()?.into();
+    p.reason = reason(r.u8()?)?;
+    p.table = r.u8()?;
+    p.cookie = Some(Cookie(r.u64()?));
+    let len = usize::from(r.u16()?);
+    r.skip(6)?;
+    let (m, _) = crate::oxm::pull_nxm(r, len, &codec.match_cx(false))?;
+    p.metadata = MiniMatch::new(&m);
+    r.skip(2)?;
+    p.packet = r.take_all().to_vec();
+    Ok(Message::PacketIn(Box::new(p)))
+}
+
+pub(crate) fn decode_nxt2(
+    r: &mut Reader<'_>,
+    version: Version,
+    codec: &Codec,
+    resume: bool,
+) -> Decode<Message> {
+    let mut p = empty(PacketInReason::Action);
+    let mut total = None;
+    while !r.is_empty() {
+        let Property { kind, mut body } = pull_property(r)?;
+        match kind {
+            0 => p.packet = body.take_all().to_vec(),
+            1 => total = Some(body.u32()?),
+            2 => p.buffer_id = Some(body.u32()?),
+            3 => p.table = body.u8()?,
+            4 => {
+                body.skip(4)?;
+                p.cookie = Some(Cookie(body.u64()?));
+            }
+            5 => {
+                let n = body.u8()?;
+                p.reason = PacketInReason::from_wire(n).ok_or(OfpErr::OFPBPC_BAD_VALUE)?;
+            }
+            6 => {
+                let (m, _) = crate::oxm::pull_match_raw(body.take_all(), &codec.match_cx(false), false)?;
+                p.metadata = MiniMatch::new(&m);
+            }
+            7 => p.userdata = body.take_all().to_vec(),
+            8 => {
+                body.skip(4)?;
+                p.continuation = Some(Box::new(continuation(&mut body, version)?));
+            }
+            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+        }
+    }
+    p.packet_len = total.unwrap_or(p.packet.len() as u32);
+    Ok(if resume { Message::Resume(Box::new(p)) } else { Message::PacketIn(Box::new(p)) })
+}
+
+pub(crate) fn decode_format(r: &mut Reader<'_>) -> Decode<Message> {
+    Ok(Message::SetPacketInFormat(match r.u32()? {
+        0 => PacketInFormat::Standard,
+        1 => PacketInFormat::NxtPacketIn,
+        2 => PacketInFormat::NxtPacketIn2,
+        _ => return Err(OfpErr::OFPBRC_EPERM.into()),
+    }))
 }

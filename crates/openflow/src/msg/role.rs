@@ -1,5 +1,12 @@
 //! Roles of controllers.
 
+use super::Message;
+use crate::buf::{Decode, Put, Reader};
+use crate::codec::{Enc, Encode};
+use crate::kind::Kind;
+use crate::ofperr::OfpErr;
+use crate::version::Version;
+
 /// A controller's role.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
@@ -44,4 +51,66 @@ pub struct RoleStatus {
     pub reason: RoleReason,
     /// Generation of the election.
     pub generation_id: u64,
+}
+
+pub(crate) fn put(e: &mut Enc<'_>, q: &RoleRequest, reply: bool) -> Encode {
+    if e.version >= Version::V12 {
+        let kind = if reply { Kind::OfptRoleReply } else { Kind::OfptRoleRequest };
+        return e.put(kind, |o| {
+            o.u32(q.role as u32);
+            o.zeros(4);
+            o.u64(q.generation_id.unwrap_or(u64::MAX));
+        });
+    }
+    let kind = if reply { Kind::NxtRoleReply } else { Kind::NxtRoleRequest };
+    // Nicira's numbers start at "other", which is equal; it has no "no change".
+    e.put(kind, |o| o.u32((q.role as u32).saturating_sub(1)))
+}
+
+fn role(n: u32) -> Option<Role> {
+    Some(match n {
+        0 => Role::NoChange,
+        1 => Role::Equal,
+        2 => Role::Primary,
+        3 => Role::Secondary,
+        _ => return None,
+    })
+}
+
+pub(crate) fn decode(r: &mut Reader<'_>, request: bool) -> Decode<RoleRequest> {
+    let role = role(r.u32()?).ok_or(OfpErr::OFPRRFC_BAD_ROLE)?;
+    r.skip(4)?;
+    let generation = r.u64()?;
+    // A request for a role always gives a generation; a reply says "none" by all ones.
+    let given = if request { role != Role::NoChange && role != Role::Equal } else { generation != u64::MAX };
+    Ok(RoleRequest { role, generation_id: given.then_some(generation) })
+}
+
+pub(crate) fn decode_nxt(r: &mut Reader<'_>) -> Decode<RoleRequest> {
+    let role = match r.u32()? {
+        n @ 0..=2 => role(n + 1),
+        _ => None,
+    };
+    Ok(RoleRequest { role: role.ok_or(OfpErr::OFPRRFC_BAD_ROLE)?, generation_id: None })
+}
+
+pub(crate) fn put_status(e: &mut Enc<'_>, s: &RoleStatus) -> Encode {
+    e.first(&[Kind::OfptRoleStatus, Kind::OnftRoleStatus], |o| {
+        o.u32(s.role as u32);
+        o.u8(s.reason as u8);
+        o.zeros(3);
+        o.u64(s.generation_id);
+    })
+}
+
+pub(crate) fn decode_status(r: &mut Reader<'_>) -> Decode<Message> {
+    let role = role(r.u32()?).filter(|r| *r != Role::NoChange).ok_or(OfpErr::OFPRRFC_BAD_ROLE)?;
+    let reason = match r.u8()? {
+        0 => RoleReason::PrimaryRequest,
+        1 => RoleReason::Config,
+        2 => RoleReason::Experimenter,
+        _ => return Err(OfpErr::NXBRC_BAD_REASON.into()),
+    };
+    r.skip(3)?;
+    Ok(Message::RoleStatus(RoleStatus { role, reason, generation_id: r.u64()? }))
 }

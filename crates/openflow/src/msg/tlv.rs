@@ -1,5 +1,11 @@
 //! Nicira: the map from tunnel options to the `tun_metadata` fields.
 
+use super::Message;
+use crate::buf::{Decode, Put, Reader};
+use crate::codec::{Enc, Encode};
+use crate::kind::Kind;
+use crate::ofperr::OfpErr;
+
 /// What a TLV table mod does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u16)]
@@ -43,4 +49,63 @@ pub struct TlvTableReply {
     pub max_fields: u16,
     /// The mappings.
     pub mappings: Vec<TlvMapping>,
+}
+
+fn put_mappings(o: &mut Vec<u8>, all: &[TlvMapping]) {
+    for m in all {
+        o.u16(m.option_class);
+        o.u8(m.option_type);
+        o.u8(m.option_len);
+        o.u16(m.index);
+        o.zeros(2);
+    }
+}
+
+fn pull_mappings(r: &mut Reader<'_>) -> Decode<Vec<TlvMapping>> {
+    let mut out: Vec<TlvMapping> = Vec::new();
+    while !r.is_empty() {
+        let m =
+            TlvMapping { option_class: r.u16()?, option_type: r.u8()?, option_len: r.u8()?, index: r.u16()? };
+        r.skip(2)?;
+        if m.option_len == 0 || m.option_len % 4 != 0 || m.option_len > 124 {
+            return Err(OfpErr::NXTTMFC_BAD_OPT_LEN.into());
+        }
+        out.push(m);
+    }
+    Ok(out)
+}
+
+pub(crate) fn put_mod(e: &mut Enc<'_>, t: &TlvTableMod) -> Encode {
+    e.put(Kind::NxtTlvTableMod, |o| {
+        o.u16(t.command as u16);
+        o.zeros(6);
+        put_mappings(o, &t.mappings);
+    })
+}
+
+pub(crate) fn decode_mod(r: &mut Reader<'_>) -> Decode<Message> {
+    let command = match r.u16()? {
+        0 => TlvTableModCommand::Add,
+        1 => TlvTableModCommand::Delete,
+        2 => TlvTableModCommand::Clear,
+        _ => return Err(OfpErr::NXTTMFC_BAD_COMMAND.into()),
+    };
+    r.skip(6)?;
+    Ok(Message::TlvTableMod(TlvTableMod { command, mappings: pull_mappings(r)? }))
+}
+
+pub(crate) fn put_reply(e: &mut Enc<'_>, t: &TlvTableReply) -> Encode {
+    e.put(Kind::NxtTlvTableReply, |o| {
+        o.u32(t.max_space);
+        o.u16(t.max_fields);
+        o.zeros(10);
+        put_mappings(o, &t.mappings);
+    })
+}
+
+pub(crate) fn decode_reply(r: &mut Reader<'_>) -> Decode<Message> {
+    let max_space = r.u32()?;
+    let max_fields = r.u16()?;
+    r.skip(10)?;
+    Ok(Message::TlvTableReply(TlvTableReply { max_space, max_fields, mappings: pull_mappings(r)? }))
 }

@@ -348,10 +348,10 @@ impl Session {
     }
 
     fn flush(&mut self, r: &mut Reactor) {
-        if let (Some(c), false) = (&mut self.conn, self.connecting) {
-            if let Err(e) = c.flush(r) {
-                self.disconnect(r, Some(e));
-            }
+        if let (Some(c), false) = (&mut self.conn, self.connecting)
+            && let Err(e) = c.flush(r)
+        {
+            self.disconnect(r, Some(e));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::command::{Call, Format, Reply, Token, parse_options};
 use crate::errno;
-use crate::event::{Event, Key, Reactor};
+use crate::event::{Event, Key, Reactor, Ready};
 use crate::jsonrpc::{Connection, Message};
 use crate::stream::{Listener, Options};
 use base::log::RateLimit;
@@ -74,6 +74,13 @@ impl Server {
         if event.key.index() == 0 {
             self.accept(r);
         } else {
+            if let Ready::Io { hangup: true, .. } = event.ready
+                && let Some(peer) = self.peers.get_mut(&event.key)
+                && peer.busy.is_some()
+            {
+                // Nobody waits for the reply any more.
+                peer.broken = true;
+            }
             self.run_peer(r, event.key);
         }
     }
@@ -162,7 +169,7 @@ impl Server {
                 Err(_) => peer.broken = true,
             }
         }
-        // While a command runs, later requests wait in the kernel; a hang-up is noticed when replying.
+        // While a command runs, later requests wait in the kernel.
         let paused = peer.busy.is_some();
         peer.broken |= peer.conn.channel_mut().pause(r, paused).is_err();
         if peer.broken {
@@ -197,10 +204,12 @@ impl Server {
         }
         peer.busy = Some(id.clone());
         let connection = peer.conn.channel().stream().key();
-        if method == "set-options" && all_strings && (1..=2).contains(&args.len()) {
-            if let Ok(Some(format)) = parse_options(&args) {
-                peer.format = format;
-            }
+        if method == "set-options"
+            && all_strings
+            && (1..=2).contains(&args.len())
+            && let Ok(Some(format)) = parse_options(&args)
+        {
+            peer.format = format;
         }
         let token = Token { connection, id, format: peer.format };
         calls.push_back(Call { token, name: method, args, all_strings });

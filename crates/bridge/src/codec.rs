@@ -1,0 +1,150 @@
+//! OpenFlow on the wire, as the bridge uses it: decoding with its log records, encoding, error replies.
+
+use base::{DpPort, Logger, MeterId, Xid};
+use datapath::Band;
+use flow::FlowKey;
+use flow::compose::Payload;
+use flow::odp::{DpPortMap, parse_odp};
+use ofproto::Connection;
+use openflow::action::text::format_list;
+use openflow::codec::Codec;
+use openflow::msg::{ErrorMsg, MeterBand, MeterBandKind, Role};
+use openflow::text::Fmt;
+use openflow::{Action, Message, NoNames, OfpErr, Version, VersionSet};
+use pipeline::BridgeId;
+use reactor::vconn::State;
+
+/// Bytes of an offending message that an error carries.
+const ERROR_BYTES: usize = 64;
+
+/// How a connection encodes and decodes now.
+pub fn of(connection: &Connection) -> Codec {
+    Codec { protocol: connection.protocol, packet_in: connection.packet_in_format, tun: None }
+}
+
+/// Versions that the database's `protocols` names; all when it names none.
+pub fn versions(protocols: &[String]) -> VersionSet {
+    if protocols.is_empty() {
+        return VersionSet::ALL;
+    }
+    let named = protocols.iter().filter_map(|p| Version::from_name(p));
+    named.fold(VersionSet::EMPTY, VersionSet::with)
+}
+
+/// Decodes a message; what is wrong with it is logged and comes back as the error to send.
+pub fn decode(codec: &Codec, bytes: &[u8], log: &Logger) -> Result<(Xid, Message), OfpErr> {
+    codec.decode(bytes).map_err(|e| {
+        for (module, text) in &e.log {
+            base::warn!(log, module, "{text}");
+        }
+        e.error
+    })
+}
+
+/// Encodes a message: several, for a long reply.
+pub fn encode(codec: &Codec, xid: Xid, message: &Message) -> Vec<Vec<u8>> {
+    let Ok(bytes) = codec.encode(xid, message) else { return Vec::new() };
+    let mut rest = &bytes[..];
+    let mut all = Vec::new();
+    while let Some(length) = rest.get(2..4).map(|l| usize::from(u16::from_be_bytes([l[0], l[1]]))) {
+        if length < 8 || length > rest.len() {
+            break;
+        }
+        let (message, more) = rest.split_at(length);
+        all.push(message.to_vec());
+        rest = more;
+    }
+    all
+}
+
+/// The error reply to a message that could not be decoded.
+pub fn error_reply(codec: &Codec, error: OfpErr, cause: &[u8]) -> Vec<u8> {
+    let xid = cause.get(4..8).map_or(0, |x| u32::from_be_bytes([x[0], x[1], x[2], x[3]]));
+    error_about(codec, Xid(xid), error, cause)
+}
+
+/// An error reply with the first bytes of what it is about.
+pub fn error_about(codec: &Codec, xid: Xid, error: OfpErr, cause: &[u8]) -> Vec<u8> {
+    let data = cause[..cause.len().min(ERROR_BYTES)].to_vec();
+    let message = Message::Error(ErrorMsg { error, data });
+    encode(codec, xid, &message).into_iter().next().unwrap_or_default()
+}
+
+/// Whether a request may ask for counters: a statistics request of any version.
+pub fn asks_for_counters(bytes: &[u8]) -> bool {
+    matches!((bytes.first(), bytes.get(1)), (Some(1), Some(16)) | (Some(2..=6), Some(18)))
+}
+
+/// Name of a connection's state in the database.
+pub fn state_name(state: State) -> &'static str {
+    state.name()
+}
+
+/// Name of a role in the database.
+pub fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Primary => "master",
+        Role::Secondary => "slave",
+        Role::NoChange | Role::Equal => "other",
+    }
+}
+
+/// A meter's band for the datapath, which knows dropping alone.
+pub fn band(band: &MeterBand) -> Option<Band> {
+    match band.kind {
+        MeterBandKind::Drop => Some(Band { rate: band.rate, burst: band.burst_size }),
+        MeterBandKind::DscpRemark { .. } => None,
+    }
+}
+
+/// Number of a bridge's meter in the datapath, which several bridges share.
+pub fn meter_number(bridge: BridgeId, meter: MeterId) -> u32 {
+    bridge.0 << 16 | meter.0 & 0xffff
+}
+
+/// Highest speed in kb/s that a set of features names.
+pub fn speed(features: u32, known: Option<u64>) -> u32 {
+    if let Some(bits) = known {
+        return u32::try_from(bits / 1000).unwrap_or(u32::MAX);
+    }
+    const SPEEDS: [(u32, u32); 7] = [
+        (1 << 9, 1_000_000_000),
+        (1 << 8, 100_000_000),
+        (1 << 7, 40_000_000),
+        (1 << 6, 10_000_000),
+        (1 << 4 | 1 << 5, 1_000_000),
+        (1 << 2 | 1 << 3, 100_000),
+        (1 << 0 | 1 << 1, 10_000),
+    ];
+    SPEEDS.iter().find(|(bits, _)| features & bits != 0).map_or(0, |(_, kbps)| *kbps)
+}
+
+/// Actions as OpenFlow text.
+pub fn actions_text(actions: &[Action]) -> String {
+    let mut f = Fmt::new(&NoNames);
+    format_list(actions, &mut f);
+    f.out
+}
+
+/// A datapath flow from its text; ports by number or by the name that `port` knows.
+pub fn datapath_flow(text: &str, port: &dyn Fn(&str) -> Option<DpPort>) -> Result<FlowKey, String> {
+    let flow = parse_odp(text, &PortNames(port)).map_err(|e| e.to_string())?;
+    Ok(flow.key)
+}
+
+struct PortNames<'a>(&'a dyn Fn(&str) -> Option<DpPort>);
+
+impl DpPortMap for PortNames<'_> {
+    fn dp_port_number(&self, name: &str) -> Option<DpPort> {
+        (self.0)(name)
+    }
+    fn dp_port_name(&self, _: DpPort) -> Option<String> {
+        None
+    }
+}
+
+/// The frame that a flow describes, of `length` bytes if that is given.
+pub fn compose(key: &FlowKey, length: Option<usize>) -> Result<Vec<u8>, String> {
+    let payload = length.map_or(Payload::Counting, Payload::Fill);
+    flow::compose::compose(key, payload, false).map_err(|e| e.to_string())
+}

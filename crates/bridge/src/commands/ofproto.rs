@@ -1,0 +1,172 @@
+//! `ofproto/*`, `bridge/*`, `dpif/*`, `revalidator/*`, `upcall/*`: bridges and their datapaths.
+
+use super::bridge;
+use super::dpctl::{Dump, dump_text};
+use crate::switch::Switch;
+use crate::switch::host_config;
+use base::DpPort;
+use dpif::Datapath as _;
+use reactor::Reactor;
+use reactor::unixctl::{Call, Command, Outcome};
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// The commands.
+pub const COMMANDS: &[Command<Switch>] = &[
+    Command::new("ofproto/list", "", 0, 0, list),
+    Command::new("bridge/dump-flows", "[--offload-stats] bridge", 1, 2, dump_flows),
+    Command::new("bridge/reconnect", "[bridge]", 0, 1, reconnect),
+    Command::new("dpif/dump-dps", "", 0, 0, dump_dps),
+    Command::new("dpif/show", "", 0, 0, show),
+    Command::new("dpif/dump-flows", "[-m] [--names | --no-names] bridge", 1, usize::MAX, dpif_dump_flows),
+    Command::new("revalidator/wait", "", 0, 0, revalidator_wait),
+    Command::new("revalidator/purge", "", 0, 0, revalidator_purge),
+    Command::new("upcall/show", "", 0, 0, upcall_show),
+    Command::new("upcall/enable-megaflows", "", 0, 0, |s, _, _| megaflows(s, true)),
+    Command::new("upcall/disable-megaflows", "", 0, 0, |s, _, _| megaflows(s, false)),
+    Command::new("upcall/set-flow-limit", "flow-limit-number", 1, 1, set_flow_limit),
+];
+
+fn list(s: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
+    let mut out = String::new();
+    for name in s.bridges.keys() {
+        let _ = writeln!(out, "{name}");
+    }
+    Outcome::ok(out)
+}
+
+fn dump_flows(s: &mut Switch, r: &mut Reactor, call: &Call) -> Outcome {
+    let offload = call.arg(0) == Some("--offload-stats");
+    let name = if offload { call.arg(1) } else { call.arg(0) };
+    s.push_stats_now(r);
+    let now = s.now();
+    match bridge(s, name, "Unknown bridge") {
+        Ok(b) => Outcome::ok(b.ofproto.dump_flows(now, offload, &crate::codec::actions_text)),
+        Err(e) => Outcome::error(e),
+    }
+}
+
+fn reconnect(s: &mut Switch, r: &mut Reactor, call: &Call) -> Outcome {
+    match call.arg(0) {
+        Some(name) if !s.bridges.contains_key(name) => Outcome::error("Unknown bridge"),
+        Some(name) => {
+            s.reconnect(r, name);
+            Outcome::ok("")
+        }
+        None => {
+            for name in s.bridge_names() {
+                s.reconnect(r, &name);
+            }
+            Outcome::ok("")
+        }
+    }
+}
+
+fn dump_dps(s: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
+    let mut out = String::new();
+    for b in s.bridges.values() {
+        let _ = writeln!(out, "{}@{}", b.kind, b.name);
+    }
+    Outcome::ok(out)
+}
+
+fn show(s: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
+    let mut out = String::new();
+    for backer in s.backers.values() {
+        let stats = backer.dp.stats();
+        let _ = writeln!(out, "{}: hit:{} missed:{}", backer.name(), stats.hit, stats.missed);
+        for b in s.bridges.values().filter(|b| b.kind == backer.kind) {
+            let _ = writeln!(out, "  {}:", b.name);
+            for i in b.interfaces.values() {
+                let of_port = i.of_port.to_u16().unwrap_or(0);
+                let dp_port = match i.dp_port {
+                    DpPort::NONE => "none".to_string(),
+                    p => p.0.to_string(),
+                };
+                let kind = backer.ports.get(&i.dp_port.0).map_or(i.kind.as_str(), |p| p.kind);
+                let _ = write!(out, "    {} {of_port}/{dp_port}: ({kind}", i.name);
+                let options = host_config(i, Some(backer));
+                for (n, (key, value)) in options.iter().enumerate() {
+                    let _ = write!(out, "{}{key}={value}", if n == 0 { ": " } else { ", " });
+                }
+                out.push_str(")\n");
+            }
+        }
+    }
+    Outcome::ok(out)
+}
+
+fn dpif_dump_flows(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
+    let mut dump = Dump::default();
+    for option in &call.args()[..call.args().len() - 1] {
+        match option.as_str() {
+            "-m" => {
+                dump.more = true;
+                dump.names.get_or_insert(true);
+            }
+            "--names" => dump.names = Some(true),
+            "--no-names" => dump.names = Some(false),
+            _ => {}
+        }
+    }
+    let name = call.args().last().map(String::as_str);
+    let Some((kind, id)) = name.and_then(|n| s.bridges.get(n)).map(|b| (b.kind.clone(), b.id)) else {
+        return Outcome::error("no such bridge");
+    };
+    let now = s.now();
+    let Some(backer) = s.backers.get_mut(&kind) else { return Outcome::error("no such bridge") };
+    let map = backer.map.clone();
+    let flows = backer.dp.dump_flows();
+    let ours = flows.into_iter().filter(|f| map.get(f.key.dp_port()).is_some_and(|(b, _)| b == id));
+    Outcome::ok(dump_text(backer, ours.collect(), &dump, now, false))
+}
+
+fn revalidator_wait(s: &mut Switch, r: &mut Reactor, _: &Call) -> Outcome {
+    for backer in s.backers.values_mut() {
+        backer.dp.settle(Duration::from_secs(1));
+    }
+    s.run_packets(r);
+    s.push_stats_now(r);
+    Outcome::ok("")
+}
+
+fn revalidator_purge(s: &mut Switch, r: &mut Reactor, _: &Call) -> Outcome {
+    s.push_stats_now(r);
+    for backer in s.backers.values_mut() {
+        backer.dp.flush_flows();
+    }
+    s.push_stats_now(r);
+    Outcome::ok("")
+}
+
+fn upcall_show(s: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
+    let mut out = String::new();
+    for backer in s.backers.values_mut() {
+        let flows = backer.dp.dump_flows().len();
+        let limit = backer.dp.tunables().flow_limit.load(Relaxed);
+        let _ = writeln!(out, "{}:", backer.name());
+        let _ =
+            writeln!(out, "  flows         : (current {flows}) (avg {flows}) (max {flows}) (limit {limit})");
+        let _ = writeln!(out, "  dump duration : 1ms");
+        let _ = writeln!(out, "  ufid enabled : true");
+        out.push('\n');
+    }
+    Outcome::ok(out)
+}
+
+fn megaflows(s: &mut Switch, on: bool) -> Outcome {
+    for backer in s.backers.values_mut() {
+        backer.dp.tunables().megaflows.store(on.into(), Relaxed);
+        backer.dp.flush_flows();
+    }
+    Outcome::ok(if on { "megaflows enabled" } else { "megaflows disabled" })
+}
+
+fn set_flow_limit(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
+    let limit: u32 = call.arg(0).and_then(|t| t.parse().ok()).unwrap_or(0);
+    for backer in s.backers.values() {
+        backer.dp.tunables().flow_limit.store(limit, Relaxed);
+    }
+    Outcome::ok(format!("set flow_limit to {limit}"))
+}

@@ -1,0 +1,105 @@
+//! A datapath with the bridges on it: one for each datapath type in use.
+
+use crate::view::{Counters, View};
+use base::{Clock, DpPort};
+use datapath::{Datapath, Wake};
+use pipeline::{BridgeId, BridgeView, DpPortMap, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// One datapath and its bridges.
+pub struct Backer {
+    /// Type: `netdev`, `system`, `dummy`.
+    pub kind: String,
+    /// The datapath.
+    pub dp: Datapath<View>,
+    /// Name and type of each datapath port, beside its own port 0.
+    pub ports: BTreeMap<u32, DpPortInfo>,
+    /// Bridges' names by number; a hole where one was removed.
+    pub bridges: Vec<Option<String>>,
+    /// Where each port belongs.
+    pub map: Arc<DpPortMap>,
+    /// Counters that snapshots credit.
+    pub counters: Arc<Counters>,
+}
+
+/// A datapath port, for listings.
+#[derive(Clone, Debug)]
+pub struct DpPortInfo {
+    /// Name.
+    pub name: String,
+    /// Type that the datapath opened it as.
+    pub kind: &'static str,
+}
+
+impl Backer {
+    /// A datapath without bridges.
+    pub fn new(kind: &str, clock: Clock, wake: Arc<dyn Wake>) -> Backer {
+        Backer {
+            kind: kind.to_string(),
+            dp: Datapath::new(Arc::new(View::default()), clock, Some(wake)),
+            ports: BTreeMap::new(),
+            bridges: Vec::new(),
+            map: Arc::default(),
+            counters: Arc::default(),
+        }
+    }
+
+    /// `netdev@ovs-netdev`
+    pub fn name(&self) -> String {
+        format!("{}@ovs-{}", self.kind, self.kind)
+    }
+
+    /// Takes in a bridge.
+    pub fn add_bridge(&mut self, name: &str) -> BridgeId {
+        let at = self.bridges.iter().position(Option::is_none).unwrap_or(self.bridges.len());
+        if at == self.bridges.len() {
+            self.bridges.push(None);
+        }
+        self.bridges[at] = Some(name.to_string());
+        BridgeId(at as u32)
+    }
+
+    /// Forgets a bridge.
+    pub fn remove_bridge(&mut self, id: BridgeId) {
+        if let Some(slot) = self.bridges.get_mut(id.0 as usize) {
+            *slot = None;
+        }
+        let counters = Arc::make_mut(&mut self.counters);
+        counters.tables.remove(&id);
+        counters.patches.retain(|(b, _), _| *b != id);
+        counters.mirrors.retain(|(b, _), _| *b != id);
+    }
+
+    /// Datapath port numbers in use.
+    pub fn used_numbers(&self) -> BTreeSet<u32> {
+        self.ports.keys().copied().chain([0]).collect()
+    }
+
+    /// Publishes these bridges, by number.
+    pub fn publish(&self, bridges: Vec<Option<Arc<BridgeView>>>) {
+        let previous = self.dp.snapshot();
+        let mut snapshot = Snapshot {
+            bridges,
+            dp_ports: self.map.clone(),
+            limits: previous.snapshot.limits,
+            recirc: previous.snapshot.recirc.clone(),
+            ..Snapshot::default()
+        };
+        snapshot.stamp(&previous.snapshot);
+        self.dp.publish(Arc::new(View { snapshot, counters: self.counters.clone() }));
+    }
+
+    /// Number of a datapath port.
+    pub fn port_number(&self, name: &str) -> Option<DpPort> {
+        self.ports.iter().find(|(_, p)| p.name == name).map(|(n, _)| DpPort(*n))
+    }
+
+    /// Name of a datapath port, its number when unknown.
+    pub fn port_name(&self, port: DpPort) -> Option<&str> {
+        match port.0 {
+            0 => None,
+            n => self.ports.get(&n).map(|p| p.name.as_str()),
+        }
+    }
+}

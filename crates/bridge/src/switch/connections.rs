@@ -1,0 +1,513 @@
+//! OpenFlow connections of a bridge: controllers that it connects to, listeners where others connect (the management
+//! socket and passive controllers), and the way of messages between them and [`ofproto::Ofproto`].
+
+use super::Switch;
+use super::host::HostView;
+use crate::codec;
+use crate::config::ControllerConfig;
+use base::{Time, Xid, error, info};
+use ofproto::{ConnConfig, ConnId, ConnKind};
+use openflow::{Message, VersionSet};
+use reactor::vconn::{Options, Rconn, RconnOptions, Vconn};
+use reactor::{Key, Listener, Reactor};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// Number of the component that connections are, relative to the switch's first.
+pub const CONNECTIONS: u16 = 0;
+/// Messages of one connection handled before others have their turn.
+const BATCH: usize = 100;
+/// Replies queued on a connection beyond which its requests wait.
+const BACKLOG_LIMIT: usize = 1 << 20;
+/// Inactivity probe of the management socket.
+const SERVICE_PROBE: Duration = Duration::from_secs(60);
+
+/// Classes of queued messages that are counted apart.
+pub const CLASS_REPLY: u8 = 0;
+/// Packet-ins.
+pub const CLASS_PACKET_IN: u8 = 1;
+
+/// Which connection an event-loop key belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The active controller with this target.
+    Controller(String),
+    /// A listener.
+    Listener(String),
+    /// What a listener accepted.
+    Accepted(String, u64),
+}
+
+/// Keys given out.
+pub struct Keys {
+    component: u16,
+    next: u64,
+    owners: HashMap<u64, (String, Slot)>,
+}
+
+impl Keys {
+    /// None yet.
+    pub fn new(component: u16) -> Keys {
+        Keys { component, next: 1, owners: HashMap::new() }
+    }
+
+    fn give(&mut self, bridge: &str, slot: impl FnOnce(u64) -> Slot) -> Key {
+        let index = self.next;
+        self.next += 1;
+        self.owners.insert(index, (bridge.to_string(), slot(index)));
+        Key::new(self.component, index)
+    }
+
+    fn take_back(&mut self, key: Key) {
+        self.owners.remove(&key.index());
+    }
+}
+
+/// A connection with its OpenFlow state.
+pub struct Conn {
+    /// The bytes.
+    pub rconn: Rconn,
+    /// The state, while connected.
+    pub id: Option<ConnId>,
+    /// Connection number for which `id` is.
+    seqno: u64,
+}
+
+/// A place where controllers connect.
+pub struct Service {
+    /// The socket; none if it could not be opened.
+    listener: Option<Listener>,
+    key: Key,
+    config: ControllerConfig,
+    /// Connections accepted, by key.
+    accepted: BTreeMap<u64, Conn>,
+}
+
+/// All connections of one bridge.
+#[derive(Default)]
+pub struct Connections {
+    /// Controllers by target.
+    pub controllers: BTreeMap<String, (ControllerConfig, Conn)>,
+    /// Listeners by target.
+    pub services: BTreeMap<String, Service>,
+    versions: VersionSet,
+}
+
+/// What the database says of a controller.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ControllerStatus {
+    /// `is_connected`
+    pub connected: bool,
+    /// `role`
+    pub role: Option<&'static str>,
+    /// `status`
+    pub status: BTreeMap<String, String>,
+}
+
+impl Connections {
+    /// The connection with an OpenFlow id.
+    pub fn by_id(&mut self, id: ConnId) -> Option<&mut Conn> {
+        let accepted = self.services.values_mut().flat_map(|s| s.accepted.values_mut());
+        self.controllers.values_mut().map(|(_, c)| c).chain(accepted).find(|c| c.id == Some(id))
+    }
+
+    fn conn(&mut self, slot: &Slot) -> Option<&mut Conn> {
+        match slot {
+            Slot::Controller(target) => self.controllers.get_mut(target).map(|(_, c)| c),
+            Slot::Accepted(target, n) => self.services.get_mut(target)?.accepted.get_mut(n),
+            Slot::Listener(_) => None,
+        }
+    }
+}
+
+impl Switch {
+    /// Makes a bridge's connections those that are configured.
+    pub(super) fn configure_connections(&mut self, r: &mut Reactor, bridge: &str) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let versions = codec::versions(&b.config.protocols);
+        let mut wanted: BTreeMap<String, ControllerConfig> = BTreeMap::new();
+        for c in b.config.controllers.values() {
+            let c = c.clone();
+            if let Some(text) = forbidden(&c.target, bridge, &self.env.rundir) {
+                error!(self.env.log, "bridge", "bridge {bridge}: {text}");
+                continue;
+            }
+            wanted.insert(c.target.clone(), c);
+        }
+        let management = format!("punix:{}/{bridge}.mgmt", self.env.rundir.display());
+        let service = |target: &str| ControllerConfig {
+            target: target.to_string(),
+            service: true,
+            inactivity_probe: SERVICE_PROBE.as_millis() as u64,
+            max_backoff: 8000,
+            async_messages: true,
+            ..ControllerConfig::default()
+        };
+        if !bridge.contains('/') {
+            wanted.insert(management.clone(), service(&management));
+        }
+        let changed_versions = b.connections.versions != versions && !b.connections.services.is_empty();
+        b.connections.versions = versions;
+        self.drop_connections(r, bridge, |target| !wanted.contains_key(target));
+        if changed_versions {
+            self.restart_connections(r, bridge);
+        }
+        for (target, config) in wanted {
+            if is_passive(&target) {
+                self.open_listener(r, bridge, &target, config);
+            } else {
+                self.open_controller(r, bridge, &target, config);
+            }
+        }
+    }
+
+    fn drop_connections(&mut self, r: &mut Reactor, bridge: &str, gone: impl Fn(&str) -> bool) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let controllers: Vec<String> =
+            b.connections.controllers.keys().filter(|t| gone(t)).cloned().collect();
+        for target in controllers {
+            let Some((_, mut c)) = b.connections.controllers.remove(&target) else { continue };
+            info!(self.env.log, "connmgr", "{bridge}: removed primary controller \"{target}\"");
+            c.rconn.disconnect(r);
+            self.keys.take_back(c.rconn.key());
+            if let Some(id) = c.id {
+                b.ofproto.disconnect(id);
+            }
+        }
+        let services: Vec<String> = b.connections.services.keys().filter(|t| gone(t)).cloned().collect();
+        for target in services {
+            let Some(s) = b.connections.services.remove(&target) else { continue };
+            info!(self.env.log, "connmgr", "{bridge}: removed service controller \"{target}\"");
+            self.keys.take_back(s.key);
+            for (_, mut c) in s.accepted {
+                c.rconn.disconnect(r);
+                self.keys.take_back(c.rconn.key());
+                if let Some(id) = c.id {
+                    b.ofproto.disconnect(id);
+                }
+            }
+            if let Some(l) = s.listener {
+                l.close(r);
+            }
+        }
+    }
+
+    /// Has every connection negotiate anew, as its versions have changed.
+    fn restart_connections(&mut self, r: &mut Reactor, bridge: &str) {
+        let Some(b) = self.bridges.get(bridge) else { return };
+        let targets: Vec<String> = b.connections.services.keys().cloned().collect();
+        for target in &targets {
+            info!(
+                self.env.log,
+                "connmgr",
+                "{bridge}: Changes to controller \"{target}\" expects re-initialization: Re-initializing now."
+            );
+        }
+        self.drop_quietly(r, bridge);
+    }
+
+    fn drop_quietly(&mut self, r: &mut Reactor, bridge: &str) {
+        let log = std::mem::take(&mut self.env.log);
+        self.drop_connections(r, bridge, |_| true);
+        self.env.log = log;
+    }
+
+    fn open_controller(&mut self, r: &mut Reactor, bridge: &str, target: &str, config: ControllerConfig) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let options = options(&config, b.connections.versions);
+        if let Some((old, conn)) = b.connections.controllers.get_mut(target) {
+            if *old != config {
+                *old = config;
+                conn.rconn.set_options(r, options);
+            }
+            return;
+        }
+        let key = self.keys.give(bridge, |_| Slot::Controller(target.to_string()));
+        let mut rconn = Rconn::new(r, key, options);
+        rconn.connect(r, target, &format!("{bridge}<->{target}"));
+        rconn.run(r);
+        info!(self.env.log, "connmgr", "{bridge}: added primary controller \"{target}\"");
+        b.connections.controllers.insert(target.to_string(), (config, Conn { rconn, id: None, seqno: 0 }));
+    }
+
+    fn open_listener(&mut self, r: &mut Reactor, bridge: &str, target: &str, config: ControllerConfig) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let options = options(&config, b.connections.versions);
+        if let Some(s) = b.connections.services.get_mut(target) {
+            s.config = config;
+            return;
+        }
+        let key = self.keys.give(bridge, |_| Slot::Listener(target.to_string()));
+        let listener = match Listener::open(r, key, target, options.vconn.stream()) {
+            Ok(l) => {
+                info!(self.env.log, "connmgr", "{bridge}: added service controller \"{target}\"");
+                Some(l)
+            }
+            Err(e) => {
+                error!(self.env.log, "connmgr", "failed to listen on {target}: {}", reactor::errno::text(&e));
+                None
+            }
+        };
+        let service = Service { listener, key, config, accepted: BTreeMap::new() };
+        b.connections.services.insert(target.to_string(), service);
+    }
+
+    /// Closes all connections of a bridge that is about to go.
+    pub(super) fn close_connections(&mut self, r: &mut Reactor, bridge: &str) {
+        self.drop_quietly(r, bridge);
+    }
+
+    /// Runs the connection that an event is about.
+    pub fn connection_event(&mut self, r: &mut Reactor, key: Key) {
+        let Some((bridge, slot)) = self.keys.owners.get(&key.index()).cloned() else { return };
+        match &slot {
+            Slot::Listener(target) => self.accept(r, &bridge, target),
+            _ => self.run_connection(r, &bridge, &slot),
+        }
+    }
+
+    fn accept(&mut self, r: &mut Reactor, bridge: &str, target: &str) {
+        loop {
+            let Some(b) = self.bridges.get_mut(bridge) else { return };
+            let versions = b.connections.versions;
+            let Some(s) = b.connections.services.get_mut(target) else { return };
+            let Some(listener) = s.listener.as_mut() else { return };
+            let key = self.keys.give(bridge, |n| Slot::Accepted(target.to_string(), n));
+            let stream = match listener.accept(r, key) {
+                Ok(Some(stream)) => stream,
+                _ => return self.keys.take_back(key),
+            };
+            let options = options(&s.config, versions);
+            let name = format!("{bridge}<->{}", stream.name());
+            let vconn = Vconn::accepted(r, stream, options.vconn.clone());
+            let mut rconn = Rconn::new(r, key, options);
+            rconn.accept(r, vconn, &name);
+            s.accepted.insert(key.index(), Conn { rconn, id: None, seqno: 0 });
+            self.run_connection(r, bridge, &Slot::Accepted(target.to_string(), key.index()));
+        }
+    }
+
+    fn run_connection(&mut self, r: &mut Reactor, bridge: &str, slot: &Slot) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let Some(conn) = b.connections.conn(slot) else { return };
+        conn.rconn.run(r);
+        for n in 0.. {
+            self.follow_connection(bridge, slot);
+            let Some(b) = self.bridges.get_mut(bridge) else { return };
+            let Some(conn) = b.connections.conn(slot) else { return };
+            if n == BATCH || conn.rconn.backlog() > BACKLOG_LIMIT {
+                // Others have their turn; a peer that does not read waits until it has.
+                r.again(conn.rconn.key());
+                break;
+            }
+            let Some(bytes) = conn.rconn.recv(r) else { break };
+            self.follow_connection(bridge, slot);
+            self.message(r, bridge, slot, &bytes);
+        }
+        self.handle_effects(r);
+        self.publish();
+        self.follow_connection(bridge, slot);
+        self.forget_closed(bridge, slot);
+        self.update_contact(bridge);
+    }
+
+    /// Keeps the OpenFlow state in step with the connection's comings and goings.
+    fn follow_connection(&mut self, bridge: &str, slot: &Slot) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let service = matches!(slot, Slot::Accepted(..));
+        let enable_async = match slot {
+            Slot::Controller(t) => b.connections.controllers.get(t).is_none_or(|(c, _)| c.async_messages),
+            Slot::Accepted(t, _) => b.connections.services.get(t).is_none_or(|s| s.config.async_messages),
+            Slot::Listener(_) => true,
+        };
+        let Some(conn) = b.connections.conn(slot) else { return };
+        let connected = conn.rconn.is_connected();
+        if !service && conn.id.is_some() != connected {
+            self.status_changed = true;
+        }
+        let seqno = conn.rconn.seqno();
+        if conn.id.is_some() && (!connected || seqno != conn.seqno) {
+            let id = conn.id.take();
+            if let Some(id) = id {
+                b.ofproto.disconnect(id);
+            }
+        }
+        let Some(conn) = b.connections.conn(slot) else { return };
+        if conn.id.is_none()
+            && connected
+            && let Some(version) = conn.rconn.version()
+        {
+            conn.seqno = seqno;
+            let kind = if service { ConnKind::Service } else { ConnKind::Primary };
+            let id = b.ofproto.connect(&ConnConfig { kind, version, enable_async });
+            if let Some(conn) = b.connections.conn(slot) {
+                conn.id = Some(id);
+            }
+        }
+    }
+
+    /// An accepted connection that has closed is forgotten.
+    fn forget_closed(&mut self, bridge: &str, slot: &Slot) {
+        let Slot::Accepted(target, n) = slot else { return };
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let Some(s) = b.connections.services.get_mut(target) else { return };
+        if s.accepted.get(n).is_some_and(|c| !c.rconn.is_alive())
+            && let Some(c) = s.accepted.remove(n)
+        {
+            self.keys.take_back(c.rconn.key());
+            if let Some(id) = c.id {
+                b.ofproto.disconnect(id);
+            }
+        }
+    }
+
+    /// Tells the fail mode how the controllers are doing.
+    pub(super) fn update_contact(&mut self, bridge: &str) {
+        let now = self.now();
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let all = || b.connections.controllers.values();
+        if all().next().is_none() {
+            return;
+        }
+        let lost_for = all().map(|(_, c)| c.rconn.failure_duration(now)).min().unwrap_or_default();
+        let contact = ofproto::fail::Contact {
+            connected: all().any(|(_, c)| c.rconn.is_connected()),
+            admitted: all().any(|(_, c)| c.rconn.is_admitted(now)),
+            lost_at: Time(now.0.saturating_sub(lost_for.as_nanos() as u64)),
+            probe_interval: all()
+                .map(|(c, _)| Duration::from_millis(c.inactivity_probe))
+                .max()
+                .filter(|d| !d.is_zero())
+                .unwrap_or(Duration::from_secs(5)),
+        };
+        b.ofproto.set_contact(contact, now);
+    }
+
+    fn message(&mut self, r: &mut Reactor, bridge: &str, slot: &Slot, bytes: &[u8]) {
+        if codec::asks_for_counters(bytes) {
+            self.push_stats_soon(r);
+        }
+        let now = self.now();
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let Some(conn) = b.connections.conn(slot) else { return };
+        let Some(id) = conn.id else { return };
+        let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
+        let (xid, message) = match codec::decode(&of, bytes, &self.env.log) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                let reply = codec::error_reply(&of, error, bytes);
+                conn.rconn.send(r, reply, CLASS_REPLY);
+                return;
+            }
+        };
+        if let Message::EchoRequest(data) = message {
+            for m in codec::encode(&of, xid, &Message::EchoReply(data)) {
+                conn.rconn.send(r, m, CLASS_REPLY);
+            }
+            return;
+        }
+        let backer = self.backers.get(&b.kind);
+        let host =
+            HostView { interfaces: &b.interfaces, backer, counters: backer.map(|k| &*k.counters), id: b.id };
+        b.ofproto.handle_message(id, xid, message, now, &host);
+        if b.ofproto.has_effects() {
+            self.bridge_effects(r, bridge, Some((xid, bytes)));
+        }
+    }
+
+    /// Sends a message on a connection.
+    pub(super) fn send(&mut self, r: &mut Reactor, bridge: &str, id: ConnId, xid: Xid, message: &Message) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
+        let Some(conn) = b.connections.by_id(id) else { return };
+        let class = if matches!(message, Message::PacketIn(_)) { CLASS_PACKET_IN } else { CLASS_REPLY };
+        // A reader that does not keep up loses packet-ins, not answers.
+        if class == CLASS_PACKET_IN && conn.rconn.queued(class).0 >= 100 {
+            return;
+        }
+        for m in codec::encode(&of, xid, message) {
+            conn.rconn.send(r, m, class);
+        }
+    }
+
+    /// Drops and makes again the connections of a bridge's controllers (`bridge/reconnect`).
+    pub fn reconnect(&mut self, r: &mut Reactor, bridge: &str) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        for (_, c) in b.connections.controllers.values_mut() {
+            c.rconn.reconnect(r);
+        }
+    }
+
+    /// Status of each controller of a bridge, by target.
+    pub fn controller_status(&self, bridge: &str) -> BTreeMap<String, ControllerStatus> {
+        let now = self.now();
+        let Some(b) = self.bridges.get(bridge) else { return BTreeMap::new() };
+        let mut all = BTreeMap::new();
+        for (target, (_, c)) in &b.connections.controllers {
+            let mut status = BTreeMap::new();
+            let seconds = |t: Time| now.since(t).as_secs().to_string();
+            let (connected, disconnected) = c.rconn.last_changes();
+            if let Some(t) = connected {
+                status.insert("sec_since_connect".into(), seconds(t));
+            }
+            if let Some(t) = disconnected {
+                status.insert("sec_since_disconnect".into(), seconds(t));
+            }
+            if let Some(e) = c.rconn.last_error() {
+                status.insert("last_error".into(), reactor::errno::text(e));
+            }
+            status.insert("state".into(), codec::state_name(c.rconn.state()).into());
+            let role = c.id.and_then(|id| b.ofproto.connection(id)).map(|c| codec::role_name(c.role));
+            let connected = c.rconn.is_connected();
+            all.insert(target.clone(), ControllerStatus { connected, role, status });
+        }
+        for (target, s) in &b.connections.services {
+            let mut status = BTreeMap::new();
+            if s.accepted.len() > 1 {
+                status.insert("n_connections".to_string(), s.accepted.len().to_string());
+            }
+            let connected = s.accepted.values().any(|c| c.rconn.is_connected());
+            all.insert(target.clone(), ControllerStatus { connected, role: None, status });
+        }
+        all
+    }
+}
+
+fn options(config: &ControllerConfig, versions: VersionSet) -> RconnOptions {
+    RconnOptions {
+        probe_interval: Duration::from_millis(config.inactivity_probe),
+        max_backoff: Duration::from_millis(config.max_backoff),
+        vconn: Options { versions, ..Options::default() },
+    }
+}
+
+fn is_passive(target: &str) -> bool {
+    ["ptcp:", "punix:", "pssl:"].iter().any(|p| target.starts_with(p))
+}
+
+/// Why a controller's target may not be used, if it may not: sockets outside of the run directory are not ours.
+fn forbidden(target: &str, bridge: &str, rundir: &std::path::Path) -> Option<String> {
+    let run = rundir.display();
+    let always = format!(
+        "or connect to \"unix:{run}/{bridge}.mgmt\" (which is always available without special configuration)."
+    );
+    if let Some(path) = target.strip_prefix("unix:") {
+        let inside = path.strip_prefix(&format!("{run}/")).is_some_and(|rest| !rest.contains(".."))
+            || !path.contains('/');
+        (!inside).then(|| {
+            format!(
+                "Not connecting to socket controller \"{target}\" due to possibility for remote exploit.  Instead, specify socket in permitted directory \"unix:{run}/\" {always}"
+            )
+        })
+    } else if let Some(path) = target.strip_prefix("punix:") {
+        let name = path.strip_prefix(&format!("{run}/")).unwrap_or(path);
+        let inside = name.strip_prefix(&format!("{bridge}.")).is_some_and(|rest| !rest.contains('/'));
+        (!inside).then(|| {
+            format!(
+                "Not adding Unix domain socket controller \"{target}\" due to possibility of overwriting local files. Instead, specify path in permitted format \"punix:{run}/{bridge}.*\" {always}"
+            )
+        })
+    } else {
+        None
+    }
+}

@@ -1,0 +1,139 @@
+//! What OpenFlow state wants done, in its order.
+
+use super::Switch;
+use crate::codec;
+use base::Xid;
+use datapath::{Band, MeterUnit};
+use ofproto::Effect;
+use openflow::msg::{MeterConfig, PortConfig};
+use reactor::Reactor;
+
+impl Switch {
+    /// Carries out the effects of all bridges.
+    pub(super) fn handle_effects(&mut self, r: &mut Reactor) {
+        for name in self.bridge_names() {
+            self.bridge_effects(r, &name, None);
+        }
+    }
+
+    /// Carries out the effects of one bridge. `request` is the message being answered.
+    pub(super) fn bridge_effects(&mut self, r: &mut Reactor, bridge: &str, request: Option<(Xid, &[u8])>) {
+        loop {
+            let Some(b) = self.bridges.get_mut(bridge) else { return };
+            let effects = b.ofproto.take_effects();
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                self.effect(r, bridge, effect, request);
+            }
+        }
+    }
+
+    fn effect(&mut self, r: &mut Reactor, bridge: &str, effect: Effect, request: Option<(Xid, &[u8])>) {
+        match effect {
+            Effect::TablesChanged => {
+                if let Some(b) = self.bridges.get_mut(bridge) {
+                    b.stale.tables = true;
+                    self.dirty = true;
+                }
+            }
+            Effect::Send(id, xid, message) => {
+                // Whoever is told something finds it true.
+                self.publish();
+                self.send(r, bridge, id, xid, &message);
+            }
+            Effect::Error(id, xid, error) => {
+                let Some(b) = self.bridges.get_mut(bridge) else { return };
+                let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
+                let cause = request.filter(|(x, _)| *x == xid).map_or(&[][..], |(_, bytes)| bytes);
+                let reply = codec::error_about(&of, xid, error, cause);
+                if let Some(conn) = b.connections.by_id(id) {
+                    conn.rconn.send(r, reply, super::connections::CLASS_REPLY);
+                }
+            }
+            Effect::ErrorAbout(id, xid, error, about) => {
+                let Some(b) = self.bridges.get_mut(bridge) else { return };
+                let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
+                let cause = codec::encode(&of, xid, &about).into_iter().next().unwrap_or_default();
+                let reply = codec::error_about(&of, xid, error, &cause);
+                if let Some(conn) = b.connections.by_id(id) {
+                    conn.rconn.send(r, reply, super::connections::CLASS_REPLY);
+                }
+            }
+            Effect::PacketOut(request) => {
+                self.publish();
+                self.packet_out(r, bridge, &request);
+            }
+            Effect::Resume(packet) => {
+                self.publish();
+                self.resume(r, bridge, &packet);
+            }
+            Effect::PortConfig(port, config) => self.port_config(bridge, port, config),
+            Effect::PortAdvertise(..) => {}
+            Effect::Fragments(_) => {
+                if let Some(b) = self.bridges.get_mut(bridge) {
+                    b.stale.config = true;
+                    self.dirty = true;
+                }
+            }
+            Effect::Meter(change) => self.meter(bridge, change),
+            // Connections are not tracked yet: there are none to flush.
+            Effect::CtFlush(_) | Effect::CtFlushZone(_) => {}
+            Effect::Flushed => {
+                if let Some(b) = self.bridges.get_mut(bridge) {
+                    b.mac.flush();
+                    b.mac_changed();
+                    self.dirty = true;
+                }
+            }
+        }
+    }
+
+    fn meter(&mut self, bridge: &str, change: Result<MeterConfig, base::MeterId>) {
+        let Some(b) = self.bridges.get(bridge) else { return };
+        let id = b.id;
+        let Some(backer) = self.backers.get_mut(&b.kind) else { return };
+        match change {
+            Ok(config) => {
+                let unit =
+                    if config.flags & MeterConfig::PKTPS != 0 { MeterUnit::Pktps } else { MeterUnit::Kbps };
+                let bands: Vec<Band> = config.bands.iter().filter_map(codec::band).collect();
+                backer.dp.set_meter(codec::meter_number(id, config.meter), unit, &bands);
+            }
+            Err(meter) => {
+                let _ = backer.dp.del_meter(codec::meter_number(id, meter));
+            }
+        }
+    }
+
+    /// A controller changed a port's settings: the device follows, and so does translation.
+    fn port_config(&mut self, bridge: &str, port: base::OfPort, config: PortConfig) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        b.stale.config = true;
+        self.dirty = true;
+        let up = config.0 & PortConfig::PORT_DOWN == 0;
+        let kind = b.kind.clone();
+        let Some(interface) = b.interfaces.values_mut().find(|i| i.of_port == port) else { return };
+        let result = match &mut interface.patch {
+            Some(device) => device.set_admin_up(up),
+            None => match self
+                .backers
+                .get_mut(&kind)
+                .and_then(|k| dpif::Datapath::device_mut(&mut k.dp, interface.dp_port))
+            {
+                Some(device) => device.set_admin_up(up),
+                None => Ok(()),
+            },
+        };
+        if let Err(e) = result {
+            base::warn!(
+                self.env.log,
+                "netdev",
+                "{}: failed to set network device flags: {}",
+                interface.name,
+                e.what
+            );
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The running switch: datapaths, bridges, devices, connections. Owned by the control thread; everything else reads
+//! the snapshots that it publishes.
+//!
+//! ```text
+//!             Config ──► plan ──► apply (reconfigure, interfaces)
+//!   controllers' messages ──► ofproto ──► effects ─┐
+//!   datapath events (packet-ins, learning) ────────┼──► what changed ──► publish ──► engines
+//!   time (expiry, aging, statistics) ──────────────┘
+//! ```
+
+pub mod backer;
+pub mod bridge;
+mod connections;
+mod effects;
+mod events;
+mod host;
+mod interfaces;
+pub mod numbers;
+mod packets;
+mod publish;
+mod reconfigure;
+mod settings;
+
+use crate::config::Config;
+use backer::Backer;
+use base::{Clock, Logger, Time};
+use bridge::Bridge;
+use datapath::{ThreadParts, Wake};
+use netdev::Registry;
+use netdev::registry::DummyMode;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use connections::{CONNECTIONS, ControllerStatus};
+pub use host::device;
+pub use interfaces::Failed;
+
+/// How often datapath counters are pushed into rules and timers that hang on them are run.
+const PUSH_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What the daemon gives the switch.
+pub struct Environment {
+    /// The clock.
+    pub clock: Clock,
+    /// Log.
+    pub log: Logger,
+    /// Opens devices.
+    pub registry: Registry,
+    /// Directory of the management sockets.
+    pub rundir: PathBuf,
+    /// Wakes the control thread.
+    pub wake: Arc<dyn Wake>,
+    /// Makes what a polling thread needs.
+    pub threads: Box<dyn Fn(usize) -> std::io::Result<ThreadParts>>,
+    /// Number of the first of the switch's components among the event loop's keys.
+    pub component: u16,
+}
+
+/// The switch.
+pub struct Switch {
+    pub(crate) env: Environment,
+    /// Datapaths by type.
+    pub(crate) backers: BTreeMap<String, Backer>,
+    /// Bridges by name.
+    pub(crate) bridges: BTreeMap<String, Bridge>,
+    /// What was last applied.
+    pub(crate) config: Config,
+    /// When counters are pushed next.
+    next_push: Time,
+    /// Some bridge has changed since the last publication.
+    pub(crate) dirty: bool,
+    /// Status columns may have changed.
+    pub(crate) status_changed: bool,
+    /// Keys of connections.
+    pub(crate) keys: connections::Keys,
+    /// A `system` datapath was asked for and the userspace one has taken its place.
+    pub(crate) said_system: bool,
+}
+
+impl Switch {
+    /// A switch without bridges.
+    pub fn new(env: Environment) -> Switch {
+        let next_push = env.clock.now() + PUSH_INTERVAL;
+        Switch {
+            keys: connections::Keys::new(env.component),
+            env,
+            backers: BTreeMap::new(),
+            bridges: BTreeMap::new(),
+            config: Config::default(),
+            next_push,
+            dirty: false,
+            status_changed: false,
+            said_system: false,
+        }
+    }
+
+    /// Present time.
+    pub(crate) fn now(&self) -> Time {
+        self.env.clock.now()
+    }
+
+    /// What opens devices.
+    pub fn registry(&self) -> &Registry {
+        &self.env.registry
+    }
+
+    /// Bridges by name.
+    pub fn bridges(&self) -> &BTreeMap<String, Bridge> {
+        &self.bridges
+    }
+
+    /// Datapaths by type.
+    pub fn backers(&self) -> &BTreeMap<String, Backer> {
+        &self.backers
+    }
+
+    /// A datapath.
+    pub fn backer_mut(&mut self, kind: &str) -> Option<&mut Backer> {
+        self.backers.get_mut(kind)
+    }
+
+    /// Whether packets are handled in the control thread (test mode), so that what a packet causes has happened by
+    /// the time that the next command runs.
+    pub fn inline(&self) -> bool {
+        self.env.registry.dummy_mode() != DummyMode::Off
+    }
+
+    /// Lets time pass: packets that wait, events of the datapath, timers.
+    pub fn run(&mut self, r: &mut reactor::Reactor) {
+        let now = self.now();
+        self.run_packets(r);
+        if now >= self.next_push {
+            self.push_stats(r);
+            self.expire_datapath_flows();
+            self.next_push = now + PUSH_INTERVAL;
+        }
+        for name in self.bridge_names() {
+            if let Some(b) = self.bridges.get_mut(&name) {
+                if b.ofproto.next_deadline() <= now {
+                    // Timeouts look at the real use of flows.
+                    self.push_stats(r);
+                }
+            }
+            if let Some(b) = self.bridges.get_mut(&name) {
+                b.ofproto.run(now);
+                if b.mac.on_timer(now) {
+                    b.mac_changed();
+                    self.dirty = true;
+                }
+            }
+        }
+        self.handle_effects(r);
+        self.publish();
+    }
+
+    /// Handles packets that devices polled here have, and what engines have to tell, until there is no more.
+    pub fn run_packets(&mut self, r: &mut reactor::Reactor) {
+        for _ in 0..64 {
+            let mut busy = false;
+            if self.inline() {
+                for backer in self.backers.values_mut() {
+                    busy |= datapath::poll(&mut backer.dp);
+                }
+            }
+            busy |= self.drain_events(r);
+            self.handle_effects(r);
+            self.publish();
+            if !busy {
+                break;
+            }
+        }
+    }
+
+    /// The configuration last applied.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether interfaces are asked for that are not there.
+    pub fn has_missing(&self) -> bool {
+        self.bridges.values().any(|b| !b.failed.is_empty() || b.interfaces.values().any(|i| i.gone))
+    }
+
+    /// Whether status that the database shows may have changed since this was last asked.
+    pub fn take_status_changed(&mut self) -> bool {
+        std::mem::take(&mut self.status_changed)
+    }
+
+    /// Counts everything that the datapath has counted until now.
+    pub fn push_stats_now(&mut self, r: &mut reactor::Reactor) {
+        self.push_stats(r);
+    }
+
+    /// When [`Switch::run`] has something to do next, if nothing happens before.
+    pub fn next_deadline(&self) -> Time {
+        let bridges = self.bridges.values().map(|b| b.ofproto.next_deadline().min(b.mac.next_deadline()));
+        let push = if self.bridges.is_empty() { Time::NEVER } else { self.next_push };
+        bridges.min().unwrap_or(Time::NEVER).min(push)
+    }
+
+    pub(crate) fn bridge_names(&self) -> Vec<String> {
+        self.bridges.keys().cloned().collect()
+    }
+}
+
+/// Options in effect of an interface's device, as listings show them.
+pub fn host_config(i: &bridge::Interface, backer: Option<&Backer>) -> Vec<(String, String)> {
+    device(i, backer).map(|d| d.config()).unwrap_or_default()
+}
+
+/// The same for a datapath port.
+pub fn host_config_of(backer: &Backer, port: base::DpPort) -> Vec<(String, String)> {
+    dpif::Datapath::device(&backer.dp, port).map(|d| d.config()).unwrap_or_default()
+}
+
+/// Counters of an interface.
+pub fn device_stats(
+    i: &bridge::Interface,
+    backer: Option<&Backer>,
+    id: pipeline::BridgeId,
+) -> dpif::netdev::NetdevStats {
+    host::device_stats(i, backer, backer.map(|b| &*b.counters), id)
+}

@@ -1,0 +1,140 @@
+//! Packets that the control side sends into the pipeline, and counters on their way back.
+
+use super::Switch;
+use crate::view::{Effects, ended};
+use base::{DpPort, OfPort};
+use datapath::Meta;
+use flow::extract::{Metadata, extract_key};
+use flow::{Field, FlowKey};
+use ofproto::PacketOutRequest;
+use openflow::msg::PacketIn;
+use pipeline::{Effect, Origin, Request};
+use reactor::Reactor;
+use std::time::Duration;
+use wire::{Packet, PacketBuf};
+
+/// How long a megaflow may be unused.
+const DEFAULT_MAX_IDLE: Duration = Duration::from_millis(10_000);
+
+impl Switch {
+    /// Runs a controller's packet through its actions.
+    pub(super) fn packet_out(&mut self, r: &mut Reactor, bridge: &str, request: &PacketOutRequest) {
+        let metadata = request.metadata.expand();
+        let in_port = OfPort(metadata.get(Field::IN_PORT_OXM).0 as u32);
+        self.send_packet(r, bridge, &request.packet, &metadata.key, in_port, &request.actions);
+    }
+
+    /// Goes on with a packet that a controller resumes: it enters the tables again where it left.
+    pub(super) fn resume(&mut self, r: &mut Reactor, bridge: &str, packet: &PacketIn) {
+        let metadata = packet.metadata.expand();
+        let in_port = OfPort(metadata.get(Field::IN_PORT_OXM).0 as u32);
+        let actions = packet.continuation.as_ref().map(|c| c.actions.clone()).unwrap_or_default();
+        self.send_packet(r, bridge, &packet.packet, &metadata.key, in_port, &actions);
+    }
+
+    fn send_packet(
+        &mut self,
+        r: &mut Reactor,
+        bridge: &str,
+        frame: &[u8],
+        metadata: &FlowKey,
+        in_port: OfPort,
+        actions: &[openflow::Action],
+    ) {
+        let now = self.now();
+        let Some(b) = self.bridges.get(bridge) else { return };
+        let dp_port = b.interface(in_port).map_or(DpPort::NONE, |i| i.dp_port);
+        let id = b.id;
+        let Some(backer) = self.backers.get_mut(&b.kind) else { return };
+        let view = backer.dp.snapshot();
+        let (mut key, _) =
+            extract_key(frame, &Metadata { rest: Some(metadata), ..Metadata::received(dp_port.0) });
+        copy_pipeline_fields(metadata, &mut key);
+        key.set_dp_port(dp_port);
+        let request =
+            Request { key: &key, origin: Origin::PacketOut { bridge: id, in_port, actions }, dry_run: false };
+        let translation = pipeline::translate(&view.snapshot, &request, None);
+        let effects = Effects::new(translation.effects, &view.counters);
+        effects.credit(1, frame.len() as u64, now);
+        let packet = Packet { buf: PacketBuf::from_frame(frame), ..Packet::default() };
+        backer.dp.execute_with(packet, Meta::received(dp_port), translation.actions);
+        let kind = backer.kind.clone();
+        self.apply_control(&kind, &effects.control, key.tcp_flags());
+        // In test mode what the packet causes has happened by the time that the next message is handled.
+        if self.inline() {
+            self.drain_events(r);
+        }
+    }
+
+    /// Pushes counters from the datapath into rules, and applies again what only this thread can apply.
+    pub(super) fn push_stats(&mut self, _r: &mut Reactor) {
+        let mut again: Vec<(String, Vec<Effect>, u16)> = Vec::new();
+        for (kind, backer) in &mut self.backers {
+            backer.dp.push_stats(&mut |effects, flow, _, _| {
+                if !effects.control.is_empty() {
+                    again.push((kind.clone(), effects.control.to_vec(), flow.tcp_flags()));
+                }
+            });
+        }
+        for (kind, effects, tcp_flags) in again {
+            self.apply_control(&kind, &effects, tcp_flags);
+        }
+    }
+
+    /// Before an answer with counters: they include what the datapath has counted until now.
+    pub(super) fn push_stats_soon(&mut self, r: &mut Reactor) {
+        self.push_stats(r);
+    }
+
+    /// Removes datapath flows that were not used for a while.
+    pub(super) fn expire_datapath_flows(&mut self) {
+        let asked = self.config.other_config.get("max-idle").and_then(|v| v.parse().ok());
+        let max_idle = asked.map_or(DEFAULT_MAX_IDLE, |ms: u64| Duration::from_millis(ms.max(500)));
+        for backer in self.backers.values_mut() {
+            backer.dp.expire(max_idle);
+        }
+    }
+
+    /// Applies effects that change state of the control thread.
+    pub(super) fn apply_control(&mut self, kind: &str, effects: &[Effect], tcp_flags: u16) {
+        let now = self.now();
+        for effect in effects {
+            match effect {
+                Effect::MacLearn { bridge, heard } => {
+                    let Some(b) = self.bridge_by_id(kind, *bridge) else { continue };
+                    if b.mac.heard(*heard, now) {
+                        b.mac_changed();
+                        self.dirty = true;
+                    }
+                }
+                Effect::Learn(learn) => {
+                    let version = openflow::Version::V10;
+                    let Some(b) = self.bridge_by_id(kind, learn.bridge) else { continue };
+                    // A table that is full keeps what it has.
+                    let _ = b.ofproto.flow_mod(learn.flow_mod.clone(), version, now);
+                    self.dirty = true;
+                }
+                Effect::FinTimeout { rule, idle, hard } if ended(tcp_flags) => {
+                    for b in self.bridges.values_mut() {
+                        b.ofproto.fin_timeout(rule, *idle, *hard, now);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn bridge_by_id(&mut self, kind: &str, id: pipeline::BridgeId) -> Option<&mut super::bridge::Bridge> {
+        let name = self.backers.get(kind)?.bridges.get(id.0 as usize)?.as_ref()?;
+        self.bridges.get_mut(name)
+    }
+}
+
+/// Fields that no packet carries come from the controller.
+fn copy_pipeline_fields(from: &FlowKey, to: &mut FlowKey) {
+    for field in Field::all() {
+        if openflow::prereq::is_pipeline(field) && from.get(field) != 0 {
+            to.set(field, from.get(field));
+        }
+    }
+}

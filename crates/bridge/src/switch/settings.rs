@@ -1,0 +1,180 @@
+//! Settings of a bridge that exists: identity, tables, MAC table, ports' devices, controllers.
+
+use super::Switch;
+use super::publish::describe;
+use crate::config::FailMode;
+use base::{Dpid, Mac, TableId, info, warn};
+use dpif::Datapath as _;
+use ofproto::TableConfig;
+use reactor::Reactor;
+use std::time::Duration;
+
+impl Switch {
+    pub(super) fn configure_bridge(&mut self, r: &mut Reactor, name: &str) {
+        self.configure_interfaces(name);
+        self.configure_identity(name);
+        self.configure_tables(name);
+        self.refresh_ports(name);
+        let now = self.now();
+        let Some(b) = self.bridges.get_mut(name) else { return };
+        let has = b.config.controllers.values().any(|c| !c.service);
+        let mode = match b.config.fail_mode {
+            FailMode::Secure => ofproto::fail::Mode::Secure,
+            FailMode::Standalone => ofproto::fail::Mode::Standalone,
+        };
+        b.ofproto.set_has_controllers(has, now);
+        b.ofproto.set_fail_mode(mode, now);
+        let other = &b.config.other_config;
+        let idle: u64 = other.get("mac-aging-time").and_then(|v| v.parse().ok()).unwrap_or(300);
+        b.mac.set_idle(Duration::from_secs(idle.clamp(15, 3600)));
+        let max: usize = other.get("mac-table-size").and_then(|v| v.parse().ok()).unwrap_or(8192);
+        b.mac.set_max_entries(max.clamp(10, 1_000_000));
+        self.configure_connections(r, name);
+    }
+
+    /// Address, MTU and options of devices.
+    fn configure_interfaces(&mut self, name: &str) {
+        let Some(b) = self.bridges.get_mut(name) else { return };
+        let kind = b.kind.clone();
+        let hwaddr = b.config.other_config.get("hwaddr").and_then(|m| Mac::parse(m));
+        let ports = b.config.ports.values().flat_map(|p| &p.interfaces);
+        let wanted: Vec<_> = ports.cloned().collect();
+        for config in wanted {
+            let Some(i) = b.interfaces.get_mut(&config.name) else { continue };
+            let is_local = config.name == b.name;
+            let internal = config.kind == "internal";
+            let device = match &mut i.patch {
+                Some(device) => Some(&mut **device),
+                None => self.backers.get_mut(&kind).and_then(|k| k.dp.device_mut(i.dp_port)),
+            };
+            let Some(device) = device else { continue };
+            if config.options != i.config.options
+                && let Err(text) = device.set_options(&config.options)
+            {
+                warn!(self.env.log, "bridge", "could not configure network device {} ({text})", config.name);
+                i.error = Some(text);
+            }
+            let mac = if is_local { hwaddr.or(config.mac) } else { config.mac };
+            if let Some(mac) = mac.filter(|_| internal)
+                && device.mac().is_ok_and(|m| m != mac)
+                && let Err(e) = device.set_mac(mac)
+            {
+                warn!(self.env.log, "bridge", "interface {}: setting MAC failed ({})", config.name, e.what);
+            }
+            if let Some(mtu) = config.mtu_request.filter(|m| device.mtu().is_some_and(|is| is != *m))
+                && let Err(e) = device.set_mtu(mtu)
+            {
+                warn!(
+                    self.env.log,
+                    "dpif_netdev", "Interface {} MTU ({mtu}) setup error: {}", config.name, e.what
+                );
+            }
+            if is_local && let Ok(mac) = device.mac() {
+                b.ether = mac;
+            }
+            i.config = config;
+        }
+    }
+
+    /// Datapath id and description.
+    fn configure_identity(&mut self, name: &str) {
+        let Some(b) = self.bridges.get_mut(name) else { return };
+        let asked = b.config.other_config.get("datapath-id").and_then(|t| parse_dpid(t));
+        let dpid = asked.unwrap_or(Dpid(b.ether.to_u64()));
+        if b.dpid != Some(dpid) {
+            b.dpid = Some(dpid);
+            info!(self.env.log, "bridge", "bridge {name}: using datapath ID {:016x}", dpid.0);
+        }
+        let text = |key: &str| b.config.other_config.get(key).cloned().unwrap_or_else(|| "None".into());
+        let (serial, desc) = (text("dp-sn"), text("dp-desc"));
+        let c = b.ofproto.config_mut();
+        c.datapath_id = dpid;
+        c.serial = serial;
+        c.dp_desc = desc;
+    }
+
+    fn configure_tables(&mut self, name: &str) {
+        let Some(b) = self.bridges.get_mut(name) else { return };
+        for n in 0..ofproto::tables::N_VISIBLE {
+            let id = TableId(n);
+            let Some(now) = b.ofproto.tables().table(id).map(|t| (*t.config).clone()) else { continue };
+            let wanted = b.config.flow_tables.get(&n);
+            let config = TableConfig {
+                name: wanted.and_then(|w| w.name.clone()).unwrap_or_default(),
+                flow_limit: wanted.and_then(|w| w.flow_limit),
+                evict: wanted.is_some_and(|w| w.evict),
+                prefixes: wanted.filter(|w| !w.prefixes.is_empty()).map(|w| {
+                    w.prefixes
+                        .iter()
+                        .filter(|p| *p != "none")
+                        .filter_map(|p| flow::Field::from_name(p))
+                        .collect()
+                }),
+                ..now
+            };
+            b.ofproto.configure_table(id, config);
+        }
+    }
+
+    /// Tells OpenFlow of its ports as their devices are now.
+    pub(super) fn refresh_ports(&mut self, name: &str) {
+        let now = self.now();
+        let Some(b) = self.bridges.get_mut(name) else { return };
+        let backer = self.backers.get(&b.kind);
+        let descs: Vec<_> = b.interfaces.values().map(|i| describe(b, i, backer)).collect();
+        for desc in descs {
+            let changed = b.ofproto.port(desc.port).is_none_or(|p| p.desc != desc);
+            if changed {
+                b.ofproto.put_port(desc, now);
+                b.stale.config = true;
+                self.dirty = true;
+            }
+        }
+    }
+
+    /// Looks at devices that have changed: link, address, MTU. Says whether any has.
+    pub fn refresh_devices(&mut self, r: &mut Reactor) -> bool {
+        let mut any = false;
+        for name in self.bridge_names() {
+            let Some(b) = self.bridges.get_mut(&name) else { continue };
+            let backer = self.backers.get(&b.kind);
+            let mut changed = false;
+            let seqs: Vec<(String, u64)> = b
+                .interfaces
+                .values()
+                .filter_map(|i| Some((i.name.clone(), super::host::device(i, backer)?.change_seq())))
+                .collect();
+            for (interface, seq) in seqs {
+                if let Some(i) = b.interfaces.get_mut(&interface)
+                    && i.seq != seq
+                {
+                    i.seq = seq;
+                    changed = true;
+                }
+            }
+            if changed {
+                self.refresh_ports(&name);
+                any = true;
+            }
+        }
+        if any {
+            self.handle_effects(r);
+            self.publish();
+        }
+        any
+    }
+}
+
+/// A datapath id: 16 hexadecimal digits, or fewer after `0x`; zero is none.
+fn parse_dpid(text: &str) -> Option<Dpid> {
+    let digits = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(d) if (1..=16).contains(&d.len()) => d,
+        Some(_) => return None,
+        None if text.len() == 16 => text,
+        None => return None,
+    };
+    if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    u64::from_str_radix(digits, 16).ok().filter(|n| *n != 0).map(Dpid)
+}

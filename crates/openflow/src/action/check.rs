@@ -1,0 +1,597 @@
+//! Consistency of actions with the match of their flow, and with each other.
+//!
+//! OpenFlow 1.0 allows any action in any flow; later versions refuse what cannot make sense, such as setting an IPv4
+//! address in a flow that does not match IPv4. [`check`] walks through the list with what is known of the packet at
+//! each point, and narrows down the protocols that would accept it.
+
+use super::wire::MODULE;
+use super::*;
+use crate::buf::{Decode, DecodeError};
+use crate::ofperr::OfpErr;
+use crate::version::ProtocolSet;
+use base::OfPort;
+use flow::key::{eth_type, ip_proto};
+use flow::prereq::match_meets;
+use flow::{Field, Match, Prereq, Subfield};
+
+/// What the check is told and what it finds out.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckCx {
+    /// Ordinary ports are below this.
+    pub max_ports: OfPort,
+    /// The flow's table; 255 when unknown.
+    pub table: u8,
+    /// Number of tables; 255 when unknown.
+    pub n_tables: u8,
+    /// Protocols that can express the flow; narrowed down by the check.
+    pub usable: ProtocolSet,
+}
+
+impl CheckCx {
+    /// Nothing known of switch and table.
+    pub fn new(usable: ProtocolSet) -> CheckCx {
+        CheckCx { max_ports: OfPort::MAX_ORDINARY, table: 0xff, n_tables: 0xff, usable }
+    }
+}
+
+/// Checks that a subfield exists and may be read (`role` "source") or written ("destination").
+pub(super) fn subfield(s: Subfield, role: &str, error: OfpErr) -> Decode<()> {
+    let width = s.field.info().bits;
+    let text = if s.ofs >= width {
+        format!("bit offset {} exceeds {width}-bit width of {role} field {}", s.ofs, s.field)
+    } else if s.n_bits == 0 {
+        format!("{role} field {} has no bits", s.field)
+    } else if s.ofs + s.n_bits > width {
+        format!(
+            "bit offset {} and width {} exceeds {width}-bit width of {role} field {}",
+            s.ofs, s.n_bits, s.field
+        )
+    } else if role == "destination" && !s.field.info().writable {
+        format!("destination field {} is not writable", s.field)
+    } else {
+        return Ok(());
+    };
+    let error = if role == "destination" { error } else { OfpErr::OFPBAC_BAD_ARGUMENT };
+    Err(DecodeError::logged(error, "meta_flow", text))
+}
+
+fn prereq(s: Subfield, role: &str, m: &Match) -> Decode<()> {
+    if s.field.prereq_met_by(m) {
+        return Ok(());
+    }
+    Err(DecodeError::logged(
+        OfpErr::OFPBAC_MATCH_INCONSISTENT,
+        "meta_flow",
+        format!("{role} field {} lacks correct prerequisites", s.field),
+    ))
+}
+
+fn check_src(s: Subfield, m: &Match) -> Decode<()> {
+    subfield(s, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    prereq(s, "source", m)
+}
+
+fn check_dst(s: Subfield, m: &Match) -> Decode<()> {
+    subfield(s, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    prereq(s, "destination", m)
+}
+
+/// The walk: what is known of the packet, and what was found out.
+struct Walk<'a> {
+    m: Match,
+    cx: &'a mut CheckCx,
+}
+
+/// Checks a list of actions against the match of its flow. Also notes in the actions what they need to know of the
+/// packet (whether it has a VLAN tag, its IP protocol).
+pub fn check(actions: &mut [Action], m: &Match, cx: &mut CheckCx) -> Decode<()> {
+    Walk { m: m.clone(), cx }.list(actions)
+}
+
+impl Walk<'_> {
+    fn list(&mut self, actions: &mut [Action]) -> Decode<()> {
+        actions.iter_mut().try_for_each(|a| self.one(a))
+    }
+
+    /// Only OpenFlow 1.0 accepts what comes here.
+    fn inconsistent(&mut self) -> Decode<()> {
+        self.cx.usable = self.cx.usable.intersection(ProtocolSet::OF10);
+        if self.cx.usable.is_empty() { Err(OfpErr::OFPBAC_MATCH_INCONSISTENT.into()) } else { Ok(()) }
+    }
+
+    fn need(&mut self, prereq: Prereq) -> Decode<()> {
+        if match_meets(&self.m, prereq) { Ok(()) } else { self.inconsistent() }
+    }
+
+    fn output_port(&self, port: OfPort) -> Decode<()> {
+        output::check_output_port(port)?;
+        if !port.is_reserved() && port >= self.cx.max_ports {
+            return Err(OfpErr::OFPBAC_BAD_OUT_PORT.into());
+        }
+        Ok(())
+    }
+
+    fn has_vlan(&self) -> bool {
+        match_meets(&self.m, Prereq::VlanVid)
+    }
+
+    fn eth_type(&self) -> u16 {
+        let (pt, mask) = self.m.get(Field::PACKET_TYPE);
+        if mask != 0 && pt >> 16 == 1 {
+            return pt as u16;
+        }
+        self.m.get(Field::ETH_TYPE).0 as u16
+    }
+
+    fn is_ip(&self) -> bool {
+        match_meets(&self.m, Prereq::IpAny)
+    }
+
+    fn nw_proto(&self) -> u8 {
+        self.m.get(Field::IP_PROTO).0 as u8
+    }
+
+    fn one(&mut self, a: &mut Action) -> Decode<()> {
+        match a {
+            Action::Output(o) => self.output_port(o.port),
+            Action::OutputTrunc(o) => self.output_port(o.port),
+            Action::OutputReg(o) => check_src(o.src, &self.m),
+            Action::Enqueue(e) => {
+                let ordinary = !e.port.is_reserved() && e.port < self.cx.max_ports;
+                if ordinary || e.port == OfPort::IN_PORT || e.port == OfPort::LOCAL {
+                    Ok(())
+                } else {
+                    Err(OfpErr::OFPBAC_BAD_OUT_PORT.into())
+                }
+            }
+            Action::Bundle(b) => self.bundle(b),
+            Action::StripVlan => {
+                let r = if self.has_vlan() { Ok(()) } else { self.inconsistent() };
+                self.m.set_masked(Field::VLAN_TCI, 0, 0xffff);
+                r
+            }
+            Action::PushVlan(_) => {
+                self.m.set_masked(Field::VLAN_TCI, 0x1000, 0xffff);
+                Ok(())
+            }
+            Action::SetVlanVid(v) => {
+                v.flow_has_vlan = self.has_vlan();
+                self.vlan(v.push_vlan_if_needed)
+            }
+            Action::SetVlanPcp(v) => {
+                v.flow_has_vlan = self.has_vlan();
+                self.vlan(v.push_vlan_if_needed)
+            }
+            Action::SetEthSrc(_) | Action::SetEthDst(_) => Ok(()),
+            Action::SetIpv4Src(_) | Action::SetIpv4Dst(_) => self.need(Prereq::Ipv4),
+            Action::SetIpDscp(_) | Action::SetIpEcn(_) | Action::SetIpTtl(_) | Action::DecTtl(_) => {
+                self.need(Prereq::IpAny)
+            }
+            Action::CopyTtlIn | Action::CopyTtlOut => Ok(()),
+            Action::SetL4SrcPort(p) | Action::SetL4DstPort(p) => {
+                let proto = self.nw_proto();
+                let known = [ip_proto::TCP, ip_proto::UDP, ip_proto::SCTP].contains(&proto);
+                p.flow_ip_proto = proto;
+                if self.is_ip() && known && self.m.get(Field::IP_FRAG).0 & 2 == 0 {
+                    Ok(())
+                } else {
+                    self.inconsistent()
+                }
+            }
+            Action::Move(v) => {
+                check_src(v.src, &self.m)?;
+                check_dst(v.dst, &self.m)
+            }
+            Action::SetField(f) => self.set_field(f),
+            Action::Push(s) => check_src(s.subfield, &self.m),
+            Action::Pop(s) => check_dst(s.subfield, &self.m),
+            Action::SetMplsLabel(_) | Action::SetMplsTc(_) | Action::SetMplsTtl(_) | Action::DecMplsTtl => {
+                self.need(Prereq::Mpls)
+            }
+            Action::PushMpls(p) => self.push_mpls(p.ethertype),
+            Action::PopMpls(p) => {
+                let r = self.need(Prereq::Mpls);
+                self.set_eth_type(p.ethertype);
+                r
+            }
+            Action::PushPbb(p) => {
+                self.set_eth_type(p.ethertype);
+                Ok(())
+            }
+            Action::PopPbb => {
+                self.m.clear(Field::ETH_TYPE);
+                Ok(())
+            }
+            Action::DecNshTtl => self.need(Prereq::Nsh),
+            Action::CheckPktLarger(c) => check_dst(c.dst, &self.m),
+            Action::DeleteField(d) => {
+                if d.field.as_tun_metadata().is_some() {
+                    Ok(())
+                } else {
+                    Err(OfpErr::OFPBAC_BAD_ARGUMENT.into())
+                }
+            }
+            _ => self.control(a),
+        }
+    }
+
+    /// Actions that do not change the packet.
+    fn control(&mut self, a: &mut Action) -> Decode<()> {
+        match a {
+            Action::Resubmit(r) if r.with_ct_orig => {
+                if match_meets(&self.m, Prereq::Ct) {
+                    Ok(())
+                } else {
+                    Err(OfpErr::OFPBAC_MATCH_INCONSISTENT.into())
+                }
+            }
+            Action::FinTimeout(_) => {
+                if self.is_ip() && self.nw_proto() == ip_proto::TCP {
+                    Ok(())
+                } else {
+                    self.inconsistent()
+                }
+            }
+            Action::Learn(l) => self.learn(l),
+            Action::Multipath(p) => check_dst(p.dst, &self.m),
+            Action::Sample(s) => {
+                for id in [s.obs_domain_id, s.obs_point_id] {
+                    if let SampleId::Field(f) = id {
+                        check_src(f, &self.m)?;
+                    }
+                }
+                Ok(())
+            }
+            Action::Clone(c) => {
+                let m = self.m.clone();
+                let r = self.list(&mut c.actions);
+                self.m = m;
+                r
+            }
+            Action::Ct(c) => self.ct(c),
+            Action::Nat(n) => {
+                let ok = match n.range {
+                    _ if !self.is_ip() => false,
+                    NatRange::V4 { .. } => self.eth_type() == eth_type::IPV4,
+                    NatRange::V6 { .. } => self.eth_type() == eth_type::IPV6,
+                    NatRange::None => true,
+                };
+                if ok { Ok(()) } else { Err(OfpErr::OFPBAC_MATCH_INCONSISTENT.into()) }
+            }
+            Action::Encap(e) => self.encap(e.packet_type),
+            Action::Decap(d) => self.decap(d.packet_type),
+            Action::WriteActions(w) => {
+                // What an action set will meet cannot be known.
+                let usable = self.cx.usable;
+                let m = self.m.clone();
+                self.cx.usable = ProtocolSet::ANY;
+                let r = self.list(&mut w.actions);
+                self.m = m;
+                self.cx.usable = usable;
+                match r {
+                    Err(e) if e.error == OfpErr::OFPBAC_MATCH_INCONSISTENT => Ok(()),
+                    r => r,
+                }
+            }
+            Action::Meter(m) => {
+                if m.meter.0 == 0 || m.meter > crate::msg::MeterConfig::MAX {
+                    return Err(OfpErr::OFPMMFC_INVALID_METER.into());
+                }
+                Ok(())
+            }
+            Action::GotoTable(g) => {
+                let back = self.cx.table != 0xff && g.table <= self.cx.table;
+                let beyond = self.cx.n_tables != 0xff && g.table >= self.cx.n_tables;
+                if back || beyond { Err(OfpErr::OFPBIC_BAD_TABLE_ID.into()) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn vlan(&mut self, push_if_needed: bool) -> Decode<()> {
+        let r = if self.has_vlan() || push_if_needed { Ok(()) } else { self.inconsistent() };
+        self.m.set_masked(Field::VLAN_TCI, 0x1000, 0x1000);
+        r
+    }
+
+    fn set_eth_type(&mut self, t: u16) {
+        self.m.clear(Field::PACKET_TYPE);
+        self.m.set(Field::ETH_TYPE, t.into());
+    }
+
+    fn push_mpls(&mut self, t: u16) -> Decode<()> {
+        let r = self.need(Prereq::Ethernet);
+        self.set_eth_type(t);
+        // What lies below the label is no longer known.
+        self.m.clear(Field::IP_PROTO);
+        r
+    }
+
+    fn bundle(&mut self, b: &Bundle) -> Decode<()> {
+        if let Some(dst) = b.dst {
+            check_dst(dst, &self.m)?;
+        }
+        for p in &b.members {
+            if *p != OfPort::NONE && (p.is_reserved() || *p >= self.cx.max_ports) && *p != OfPort::LOCAL {
+                return Err(DecodeError::logged(
+                    OfpErr::OFPBAC_BAD_OUT_PORT,
+                    MODULE,
+                    format!("invalid member {}", p.to_u16().unwrap_or(u16::MAX)),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn set_field(&mut self, f: &mut SetField) -> Decode<()> {
+        if !f.field.prereq_met_by(&self.m) {
+            return Err(DecodeError::logged(
+                OfpErr::OFPBAC_MATCH_INCONSISTENT,
+                MODULE,
+                format!("set_field {} lacks correct prerequisites", f.field),
+            ));
+        }
+        f.flow_has_vlan = self.has_vlan();
+        match f.field {
+            // Only these change what later actions may do.
+            Field::VLAN_TCI | Field::VLAN_VID => {
+                let present = if f.field == Field::VLAN_VID { 0x1000 } else { f.value() & 0x1000 };
+                if f.mask() & 0x1000 != 0 {
+                    self.m.set_masked(Field::VLAN_TCI, present, 0x1000);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn ct(&mut self, c: &mut Ct) -> Decode<()> {
+        const FTP: u16 = 21;
+        const TFTP: u16 = 69;
+        let wrong_alg = (c.alg == FTP && self.nw_proto() != ip_proto::TCP)
+            || (c.alg == TFTP && self.nw_proto() != ip_proto::UDP);
+        let (state, mask) = self.m.get(Field::CT_STATE);
+        let invalid = state & mask & u128::from(flow::key::ct_state::INV) != 0;
+        if !self.is_ip() || wrong_alg || (invalid && c.commit) {
+            return Err(OfpErr::OFPBAC_MATCH_INCONSISTENT.into());
+        }
+        if let CtZone::Field(s) = c.zone {
+            check_src(s, &self.m)?;
+        }
+        self.list(&mut c.actions)
+    }
+
+    fn learn(&mut self, l: &Learn) -> Decode<()> {
+        // The match that the learned flow will have, as far as prerequisites go.
+        let mut learned = Match::any();
+        for spec in &l.specs {
+            if let LearnSrc::Field(s) = &spec.src {
+                check_src(*s, &self.m)?;
+            }
+            match &spec.dst {
+                LearnDst::Match(s) => {
+                    check_src(*s, &learned)?;
+                    match &spec.src {
+                        LearnSrc::Immediate(v) => learned.set_sub(*s, *v),
+                        // A match on the field itself keeps what is known of the packet.
+                        LearnSrc::Field(f) if f == s => {
+                            let (v, k) = self.m.get(f.field);
+                            if k != 0 {
+                                learned.set_masked(f.field, v, k);
+                            }
+                        }
+                        LearnSrc::Field(_) => {}
+                    }
+                }
+                LearnDst::Load(s) => check_dst(*s, &learned)?,
+                LearnDst::Output => {}
+            }
+        }
+        match l.result_dst {
+            Some(s) => check_dst(s, &self.m),
+            None => Ok(()),
+        }
+    }
+
+    fn encap(&mut self, packet_type: u32) -> Decode<()> {
+        let (pt, mask) = self.m.get(Field::PACKET_TYPE);
+        let pt = if mask == 0 { 0 } else { pt as u32 };
+        if packet_type == Encap::ETHERNET && pt == 0 {
+            return self.inconsistent();
+        }
+        let below = self.eth_type();
+        self.m = Match::any();
+        if packet_type == Encap::ETHERNET {
+            self.m.set(Field::PACKET_TYPE, 0);
+            self.m.set(Field::ETH_TYPE, below.into());
+        } else {
+            self.m.set(Field::PACKET_TYPE, packet_type.into());
+        }
+        Ok(())
+    }
+
+    fn decap(&mut self, packet_type: u32) -> Decode<()> {
+        let (pt, mask) = self.m.get(Field::PACKET_TYPE);
+        if mask == 0 || pt == 0 {
+            // An Ethernet frame: its type tells what is inside.
+            if self.has_vlan() {
+                return self.inconsistent();
+            }
+            let t = self.m.get(Field::ETH_TYPE);
+            self.m.clear(Field::ETH_SRC);
+            self.m.clear(Field::ETH_DST);
+            if t.1 != 0 {
+                self.m.set(Field::PACKET_TYPE, 0x1_0000 | t.0);
+            } else {
+                self.m.set(Field::PACKET_TYPE, 0x1_ffff);
+            }
+            return Ok(());
+        }
+        self.m = Match::any();
+        let next = if packet_type == Decap::NEXT { 0x1_ffff } else { packet_type };
+        self.m.set(Field::PACKET_TYPE, next.into());
+        Ok(())
+    }
+}
+
+/// Name of an action's kind, as messages say it.
+pub fn name(a: &Action) -> &'static str {
+    match a {
+        Action::Output(_) => "output",
+        Action::OutputReg(_) => "output_reg",
+        Action::OutputTrunc(_) => "output_trunc",
+        Action::Controller(_) => "controller",
+        Action::Enqueue(_) => "enqueue",
+        Action::Bundle(_) => "bundle",
+        Action::Group(_) => "group",
+        Action::StripVlan => "strip_vlan",
+        Action::PushVlan(_) => "push_vlan",
+        Action::SetVlanVid(_) => "set_vlan_vid",
+        Action::SetVlanPcp(_) => "set_vlan_pcp",
+        Action::PushMpls(_) => "push_mpls",
+        Action::PopMpls(_) => "pop_mpls",
+        Action::PushPbb(_) => "push_pbb",
+        Action::PopPbb => "pop_pbb",
+        Action::Encap(_) => "encap",
+        Action::Decap(_) => "decap",
+        Action::SetEthSrc(_) => "mod_dl_src",
+        Action::SetEthDst(_) => "mod_dl_dst",
+        Action::SetIpv4Src(_) => "mod_nw_src",
+        Action::SetIpv4Dst(_) => "mod_nw_dst",
+        Action::SetIpDscp(_) => "mod_nw_tos",
+        Action::SetIpEcn(_) => "mod_nw_ecn",
+        Action::SetIpTtl(_) => "mod_nw_ttl",
+        Action::SetL4SrcPort(_) => "mod_tp_src",
+        Action::SetL4DstPort(_) => "mod_tp_dst",
+        Action::SetMplsLabel(_) => "set_mpls_label",
+        Action::SetMplsTc(_) => "set_mpls_tc",
+        Action::SetMplsTtl(_) => "set_mpls_ttl",
+        Action::SetField(_) => "set_field",
+        Action::Move(_) => "move",
+        Action::DecTtl(_) => "dec_ttl",
+        Action::DecMplsTtl => "dec_mpls_ttl",
+        Action::DecNshTtl => "dec_nsh_ttl",
+        Action::CopyTtlIn => "copy_ttl_in",
+        Action::CopyTtlOut => "copy_ttl_out",
+        Action::CheckPktLarger(_) => "check_pkt_larger",
+        Action::DeleteField(_) => "delete_field",
+        Action::SetTunnel(_) => "set_tunnel",
+        Action::SetQueue(_) => "set_queue",
+        Action::PopQueue => "pop_queue",
+        Action::Ct(_) => "ct",
+        Action::CtClear => "ct_clear",
+        Action::Nat(_) => "nat",
+        Action::Learn(_) => "learn",
+        Action::FinTimeout(_) => "fin_timeout",
+        Action::Resubmit(_) => "resubmit",
+        Action::Clone(_) => "clone",
+        Action::Push(_) => "push",
+        Action::Pop(_) => "pop",
+        Action::Exit => "exit",
+        Action::Multipath(_) => "multipath",
+        Action::Conjunction(_) => "conjunction",
+        Action::Note(_) => "note",
+        Action::Sample(_) => "sample",
+        Action::DebugRecirc => "debug_recirc",
+        Action::DebugSlow => "debug_slow",
+        Action::Meter(_) => "meter",
+        Action::ClearActions => "clear_actions",
+        Action::WriteActions(_) => "write_actions",
+        Action::WriteMetadata(_) => "write_metadata",
+        Action::GotoTable(_) => "goto_table",
+    }
+}
+
+/// Whether an action may stand inside `ct`; the error is the message.
+pub(super) fn allowed_in_ct(a: &Action) -> Result<(), String> {
+    let field = match a {
+        Action::Nat(_) => return Ok(()),
+        Action::SetField(f) => f.field,
+        Action::Move(m) => m.dst.field,
+        _ => return Err(format!("ct action doesn't support nested action {}", name(a))),
+    };
+    if field == Field::CT_MARK || field == Field::CT_LABEL {
+        Ok(())
+    } else {
+        Err(format!("ct action doesn't support nested modification of {field}"))
+    }
+}
+
+/// Whether actions may be written into an action set; the error is the message.
+pub(super) fn write_actions(actions: &[Action]) -> Result<(), String> {
+    for a in actions {
+        let ok = matches!(
+            a,
+            Action::StripVlan
+                | Action::PopMpls(_)
+                | Action::Decap(_)
+                | Action::Encap(_)
+                | Action::PushMpls(_)
+                | Action::PushVlan(_)
+                | Action::PushPbb(_)
+                | Action::PopPbb
+                | Action::DecTtl(_)
+                | Action::DecMplsTtl
+                | Action::DecNshTtl
+                | Action::CopyTtlIn
+                | Action::CopyTtlOut
+                | Action::SetField(_)
+                | Action::Move(_)
+                | Action::SetEthSrc(_)
+                | Action::SetEthDst(_)
+                | Action::SetIpv4Src(_)
+                | Action::SetIpv4Dst(_)
+                | Action::SetIpDscp(_)
+                | Action::SetIpEcn(_)
+                | Action::SetIpTtl(_)
+                | Action::SetL4SrcPort(_)
+                | Action::SetL4DstPort(_)
+                | Action::SetVlanVid(_)
+                | Action::SetVlanPcp(_)
+                | Action::SetMplsLabel(_)
+                | Action::SetMplsTc(_)
+                | Action::SetMplsTtl(_)
+                | Action::SetTunnel(_)
+                | Action::SetQueue(_)
+                | Action::Group(_)
+                | Action::Output(_)
+                | Action::Resubmit(_)
+                | Action::Ct(_)
+                | Action::CtClear
+                | Action::Meter(_)
+                | Action::Nat(_)
+                | Action::Note(_)
+                | Action::Learn(_)
+        );
+        if !ok {
+            return Err(format!("write_actions action doesn't support nested action {}", name(a)));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the order of instructions; the error is the message.
+pub(super) fn order(actions: &[Action]) -> Result<(), String> {
+    use super::instruction::{NAMES, rank};
+    let mut last: Option<u8> = None;
+    for a in actions {
+        let now = rank(a);
+        if let Some(before) = last {
+            if now < before {
+                return Err(format!(
+                    "invalid instruction ordering: {} must appear before {}, for OpenFlow 1.1+ compatibility",
+                    NAMES[usize::from(now)],
+                    NAMES[usize::from(before)]
+                ));
+            }
+            if now == before && now != 1 {
+                return Err(format!(
+                    "duplicate {} instruction not allowed, for OpenFlow 1.1+ compatibility",
+                    NAMES[usize::from(now)]
+                ));
+            }
+        }
+        last = Some(now);
+    }
+    Ok(())
+}

@@ -1,0 +1,636 @@
+//! Extensible matches: NXM (Nicira's, over OpenFlow 1.0 and 1.1) and OXM (OpenFlow 1.2 and later).
+//!
+//! An entry is a header, a value and perhaps a mask:
+//!
+//! ```text
+//!  31              16 15       9  8  7        0
+//! +------------------+----------+--+-----------+   +-------------+
+//! |      class       |  field   |HM|  length   |   | experimenter|  when class is 0xffff
+//! +------------------+----------+--+-----------+   +-------------+
+//! ```
+//!
+//! Which header a field has in which version, and how wide it is, comes from the field table.
+
+use crate::buf::{Decode, DecodeError, Put, Reader};
+use crate::ofperr::OfpErr;
+use crate::version::Version;
+use flow::field::{CLASS_EXPERIMENTER, CLASS_NXM_1, Header};
+use flow::{Field, Match, TunLayout, Value};
+use std::sync::{Arc, LazyLock};
+
+const MODULE: &str = "nx_match";
+
+/// A decoded entry header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EntryHeader {
+    /// Class.
+    pub class: u16,
+    /// Field number in the class.
+    pub number: u8,
+    /// Experimenter, or 0.
+    pub experimenter: u32,
+    /// Whether a mask follows the value.
+    pub has_mask: bool,
+    /// Bytes of value and mask together.
+    pub len: usize,
+}
+
+impl EntryHeader {
+    /// `vendor:class:field:mask:length`, as in log messages.
+    pub fn text(&self) -> String {
+        let class = self.class;
+        let (n, m) = (self.number, u8::from(self.has_mask));
+        let len = self.len + if self.class == CLASS_EXPERIMENTER { 4 } else { 0 };
+        format!("{:x}:{class}:{n}:{m}:{len}", self.experimenter)
+    }
+
+    /// The field, if we know it.
+    pub fn field(&self) -> Option<Field> {
+        field_of(self.class, self.number, self.experimenter)
+    }
+}
+
+struct Lookup {
+    nxm0: [Option<Field>; 128],
+    nxm1: [Option<Field>; 128],
+    basic: [Option<Field>; 128],
+}
+
+static LOOKUP: LazyLock<Lookup> = LazyLock::new(|| {
+    let mut l = Lookup { nxm0: [None; 128], nxm1: [None; 128], basic: [None; 128] };
+    for f in Field::all() {
+        for h in f.info().headers() {
+            let slot = match h.class {
+                0 => &mut l.nxm0,
+                1 => &mut l.nxm1,
+                0x8000 => &mut l.basic,
+                _ => continue,
+            };
+            slot[usize::from(h.field)] = Some(f);
+        }
+    }
+    l
+});
+
+fn field_of(class: u16, number: u8, experimenter: u32) -> Option<Field> {
+    let n = usize::from(number & 127);
+    match class {
+        0 => LOOKUP.nxm0[n],
+        1 => LOOKUP.nxm1[n],
+        0x8000 => LOOKUP.basic[n],
+        _ => Field::from_header(class, number, experimenter),
+    }
+}
+
+/// Takes an entry's header.
+pub fn pull_header(r: &mut Reader<'_>) -> Decode<EntryHeader> {
+    let h = r.u32()?;
+    let mut header = EntryHeader {
+        class: (h >> 16) as u16,
+        number: (h >> 9 & 0x7f) as u8,
+        experimenter: 0,
+        has_mask: h >> 8 & 1 != 0,
+        len: (h & 0xff) as usize,
+    };
+    if header.class == CLASS_EXPERIMENTER {
+        if header.len < 4 {
+            return Err(OfpErr::OFPBMC_BAD_LEN.into());
+        }
+        header.experimenter = r.u32()?;
+        header.len -= 4;
+    }
+    Ok(header)
+}
+
+/// Takes the header of a field, as actions contain them: no mask, and a length that fits the field.
+pub fn pull_field(r: &mut Reader<'_>) -> Decode<(Field, EntryHeader)> {
+    let header = pull_header(r)?;
+    match header.field() {
+        None => Err(DecodeError::logged(
+            OfpErr::OFPBAC_BAD_SET_TYPE,
+            MODULE,
+            format!("unknown OXM/NXM header {}", header.text()),
+        )),
+        Some(f) => {
+            let width = usize::from(f.info().bytes);
+            let ok = if f.as_tun_metadata().is_some() {
+                header.len <= 124
+            } else {
+                header.len == width << u8::from(header.has_mask)
+            };
+            if !ok { Err(OfpErr::OFPBMC_BAD_LEN.into()) } else { Ok((f, header)) }
+        }
+    }
+}
+
+/// The header to use for a field in a version.
+pub fn header_for(field: Field, version: Version) -> &'static Header {
+    static NONE: Header = Header { name: "", class: 0, field: 127, experimenter: 0, of_version: 0 };
+    field.header_for(version.wire()).unwrap_or(&NONE)
+}
+
+/// Whether a field has a wire form at all.
+pub fn is_encodable(field: Field) -> bool {
+    !field.info().headers().is_empty()
+}
+
+/// Appends the header of a field.
+pub fn put_header(out: &mut Vec<u8>, field: Field, version: Version, has_mask: bool) {
+    put_header_len(out, field, version, has_mask, usize::from(field.info().bytes));
+}
+
+fn put_header_len(out: &mut Vec<u8>, field: Field, version: Version, has_mask: bool, width: usize) {
+    let h = header_for(field, version);
+    let exp = if h.class == CLASS_EXPERIMENTER { 4 } else { 0 };
+    let len = ((width << u32::from(has_mask)) + exp) as u32;
+    out.u32(u32::from(h.class) << 16 | u32::from(h.field) << 9 | u32::from(has_mask) << 8 | len);
+    if exp != 0 {
+        out.u32(h.experimenter);
+    }
+}
+
+/// Appends the low `n` bytes of a value.
+pub fn put_value(out: &mut Vec<u8>, value: Value, n: usize) {
+    let bytes = value.to_be_bytes();
+    if n <= 16 {
+        out.bytes(&bytes[16 - n..]);
+    } else {
+        out.zeros(n - 16);
+        out.bytes(&bytes);
+    }
+}
+
+/// Takes a value of `n` bytes; of a longer one, the low 16.
+pub fn pull_value(r: &mut Reader<'_>, n: usize) -> Decode<Value> {
+    let b = r.take(n)?;
+    Ok(b.iter().fold(0, |v: Value, b| v << 8 | Value::from(*b)))
+}
+
+/// Appends an entry; the mask is left out when it covers the field.
+pub fn put_entry(out: &mut Vec<u8>, field: Field, version: Version, value: Value, mask: Value) {
+    let width = usize::from(field.info().bytes);
+    let full = field.info().valid;
+    let exact = mask & full == full && field != Field::TUN_FLAGS && field != Field::CT_STATE
+        || (field == Field::CT_STATE && mask as u32 == u32::MAX);
+    put_header(out, field, version, !exact);
+    put_value(out, value, width);
+    if !exact {
+        put_value(out, mask, width);
+    }
+}
+
+/// The order in which the fields of a match are written.
+const ORDER: &[Field] = &[
+    Field::DP_HASH,
+    Field::RECIRC_ID,
+    Field::CONJ_ID,
+    Field::PACKET_TYPE,
+    Field::IN_PORT,
+    Field::ACTSET_OUTPUT,
+    Field::ETH_SRC,
+    Field::ETH_DST,
+    Field::ETH_TYPE,
+    Field::VLAN_TCI,
+    Field::MPLS_TC,
+    Field::MPLS_BOS,
+    Field::MPLS_TTL,
+    Field::MPLS_LABEL,
+    Field::IP_SRC,
+    Field::IP_DST,
+    Field::IPV6_SRC,
+    Field::IPV6_DST,
+    Field::IP_FRAG,
+    Field::NW_TOS,
+    Field::IP_ECN,
+    Field::NW_TTL,
+    Field::IPV6_LABEL,
+    Field::IP_PROTO,
+    Field::TCP_SRC,
+    Field::TCP_DST,
+    Field::TCP_FLAGS,
+    Field::UDP_SRC,
+    Field::UDP_DST,
+    Field::SCTP_SRC,
+    Field::SCTP_DST,
+    Field::ICMP_TYPE,
+    Field::ICMP_CODE,
+    Field::ICMPV6_TYPE,
+    Field::ICMPV6_CODE,
+    Field::ND_TARGET,
+    Field::ND_SLL,
+    Field::ND_TLL,
+    Field::ND_RESERVED,
+    Field::ND_OPTIONS_TYPE,
+    Field::ARP_OP,
+    Field::ARP_SPA,
+    Field::ARP_TPA,
+    Field::ARP_SHA,
+    Field::ARP_THA,
+    Field::NSH_FLAGS,
+    Field::NSH_TTL,
+    Field::NSH_MDTYPE,
+    Field::NSH_NP,
+    Field::NSH_SPI,
+    Field::NSH_SI,
+    Field::NSH_C1,
+    Field::NSH_C2,
+    Field::NSH_C3,
+    Field::NSH_C4,
+    Field::TUN_ID,
+    Field::TUN_FLAGS,
+    Field::TUN_SRC,
+    Field::TUN_DST,
+    Field::TUN_IPV6_SRC,
+    Field::TUN_IPV6_DST,
+    Field::TUN_GBP_ID,
+    Field::TUN_GBP_FLAGS,
+    Field::TUN_ERSPAN_VER,
+    Field::TUN_ERSPAN_IDX,
+    Field::TUN_ERSPAN_DIR,
+    Field::TUN_ERSPAN_HWID,
+    Field::TUN_GTPU_FLAGS,
+    Field::TUN_GTPU_MSGTYPE,
+];
+
+const AFTER_REGS: &[Field] = &[
+    Field::PKT_MARK,
+    Field::CT_STATE,
+    Field::CT_ZONE,
+    Field::CT_MARK,
+    Field::CT_LABEL,
+    Field::CT_NW_SRC,
+    Field::CT_NW_DST,
+    Field::CT_IPV6_SRC,
+    Field::CT_IPV6_DST,
+    Field::CT_NW_PROTO,
+    Field::CT_TP_SRC,
+    Field::CT_TP_DST,
+    Field::METADATA,
+];
+
+/// Number of `NXM_NX_COOKIE`, which is no field of a packet. A later extension gave the same number to the MPLS TTL;
+/// the lengths tell them apart.
+const COOKIE_FIELD: u8 = 30;
+const NXM_COOKIE: u32 = 0x0001_0000 | (COOKIE_FIELD as u32) << 9;
+
+fn put_field(out: &mut Vec<u8>, m: &Match, field: Field, version: Version) {
+    let (value, mask) = m.get(field);
+    if mask == 0 {
+        return;
+    }
+    let oxm = version >= Version::V12;
+    match field {
+        Field::IN_PORT if oxm => {
+            let (v, k) = m.get(Field::IN_PORT_OXM);
+            put_entry(out, Field::IN_PORT_OXM, version, v, k);
+        }
+        Field::NW_TOS if oxm => {
+            let (v, k) = m.get(Field::IP_DSCP);
+            put_entry(out, Field::IP_DSCP, version, v, k);
+        }
+        Field::NW_TOS => put_entry(out, field, version, value, Value::MAX),
+        Field::VLAN_TCI if oxm => put_vlan(out, value as u16, mask as u16, version),
+        Field::PACKET_TYPE if value == 0 && has_ethernet(m) => {}
+        _ if field.prereq_met_by(m) => put_entry(out, field, version, value, mask),
+        _ => {}
+    }
+}
+
+fn has_ethernet(m: &Match) -> bool {
+    [Field::ETH_SRC, Field::ETH_DST, Field::ETH_TYPE, Field::VLAN_TCI].iter().any(|f| m.get(*f).1 != 0)
+}
+
+fn put_vlan(out: &mut Vec<u8>, tci: u16, mask: u16, version: Version) {
+    let vid_mask = mask & 0x1fff;
+    if vid_mask != 0 {
+        put_entry(out, Field::VLAN_VID, version, Value::from(tci & 0x1fff), Value::from(vid_mask));
+    }
+    if tci & 0x1000 != 0 && mask >> 13 != 0 {
+        put_entry(out, Field::VLAN_PCP, version, Value::from(tci >> 13), Value::from(mask >> 13));
+    }
+}
+
+fn put_tun_metadata(out: &mut Vec<u8>, m: &Match, version: Version) {
+    let Some(layout) = &m.tun else { return };
+    for n in 0..64 {
+        if !TunLayout::is_present(&m.mask.0, n) {
+            continue;
+        }
+        let Some((value, mask)) = m.tun_option(layout, n) else { continue };
+        let exact = mask.iter().all(|b| *b == 0xff);
+        put_header_len(out, Field::tun_metadata(n), version, !exact, value.len());
+        out.bytes(value);
+        if !exact {
+            out.bytes(mask);
+        }
+    }
+}
+
+/// Appends the entries of a match, without any header or padding. `cookie` and its mask go along in NXM.
+pub fn put_match_raw(out: &mut Vec<u8>, m: &Match, version: Version, cookie: (u64, u64)) {
+    for f in ORDER {
+        put_field(out, m, *f, version);
+    }
+    put_tun_metadata(out, m, version);
+    if version >= Version::V15 {
+        for n in 0..16 {
+            put_field(out, m, Field::xreg(n), version);
+        }
+    } else {
+        for n in 0..32 {
+            put_field(out, m, Field::reg(n), version);
+        }
+    }
+    for f in AFTER_REGS {
+        put_field(out, m, *f, version);
+    }
+    if cookie.1 != 0 {
+        let exact = cookie.1 == u64::MAX;
+        out.u32(NXM_COOKIE | if exact { 8 } else { 0x100 | 16 });
+        out.u64(cookie.0);
+        if !exact {
+            out.u64(cookie.1);
+        }
+    }
+}
+
+/// Appends a match as NXM: entries padded to 8 bytes. Gives the length without the padding.
+pub fn put_nxm(out: &mut Vec<u8>, m: &Match, cookie: (u64, u64)) -> u16 {
+    let start = out.len();
+    put_match_raw(out, m, Version::V10, cookie);
+    let len = out.len() - start;
+    out.align(start, 8);
+    len as u16
+}
+
+/// Appends a match as OXM, with its `ofp_match` header and padding.
+pub fn put_oxm(out: &mut Vec<u8>, m: &Match, version: Version) {
+    let start = out.len();
+    out.u16(1);
+    out.u16(0);
+    put_match_raw(out, m, version, (0, 0));
+    let len = out.len() - start;
+    out.patch16(start + 2, len as u16);
+    out.align(start, 8);
+}
+
+/// How a match is decoded.
+#[derive(Clone, Copy, Debug)]
+pub struct MatchCx<'a> {
+    /// Refuse unknown fields and missing prerequisites; else they are passed over.
+    pub strict: bool,
+    /// Where the switch keeps tunnel options; without one, each match lays out its own.
+    pub tun: Option<&'a TunLayout>,
+    /// Only metadata of the pipeline is allowed (packet-out of OpenFlow 1.5).
+    pub pipeline_only: bool,
+}
+
+/// Strict, with options laid out by each match.
+pub const STRICT: MatchCx<'static> = MatchCx { strict: true, tun: None, pipeline_only: false };
+/// Loose, likewise.
+pub const LOOSE: MatchCx<'static> = MatchCx { strict: false, tun: None, pipeline_only: false };
+
+/// A decoded entry of a match.
+struct Entry<'a> {
+    header: EntryHeader,
+    field: Option<Field>,
+    value: &'a [u8],
+    mask: Option<&'a [u8]>,
+}
+
+fn pull_entry<'a>(r: &mut Reader<'a>) -> Decode<Entry<'a>> {
+    let header = pull_header(r)?;
+    let field = header.field();
+    let is_cookie = header.class == CLASS_NXM_1 && header.number == COOKIE_FIELD && header.len >= 8;
+    let width = match field {
+        _ if is_cookie => Some(8),
+        Some(f) if f.as_tun_metadata().is_some() => Some(header.len >> u8::from(header.has_mask)),
+        Some(f) => Some(usize::from(f.info().bytes)),
+        None => None,
+    };
+    if r.len() < header.len {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBMC_BAD_LEN,
+            MODULE,
+            format!(
+                "OXM header {} exceeds remaining match length ({} bytes)",
+                header.text(),
+                r.len() + 4 + if header.class == CLASS_EXPERIMENTER { 4 } else { 0 }
+            ),
+        ));
+    }
+    if let Some(width) = width {
+        if header.len != width << u8::from(header.has_mask) {
+            return Err(OfpErr::OFPBMC_BAD_LEN.into());
+        }
+    }
+    let body = r.take(header.len)?;
+    let (value, mask) =
+        if header.has_mask { (&body[..header.len / 2], Some(&body[header.len / 2..])) } else { (body, None) };
+    if let Some(mask) = mask {
+        if width.is_some() && value.iter().zip(mask).any(|(v, m)| v & !m != 0) {
+            return Err(DecodeError::logged(
+                OfpErr::OFPBMC_BAD_WILDCARDS,
+                MODULE,
+                format!(
+                    "Rejecting NXM/OXM entry {} with 1-bits in value for bits wildcarded by the mask.",
+                    header.text()
+                ),
+            ));
+        }
+    }
+    Ok(Entry { header, field, value, mask })
+}
+
+fn to_value(bytes: &[u8]) -> Value {
+    bytes.iter().fold(0, |v, b| v << 8 | Value::from(*b))
+}
+
+fn set_tun_metadata(m: &mut Match, n: u8, e: &Entry<'_>, cx: &MatchCx<'_>) -> Decode<()> {
+    if let (None, Some(t)) = (&m.tun, cx.tun) {
+        m.tun = Some(Arc::new(*t));
+    }
+    let mut layout = m.tun.as_deref().copied().unwrap_or_default();
+    if layout.len_of(n) == 0 {
+        if cx.tun.is_some() {
+            return Err(OfpErr::NXFMFC_INVALID_TLV_FIELD.into());
+        }
+        layout.allot(n, e.value.len()).ok_or(OfpErr::OFPBMC_BAD_LEN)?;
+    }
+    let len = layout.len_of(n);
+    if e.value.len() != len {
+        return Err(OfpErr::OFPBMC_BAD_LEN.into());
+    }
+    if TunLayout::is_present(&m.mask.0, n) {
+        return Err(OfpErr::OFPBMC_DUP_FIELD.into());
+    }
+    if let Some(b) = layout.bytes_mut(&mut m.key, n) {
+        b.copy_from_slice(e.value);
+    }
+    if let Some(b) = layout.bytes_mut(&mut m.mask.0, n) {
+        match e.mask {
+            Some(mask) => b.copy_from_slice(mask),
+            None => b.fill(0xff),
+        }
+    }
+    TunLayout::set_present(&mut m.key, n, true);
+    TunLayout::set_present(&mut m.mask.0, n, true);
+    m.tun = Some(Arc::new(layout));
+    Ok(())
+}
+
+fn apply_entry(m: &mut Match, e: &Entry<'_>, field: Field, cx: &MatchCx<'_>) -> Decode<()> {
+    if let Some(n) = field.as_tun_metadata() {
+        return set_tun_metadata(m, n, e, cx);
+    }
+    let info = field.info();
+    if cx.pipeline_only && !crate::prereq::is_pipeline(field) {
+        return Err(OfpErr::OFPBRC_PIPELINE_FIELDS_ONLY.into());
+    }
+    if !field.prereq_met_by(m) {
+        return Err(OfpErr::OFPBMC_BAD_PREREQ.into());
+    }
+    if m.get(field).1 != 0 && !shares_bits(field) {
+        return Err(OfpErr::OFPBMC_DUP_FIELD.into());
+    }
+    let value = to_value(e.value);
+    match e.mask {
+        None => {
+            if value & !full_width(field) != 0 || !value_ok(field, value) {
+                return Err(OfpErr::OFPBMC_BAD_VALUE.into());
+            }
+            set_exact(m, field, value);
+        }
+        Some(mask) => {
+            let mask = to_value(mask);
+            let ones = flow::field::ones(8 * u16::from(info.bytes));
+            if mask == 0 {
+                return Ok(());
+            }
+            if mask == ones {
+                set_exact(m, field, value);
+            } else if matches!(info.maskable, flow::Maskable::No) {
+                return Err(OfpErr::OFPBMC_BAD_MASK.into());
+            } else {
+                m.set_masked(field, value, mask);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn set_exact(m: &mut Match, field: Field, value: Value) {
+    match field {
+        // A register of 64 or 128 bits, or a TCI, is set as it is; a VLAN id of 0 means "no tag".
+        Field::VLAN_VID => m.set_masked(field, value, 0x1fff),
+        _ => m.set_masked(field, value, Value::MAX),
+    }
+}
+
+/// Fields whose bits another entry may have set already without that being a duplicate.
+fn shares_bits(field: Field) -> bool {
+    field.is_register() && field.info().bytes > 4
+}
+
+fn full_width(field: Field) -> Value {
+    match field {
+        Field::CT_STATE => 0xff,
+        Field::VLAN_TCI => 0xffff,
+        _ => field.info().valid,
+    }
+}
+
+fn value_ok(field: Field, value: Value) -> bool {
+    match field {
+        Field::IN_PORT_OXM | Field::ACTSET_OUTPUT => base::OfPort(value as u32).to_u16().is_some(),
+        Field::ARP_OP => value < 0x100,
+        _ => true,
+    }
+}
+
+/// Decodes the entries of a match. The second result is the cookie and its mask, if there was one (NXM only:
+/// `with_cookie`).
+pub fn pull_match_raw(bytes: &[u8], cx: &MatchCx<'_>, with_cookie: bool) -> Decode<(Match, (u64, u64))> {
+    let mut r = Reader::with_error(bytes, OfpErr::OFPBMC_BAD_LEN);
+    let mut m = Match::any();
+    let mut cookie = (0, 0);
+    while !r.is_empty() {
+        let e = pull_entry(&mut r)?;
+        if e.header.class == CLASS_NXM_1 && e.header.number == COOKIE_FIELD && e.value.len() == 8 {
+            if !with_cookie {
+                return Err(OfpErr::NXBRC_NXM_INVALID.into());
+            }
+            if cookie.1 != 0 {
+                return Err(OfpErr::OFPBMC_DUP_FIELD.into());
+            }
+            cookie = (to_value(e.value) as u64, e.mask.map_or(u64::MAX, |m| to_value(m) as u64));
+            continue;
+        }
+        let Some(field) = e.field else {
+            if cx.strict {
+                return Err(DecodeError::logged(
+                    OfpErr::OFPBMC_BAD_FIELD,
+                    MODULE,
+                    format!("unknown OXM/NXM field {}", e.header.text()),
+                ));
+            }
+            continue;
+        };
+        match apply_entry(&mut m, &e, field, cx) {
+            Ok(()) => {}
+            Err(x) if !cx.strict && x.error == OfpErr::OFPBMC_BAD_PREREQ => {}
+            Err(x) => return Err(x),
+        }
+    }
+    Ok((m, cookie))
+}
+
+/// Decodes NXM of a given length from a reader, with its padding.
+pub fn pull_nxm(r: &mut Reader<'_>, len: usize, cx: &MatchCx<'_>) -> Decode<(Match, (u64, u64))> {
+    if r.len() < len.next_multiple_of(8) {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBMC_BAD_LEN,
+            MODULE,
+            format!(
+                "nx_match length {len}, rounded up to a multiple of 8, is longer than space in message (max length {})",
+                r.len()
+            ),
+        ));
+    }
+    let body = r.take(len.next_multiple_of(8))?;
+    pull_match_raw(&body[..len], cx, true)
+}
+
+/// Decodes an `ofp_match` of type OXM from a reader, with its padding.
+pub fn pull_oxm(r: &mut Reader<'_>, cx: &MatchCx<'_>) -> Decode<Match> {
+    if r.len() < 4 {
+        return Err(OfpErr::OFPBMC_BAD_LEN.into());
+    }
+    let start = *r;
+    let kind = r.u16()?;
+    let len = usize::from(r.u16()?);
+    match kind {
+        1 => {}
+        0 => {
+            *r = start;
+            return crate::fixed_match::pull_of11(r);
+        }
+        _ => return Err(OfpErr::OFPBMC_BAD_TYPE.into()),
+    }
+    let padded = len.next_multiple_of(8);
+    if len < 4 || r.len() < padded - 4 {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBMC_BAD_LEN,
+            MODULE,
+            format!(
+                "match length {len}, rounded up to a multiple of 8, is longer than space in message (max length {})",
+                r.len() + 4
+            ),
+        ));
+    }
+    let body = r.take(padded - 4)?;
+    if body[len - 4..].iter().any(|b| *b != 0) {
+        return Err(OfpErr::OFPBMC_BAD_LEN.into());
+    }
+    Ok(pull_match_raw(&body[..len - 4], cx, false)?.0)
+}

@@ -1,0 +1,79 @@
+//! `controller`: send the packet, as it is at this point, to controllers.
+
+use crate::ctx::Ctx;
+use dpif::DpAction;
+use dpif::action::{ControllerCookie, UserCookie, Userspace};
+use openflow::action::Controller;
+use openflow::msg::PacketInReason;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// To whom, and what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct To<'a> {
+    pub reason: PacketInReason,
+    pub max_len: u16,
+    pub controller_id: u16,
+    pub userdata: &'a [u8],
+}
+
+impl Default for To<'_> {
+    fn default() -> Self {
+        To { reason: PacketInReason::Action, max_len: u16::MAX, controller_id: 0, userdata: &[] }
+    }
+}
+
+pub(crate) fn run(ctx: &mut Ctx<'_, '_>, c: &Controller) {
+    let reason = if c.reason == PacketInReason::Action { super::output::reason(ctx) } else { c.reason };
+    let to = To { reason, max_len: c.max_len, controller_id: c.controller_id, userdata: &c.userdata };
+    if c.pause {
+        crate::commit::commit(ctx);
+        let cookie = cookie(ctx, to);
+        ctx.start_freeze();
+        if let Some(freeze) = &mut ctx.freeze {
+            freeze.pause = Some(Box::new(cookie));
+        }
+        return;
+    }
+    if let Some(meter) = c.meter_id {
+        super::instruction::meter(ctx, base::MeterId(meter));
+    }
+    send(ctx, to);
+}
+
+/// Sends the packet.
+pub(crate) fn send(ctx: &mut Ctx<'_, '_>, to: To<'_>) {
+    crate::commit::commit(ctx);
+    let cookie = cookie(ctx, to);
+    push(ctx, cookie);
+}
+
+/// Emits the datapath's action.
+pub(crate) fn push(ctx: &mut Ctx<'_, '_>, cookie: ControllerCookie) {
+    let cookie = UserCookie::Controller(Box::new(cookie));
+    ctx.out.push(DpAction::Userspace(Arc::new(Userspace { cookie, ..Userspace::default() })));
+}
+
+fn cookie(ctx: &Ctx<'_, '_>, to: To<'_>) -> ControllerCookie {
+    // Only what is the same for all packets of the megaflow: their headers are in the packet.
+    let mut flow = crate::ctx::pipeline_fields(&ctx.key);
+    flow.set_in_port(ctx.key.in_port());
+    let mut h = DefaultHasher::new();
+    (ctx.bridge.id, ctx.table).hash(&mut h);
+    flow.words.hash(&mut h);
+    ControllerCookie {
+        bridge: ctx.bridge.id.0,
+        reason: to.reason as u8,
+        dont_send: ctx.dry_run,
+        continuation: false,
+        // Nothing resumes from here: the number only tells states apart.
+        recirc_id: (h.finish() as u32 & 0xff_ffff) | 1,
+        rule_cookie: ctx.cookie,
+        table: ctx.table,
+        controller_id: to.controller_id,
+        max_len: to.max_len,
+        userdata: to.userdata.to_vec(),
+        in_port: ctx.key.in_port(),
+        flow: Some(Arc::new(flow)),
+    }
+}

@@ -1,0 +1,76 @@
+//! `learn`: add or refresh a flow made from the packet.
+
+use crate::ctx::Ctx;
+use crate::effect::{Effect, LearnFlow};
+use crate::recorder::NodeKind;
+use base::{Cookie, OfPort};
+use flow::field::ones;
+use flow::{Match, MiniMatch, Value};
+use openflow::Action;
+use openflow::action::{FinTimeout, Learn, LearnDst, LearnSrc, Output, SetField};
+use openflow::msg::{FlowMod, FlowModCommand, FlowModFlags};
+
+pub(crate) fn run(ctx: &mut Ctx<'_, '_>, learn: &Learn) {
+    let flow_mod = flow_mod(ctx, learn);
+    if ctx.dry_run {
+        let text = || "suppressing side effects, so learn action ignored".into();
+        return ctx.record(NodeKind::Warning, |_| text());
+    }
+    ctx.effects.push(Effect::Learn(Box::new(LearnFlow {
+        bridge: ctx.bridge.id,
+        rule: ctx.rule.cloned(),
+        flow_mod,
+        limit: learn.limit,
+        delete_learned: learn.flags & Learn::DELETE_LEARNED != 0,
+    })));
+    if let Some(dst) = learn.result_dst {
+        ctx.write_sub(dst, 1);
+    }
+}
+
+/// The flow that the action describes, for this packet. All fields that it copies are looked at.
+fn flow_mod(ctx: &mut Ctx<'_, '_>, learn: &Learn) -> FlowMod {
+    let mut m = Match::any();
+    let mut actions = Vec::new();
+    if learn.fin_idle_timeout != 0 || learn.fin_hard_timeout != 0 {
+        actions.push(Action::FinTimeout(FinTimeout {
+            idle_timeout: learn.fin_idle_timeout,
+            hard_timeout: learn.fin_hard_timeout,
+        }));
+    }
+    for spec in &learn.specs {
+        let value: Value = match &spec.src {
+            LearnSrc::Field(sub) => ctx.read_sub(*sub),
+            LearnSrc::Immediate(v) => *v & ones(spec.n_bits),
+        };
+        match spec.dst {
+            LearnDst::Match(sub) => m.set_sub(sub, value),
+            LearnDst::Load(sub) => {
+                let mask = ones(sub.n_bits).checked_shl(sub.ofs.into()).unwrap_or(0);
+                let value = value.checked_shl(sub.ofs.into()).unwrap_or(0);
+                let mut set = SetField::new(sub.field, value, mask);
+                set.is_load = true;
+                actions.push(Action::SetField(set));
+            }
+            LearnDst::Output => {
+                let port = u16::try_from(value).map_or(OfPort(value as u32), OfPort::from_u16);
+                actions.push(Action::Output(Output { port, max_len: 0 }));
+            }
+        }
+    }
+    let mut flags = 0;
+    if learn.flags & Learn::SEND_FLOW_REM != 0 {
+        flags |= FlowModFlags::SEND_FLOW_REM;
+    }
+    FlowMod {
+        priority: learn.priority,
+        new_cookie: learn.cookie,
+        modify_cookie: learn.cookie != Cookie(u64::MAX),
+        table: learn.table,
+        idle_timeout: learn.idle_timeout,
+        hard_timeout: learn.hard_timeout,
+        flags: FlowModFlags(flags),
+        actions,
+        ..FlowMod::new(FlowModCommand::ModifyStrict, MiniMatch::new(&m))
+    }
+}

@@ -1,0 +1,67 @@
+//! How polling threads sleep and are woken, and how they wake the control thread.
+
+use datapath::{ThreadParts, Waiter, Wake};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use sys::epoll::{Epoll, Interest, Ready};
+use sys::event::EventFd;
+
+const WAKE: u64 = u64::MAX;
+
+/// Sleeps in epoll.
+struct EpollWaiter {
+    epoll: Epoll,
+    event: Arc<EventFd>,
+    watched: Vec<i32>,
+    ready: Vec<Ready>,
+}
+
+struct EventWake(Arc<EventFd>);
+
+impl Wake for EventWake {
+    fn wake(&self) {
+        self.0.notify();
+    }
+}
+
+impl Waiter for EpollWaiter {
+    fn watch(&mut self, fds: &[i32]) {
+        for fd in self.watched.drain(..) {
+            // A descriptor that was closed is gone from the set already.
+            let _ = self.epoll.remove_raw(fd);
+        }
+        for fd in fds {
+            if self.epoll.add_raw(*fd, 0, Interest::READ).is_ok() {
+                self.watched.push(*fd);
+            }
+        }
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) {
+        self.ready.clear();
+        // A wait that is interrupted ends early, which is harmless.
+        let _ = self.epoll.wait(timeout, &mut self.ready);
+        if self.ready.iter().any(|r| r.token == WAKE) {
+            self.event.drain();
+        }
+    }
+}
+
+/// What a polling thread needs.
+pub fn thread_parts() -> io::Result<ThreadParts> {
+    let event = Arc::new(EventFd::new()?);
+    let epoll = Epoll::new()?;
+    epoll.add(&*event, WAKE, Interest::READ)?;
+    let waiter = EpollWaiter { epoll, event: event.clone(), watched: Vec::new(), ready: Vec::new() };
+    Ok(ThreadParts { waiter: Box::new(waiter), wake: Arc::new(EventWake(event)) })
+}
+
+/// Wakes the control thread's event loop.
+pub struct LoopWake(pub reactor::Waker);
+
+impl Wake for LoopWake {
+    fn wake(&self) {
+        self.0.wake();
+    }
+}

@@ -1,0 +1,204 @@
+//! Rewritten packets against freshly computed checksums.
+
+use super::*;
+use crate::offload::{complete_checksum, fill_l4_checksum, locate};
+use crate::{Packet, PacketBuf, mpls, vlan};
+
+fn packet(frame: &[u8]) -> Packet {
+    Packet { buf: PacketBuf::from_frame(frame), ..Packet::default() }
+}
+
+fn frames() -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    for proto in [tcp::PROTO, udp::PROTO, sctp::PROTO, icmp::PROTO] {
+        let mut f = vec![0; 14];
+        f[12] = 8;
+        let mut l4 = vec![0; 20];
+        l4[12] = 0x50;
+        l4.extend(b"payload, odd!");
+        if proto == udp::PROTO {
+            put16(&mut l4, 4, 33);
+        }
+        let mut h = [0; 20];
+        let ip = ipv4::Ipv4 {
+            tos: 1,
+            payload_len: l4.len() as u16,
+            id: 7,
+            frag: 0,
+            ttl: 3,
+            proto,
+            src: [1, 2, 3, 4].into(),
+            dst: [5, 6, 7, 8].into(),
+        };
+        ip.emit(&mut h);
+        f.extend(h);
+        f.extend(l4);
+        out.push(f);
+    }
+    for proto in [tcp::PROTO, udp::PROTO, sctp::PROTO, icmpv6::PROTO] {
+        let mut f = vec![0; 14];
+        f[12..14].copy_from_slice(&[0x86, 0xdd]);
+        let mut l4 = vec![0; 24];
+        match proto {
+            tcp::PROTO => l4[12] = 0x50,
+            udp::PROTO => put16(&mut l4, 4, 40),
+            icmpv6::PROTO => l4[0] = 135,
+            _ => {}
+        }
+        l4.extend([1, 1, 2, 2, 2, 2, 2, 2, 2, 1, 3, 3, 3, 3, 3, 3]);
+        let mut h = [0; 40];
+        ipv6::Ipv6 {
+            tclass: 3,
+            label: 0xabcde,
+            payload_len: l4.len() as u16,
+            next: proto,
+            hop_limit: 2,
+            src: "2001:db8::1".parse().unwrap(),
+            dst: "2001:db8::2".parse().unwrap(),
+        }
+        .emit(&mut h);
+        f.extend(h);
+        f.extend(l4);
+        out.push(f);
+    }
+    for f in &mut out {
+        let ip = locate(f).unwrap();
+        fill_l4_checksum(f, &ip);
+    }
+    out
+}
+
+/// Every checksum of the frame is what it would be if computed anew.
+fn assert_right(frame: &[u8]) {
+    let mut again = frame.to_vec();
+    let ip = locate(&again).unwrap();
+    if !ip.v6 {
+        assert!(ipv4::checksum_ok(&frame[14..]));
+    }
+    fill_l4_checksum(&mut again, &ip);
+    assert_eq!(again, frame);
+}
+
+fn change_all(p: &mut Packet, l3: usize, l4: usize, proto: u8, v6: bool) {
+    eth(p, |s, d| {
+        *s = Mac([2; 6]);
+        *d = Mac([4; 6]);
+    });
+    if v6 {
+        ipv6(p, l3, Some(l4), |h| {
+            h.src[15] ^= 0x5a;
+            h.dst[0] = 0xff;
+            h.tclass = 0x88;
+            h.label = 1;
+        });
+    } else {
+        ipv4(p, l3, Some(l4), |h| {
+            h.src = [10, 0, 0, 9];
+            h.dst[3] = 255;
+            h.tos = 0xfc;
+        });
+    }
+    ports(p, l4, proto, |q| {
+        q.src = 0xffff;
+        q.dst ^= 80;
+    });
+    if matches!(proto, icmp::PROTO | icmpv6::PROTO) {
+        icmp(p, l4, |_, c| *c = 3);
+    }
+    if proto == icmpv6::PROTO {
+        nd(p, l4, |n| {
+            n.target[3] = 9;
+            n.sll = Mac([7; 6]);
+            n.tll = Mac([8; 6]);
+            n.reserved = 0x2000_0000;
+        });
+    }
+    assert!(dec_ttl(p, l3));
+}
+
+#[test]
+fn checksums_follow_every_change() {
+    for f in frames() {
+        let ip = locate(&f).unwrap();
+        let mut p = packet(&f);
+        change_all(&mut p, ip.l3, ip.l4, ip.proto, ip.v6);
+        assert_ne!(p.buf.data(), f);
+        assert_right(p.buf.data());
+    }
+}
+
+#[test]
+fn a_partial_checksum_stays_one() {
+    for f in frames() {
+        let ip = locate(&f).unwrap();
+        let at = match ip.proto {
+            tcp::PROTO => tcp::CHECKSUM,
+            udp::PROTO => udp::CHECKSUM,
+            _ => continue,
+        };
+        let mut g = f.clone();
+        let pseudo = ip.pseudo(&g, ip.end - ip.l4).fold();
+        put16(&mut g, ip.l4 + at, pseudo);
+        let mut p = packet(&g);
+        p.offload.csum = Some((ip.l4 as u16, at as u16));
+        change_all(&mut p, ip.l3, ip.l4, ip.proto, ip.v6);
+        vlan::push(&mut p, vlan::TPID_C, 0x1005);
+        assert!(vlan::pop(&mut p).is_some());
+        complete_checksum(&mut p);
+        assert_right(p.buf.data());
+    }
+}
+
+#[test]
+fn udp_without_a_checksum_keeps_none() {
+    let mut f = frames().swap_remove(1);
+    put16(&mut f, 14 + 20 + udp::CHECKSUM, 0);
+    let mut p = packet(&f);
+    change_all(&mut p, 14, 34, udp::PROTO, false);
+    assert_eq!(u16_at(p.buf.data(), 40), 0);
+}
+
+#[test]
+fn tags_and_labels_come_and_go() {
+    let f = frames().swap_remove(0);
+    let mut p = packet(&f);
+    vlan::push(&mut p, vlan::TPID_C, 0x3005);
+    assert_eq!(p.buf.data()[12..18], [0x81, 0, 0x20, 5, 8, 0]);
+    vlan::push(&mut p, vlan::TPID_S, 7);
+    assert!(vlan::set_tci(&mut p, 0x1008));
+    assert!(mpls::push(&mut p, mpls::ETHERTYPE, 0x0001_01ff));
+    assert!(mpls::set_lse(&mut p, 0x0002_01ff));
+    assert_eq!(mpls::type_offset(p.buf.data()), Some(20));
+    assert_eq!(mpls::pop(&mut p, 0x0800).unwrap().label, 0x20);
+    assert_eq!(mpls::pop(&mut p, 0x0800), None);
+    assert_eq!(vlan::pop(&mut p).map(|t| (t.tpid, t.vid())), Some((vlan::TPID_S, 8)));
+    assert_eq!(vlan::pop(&mut p).map(|t| (t.pcp(), t.vid())), Some((1, 5)));
+    assert_eq!(vlan::pop(&mut p), None);
+    assert_eq!(p.buf.data(), f);
+}
+
+#[test]
+fn headers_that_are_not_there_are_left_alone() {
+    for f in frames() {
+        for n in 0..f.len() {
+            let mut p = packet(&f[..n]);
+            for at in [14, 34, 54, n] {
+                ipv4(&mut p, at, Some(at + 20), |h| h.src = [1; 4]);
+                ipv6(&mut p, at, Some(at + 40), |h| h.src = [1; 16]);
+                for proto in [tcp::PROTO, udp::PROTO, sctp::PROTO] {
+                    ports(&mut p, at, proto, |q| q.src = 1);
+                }
+                icmp(&mut p, at, |k, _| *k = 1);
+                nd(&mut p, at, |n| n.sll = Mac([1; 6]));
+                arp(&mut p, at, |a| a.op = 2);
+                dec_ttl(&mut p, at);
+            }
+            vlan::set_tci(&mut p, 1);
+            mpls::set_lse(&mut p, 1);
+            vlan::push(&mut p, 0x8100, 1);
+            vlan::pop(&mut p);
+            mpls::push(&mut p, 0x8847, 1);
+            mpls::pop(&mut p, 0x800);
+        }
+    }
+}
