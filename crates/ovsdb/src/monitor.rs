@@ -192,7 +192,7 @@ impl Monitor {
     /// Reads new conditions for tables that are monitored: the monitor with them.
     pub fn with_conditions(&self, schema: &Schema, requests: &Value) -> Result<Monitor, Error> {
         let Some(object) = requests.as_object() else {
-            return Err(Error::syntax(requests, "monitor-cond-change-requests must be object"));
+            return Err(Error::new("syntax error", "monitor-cond-change-requests must be object"));
         };
         let mut new = self.clone();
         for (name, request) in object.iter() {
@@ -203,9 +203,13 @@ impl Monitor {
                 let details = format!("table {name} is not monitored by this session");
                 return Err(Error::new("syntax error", details));
             };
+            let Some(list) = request.as_array() else {
+                let details = format!("table {name} no monitor-cond-change JSON array");
+                return Err(Error::new("syntax error", details));
+            };
             let mut clauses: Option<Vec<_>> = None;
             let mut always = false;
-            for one in one_or_many(request) {
+            for one in list {
                 let mut p = ObjectParser::new(one, format!("table {name}"));
                 let columns = p.optional("columns", Kind::Array);
                 let condition = p.optional("where", Kind::Array);
@@ -219,7 +223,8 @@ impl Monitor {
                     clauses.get_or_insert_default().extend(c.clauses);
                 }
             }
-            if let Some(clauses) = clauses {
+            // Monitors by the first method have no conditions.
+            if let Some(clauses) = clauses.filter(|_| self.version != Version::V1) {
                 monitor.condition.clauses = if always { Vec::new() } else { clauses };
             }
         }

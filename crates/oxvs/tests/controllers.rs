@@ -51,13 +51,23 @@ fn fail_modes_and_reconnection() {
     // It comes back at the same place, and finds them.
     let controller = Controller::listen(&s.ns, port).unwrap();
     let mut c = controller.accept();
-    let delete = [&[0u8; 17][..], &[3, 0, 0, 0, 0, 0, 0], &[0xff; 12], &[0; 4], &[0, 1, 0, 4, 0, 0, 0, 0]].concat();
+    let delete =
+        [&[0u8; 17][..], &[3, 0, 0, 0, 0, 0, 0], &[0xff; 12], &[0; 4], &[0, 1, 0, 4, 0, 0, 0, 0]].concat();
     c.send(kind::FLOW_MOD, &delete).unwrap();
     c.barrier().unwrap();
     wait_for("silence", || a.does_not_ping(&b).then_some(()));
     drop((c, controller));
     // Standalone: without a controller, after a while, it switches by itself.
-    s.vsctl(&["set-fail-mode", "br0", "standalone", "--", "set", "controller", "br0", "inactivity_probe=1000"]);
+    s.vsctl(&[
+        "set-fail-mode",
+        "br0",
+        "standalone",
+        "--",
+        "set",
+        "controller",
+        "br0",
+        "inactivity_probe=1000",
+    ]);
     assert!(a.pings_within(b.ip.unwrap(), Duration::from_secs(20)));
     // And again when nobody is to control it.
     s.vsctl(&["del-controller", "br0", "--", "del-fail-mode", "br0"]);
@@ -73,7 +83,9 @@ fn python() -> Option<PathBuf> {
     places.extend(target.parent().and_then(|p| p.parent()).map(|p| p.join("venv/bin/python")));
     let found = places.into_iter().find(|p| {
         let mut c = Command::new(p);
-        c.args(["-c", "import importlib.util as u; assert u.find_spec('os_ken.app.simple_switch_13')"]).stdout(Stdio::null()).stderr(Stdio::null());
+        c.args(["-c", "import importlib.util as u; assert u.find_spec('os_ken.app.simple_switch_13')"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         c.status().is_ok_and(|s| s.success())
     });
     if found.is_none() {
@@ -130,7 +142,9 @@ fn osken(app: &str, protocols: &str) {
         let out = s.run("ovs-ofctl", &[&version, "--no-stats", "dump-flows", "br0"]);
         let text = said(&out).0;
         let way = |from: u8, to: u8| {
-            text.contains(&format!("dl_src=02:00:00:00:00:0{from},dl_dst=02:00:00:00:00:0{to} actions=output:{to}"))
+            text.contains(&format!(
+                "dl_src=02:00:00:00:00:0{from},dl_dst=02:00:00:00:00:0{to} actions=output:{to}"
+            ))
         };
         (way(1, 2) && way(2, 1)).then_some(text)
     });

@@ -1,0 +1,296 @@
+//! Database files: what [`ovsdb::log`] decides, done to a file.
+//!
+//! A file has one writer, who holds the lock beside it (`.NAME.~lock~`). New records are appended; whatever
+//! damage a crash has left behind the last whole record is cut off before. A file is made anew, as compaction
+//! does, beside the old one and then takes its place in one step.
+
+use base::Clock;
+use ovsdb::json::Value;
+use ovsdb::log::{self, FileKind, Reader, Step, Storage};
+use ovsdb::{Database, Error, UuidSource};
+use reactor::errno;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use sys::lock::{FileLock, LockError, lock_path, sync_dir};
+
+/// Permissions of a new file, before the umask.
+const MODE: u32 = 0o660;
+
+/// Whether a file is to be changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// No.
+    ReadOnly,
+    /// Yes: it is locked.
+    ReadWrite,
+}
+
+/// A database file.
+#[derive(Debug)]
+pub struct DbFile {
+    name: String,
+    path: PathBuf,
+    file: File,
+    /// Held as long as the file is open for writing.
+    _lock: Option<FileLock>,
+    /// The end of the last whole record.
+    end: u64,
+    /// Whether there may be something behind it.
+    dirty: bool,
+}
+
+fn io_error(name: &str, what: &str, e: &io::Error) -> Error {
+    Error::io(format!("{name}: {what} ({})", errno::text(e)))
+}
+
+fn lock(name: &str) -> Result<FileLock, Error> {
+    FileLock::try_lock(&lock_path(Path::new(name))).map_err(|e| match e {
+        LockError::Held(_) => {
+            Error::io(format!("{name}: failed to lock lockfile (Resource temporarily unavailable)"))
+        }
+        LockError::Io(e) => io_error(name, "failed to lock lockfile", &e),
+    })
+}
+
+/// Where `path` leads, symbolic links followed, even if nothing is there yet.
+fn real_path(path: &Path) -> PathBuf {
+    if let Ok(real) = fs::canonicalize(path) {
+        return real;
+    }
+    let mut p = path.to_owned();
+    for _ in 0..40 {
+        let Ok(target) = fs::read_link(&p) else { break };
+        p = match p.parent() {
+            Some(dir) if target.is_relative() => dir.join(target),
+            _ => target,
+        };
+    }
+    p
+}
+
+impl DbFile {
+    /// Opens a file that exists.
+    pub fn open(name: &str, mode: Mode) -> Result<DbFile, Error> {
+        let write = mode == Mode::ReadWrite;
+        let lock = if write { Some(lock(name)?) } else { None };
+        let path = real_path(Path::new(name));
+        let file = OpenOptions::new().read(true).write(write).open(&path);
+        let file = file.map_err(|e| io_error(name, "open failed", &e))?;
+        Ok(DbFile { name: name.to_owned(), path, file, _lock: lock, end: 0, dirty: true })
+    }
+
+    /// Makes a file that does not exist, with these records in it.
+    pub fn create(name: &str, records: &[u8]) -> Result<DbFile, Error> {
+        let lock = lock(name)?;
+        let path = real_path(Path::new(name));
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(&path);
+        let file = file.map_err(|e| io_error(name, "create failed", &e))?;
+        let mut db = DbFile { name: name.to_owned(), path, file, _lock: Some(lock), end: 0, dirty: false };
+        let written = db.append(records, true).and_then(|()| db.sync_dir());
+        if let Err(e) = written {
+            // Half a database is none.
+            let _ = fs::remove_file(&db.path);
+            return Err(e);
+        }
+        Ok(db)
+    }
+
+    /// The name it was opened by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file itself, whatever names it has.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What kind of database it holds.
+    pub fn kind(&mut self) -> Result<FileKind, Error> {
+        let mut start = Vec::new();
+        let read = self.file.seek(SeekFrom::Start(0));
+        let read = read.and_then(|_| (&mut self.file).take(256).read_to_end(&mut start));
+        read.map_err(|e| io_error(&self.name, "read failed", &e))?;
+        if start.is_empty() {
+            return Err(Error::other(format!("{}: cannot identify file type", self.name)));
+        }
+        Ok(log::kind_of(&start))
+    }
+
+    /// Refuses files that hold no standalone database.
+    pub fn check_standalone(&mut self) -> Result<(), Error> {
+        let name = self.name.clone();
+        match self.kind()? {
+            FileKind::Standalone => Ok(()),
+            FileKind::Clustered => {
+                Err(Error::other(format!("{name}: cannot apply this operation to clustered database file")))
+            }
+            FileKind::Unknown => Err(Error::other(format!("{name}: unexpected file format"))),
+        }
+    }
+
+    /// Gives every record to `take`. Returns what is wrong with the file behind the last whole record that
+    /// `take` took, if anything; new records go there.
+    pub fn read(&mut self, mut take: impl FnMut(Value) -> Result<(), Error>) -> Result<Option<Error>, Error> {
+        const CHUNK: usize = 1 << 20;
+        let mut reader = Reader::new(self.name.clone());
+        self.file.seek(SeekFrom::Start(0)).map_err(|e| io_error(&self.name, "seek failed", &e))?;
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match reader.next_record() {
+                Step::Record(record) => {
+                    if let Err(e) = take(record) {
+                        return Ok(Some(e));
+                    }
+                    self.end = reader.offset();
+                }
+                Step::More => match self.file.read(&mut chunk) {
+                    Ok(0) => reader.end(),
+                    Ok(n) => reader.feed(&chunk[..n]),
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(io_error(&self.name, "read failed", &e)),
+                },
+                Step::End => {
+                    self.dirty = false;
+                    return Ok(None);
+                }
+                Step::Damaged(e) => return Ok(Some(e)),
+            }
+        }
+    }
+
+    fn sync_dir(&self) -> Result<(), Error> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        sync_dir(dir).map_err(|e| io_error(&self.name, "fsync failed", &e))
+    }
+}
+
+impl Storage for DbFile {
+    fn append(&mut self, records: &[u8], durable: bool) -> Result<(), Error> {
+        let (file, end) = (&mut self.file, self.end);
+        if self.dirty {
+            file.set_len(end).map_err(|e| io_error(&self.name, "truncate failed", &e))?;
+            self.dirty = false;
+        }
+        let written = file.seek(SeekFrom::Start(end)).and_then(|_| file.write_all(records));
+        if let Err(e) = written {
+            // What has come through of it is cut off, now or at the next attempt.
+            self.dirty = file.set_len(end).is_err();
+            return Err(io_error(&self.name, "write failed", &e));
+        }
+        self.end += records.len() as u64;
+        if durable {
+            file.sync_data().map_err(|e| io_error(&self.name, "fsync failed", &e))?;
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, records: &[u8]) -> Result<(), Error> {
+        let mut temporary = self.path.clone().into_os_string();
+        temporary.push(".tmp");
+        let name = format!("{}.tmp", self.name);
+        let _ = fs::remove_file(&temporary);
+        let made = OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(&temporary);
+        let mut file = made.map_err(|e| io_error(&name, "create failed", &e))?;
+        let mut put = || -> io::Result<()> {
+            if let Ok(old) = self.file.metadata() {
+                file.set_permissions(old.permissions())?;
+            }
+            file.write_all(records)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &self.path)
+        };
+        if let Err(e) = put() {
+            let _ = fs::remove_file(&temporary);
+            return Err(io_error(&name, "write failed", &e));
+        }
+        self.file = file;
+        self.end = records.len() as u64;
+        self.dirty = false;
+        self.sync_dir()
+    }
+
+    fn len(&self) -> u64 {
+        self.end
+    }
+}
+
+/// A database read from a file.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its contents.
+    pub db: Database,
+    /// Its file.
+    pub file: DbFile,
+    /// How many transactions were in the file.
+    pub transactions: usize,
+    /// What is wrong with the file behind the last whole transaction.
+    pub damage: Option<Error>,
+}
+
+/// Names for rows' versions and the like, seeded by the machine.
+pub fn uuid_source() -> UuidSource {
+    let mut seed = [0; 32];
+    if sys::fill_random(&mut seed).is_err() {
+        // Without randomness, at least something that differs between processes and times.
+        seed[..8].copy_from_slice(&Clock::real().wall_millis().to_le_bytes());
+        seed[8..12].copy_from_slice(&std::process::id().to_le_bytes());
+    }
+    UuidSource::new(seed)
+}
+
+/// Reads a standalone database.
+pub fn load(name: &str, mode: Mode, uuids: &mut UuidSource) -> Result<Loaded, Error> {
+    let mut file = DbFile::open(name, mode)?;
+    file.check_standalone()?;
+    load_as(file, None, false, uuids)
+}
+
+/// Reads a standalone database, as one with another schema if `schema` is given: what that lacks is left out.
+pub fn load_as(
+    mut file: DbFile,
+    schema: Option<ovsdb::Schema>,
+    converting: bool,
+    uuids: &mut UuidSource,
+) -> Result<Loaded, Error> {
+    let mut db: Option<Database> = None;
+    let mut transactions = 0;
+    let mut broken = None;
+    let damage = file.read(|record| {
+        match &mut db {
+            None => {
+                let of_file = log::database_of(&record).inspect_err(|e| broken = Some(e.clone()))?;
+                db = Some(match &schema {
+                    Some(s) => Database::new(std::sync::Arc::new(s.clone())),
+                    None => of_file,
+                });
+            }
+            Some(db) => {
+                let changes = log::changes_of(db, &record, converting, uuids)?;
+                db.apply(&changes);
+                transactions += 1;
+            }
+        }
+        Ok(())
+    })?;
+    match (db, broken.or(damage.clone())) {
+        (Some(db), _) => Ok(Loaded { db, file, transactions, damage }),
+        (None, Some(e)) => Err(e),
+        (None, None) => Err(Error::other(format!("{}: cannot identify file type", file.name))),
+    }
+}
+
+/// Reads a schema file.
+pub fn read_schema(name: &str) -> Result<ovsdb::Schema, Error> {
+    let text = fs::read(name).map_err(|e| {
+        let why = format!("error reading \"{name}\": {}", errno::text(&e));
+        Error::other(format!("failed to read schema: {why}"))
+    })?;
+    let json = ovsdb::json::parse(&text).map_err(|e| {
+        Error::other(format!("failed to read schema: \"{name}\" could not be read as JSON ({e})"))
+    })?;
+    ovsdb::Schema::from_json(&json)
+        .map_err(|e| e.prefixed(&format!("failed to parse \"{name}\" as ovsdb schema")))
+}

@@ -1,0 +1,3 @@
+//! `ovsdb-tool`: works on database files without a server.
+
+pub mod file;

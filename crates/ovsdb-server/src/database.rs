@@ -1,0 +1,272 @@
+//! A database that is served: its contents, its storage, the transactions that are waiting for it.
+
+use base::Time;
+use ovsdb::db::Changes;
+use ovsdb::json::Value;
+use ovsdb::log::{self, RecordOptions, Storage};
+use ovsdb::monitor::History;
+use ovsdb::transaction::{self, Context, Done, Outcome};
+use ovsdb::{Database, Error, UuidSource};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A transaction on its way.
+#[derive(Debug)]
+pub struct Trigger {
+    /// Whose it is: a session's number.
+    pub session: u64,
+    /// The request's id.
+    pub id: Value,
+    /// The operations.
+    pub operations: Vec<Value>,
+    /// When it came.
+    pub since: Time,
+    /// When it must be looked at again at the latest.
+    pub deadline: Time,
+    /// Whether its session may only read.
+    pub read_only: bool,
+}
+
+/// A transaction that has run.
+#[derive(Debug)]
+pub struct Finished {
+    /// Whose it was.
+    pub session: u64,
+    /// The request's id.
+    pub id: Value,
+    /// The results.
+    pub results: Vec<Value>,
+    /// Whether it changed anything.
+    changed: bool,
+}
+
+/// What a turn did to a database.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The transactions that have results.
+    pub finished: Vec<Finished>,
+    /// What changed, if anything did.
+    pub changes: Option<Arc<Changes>>,
+    /// What went wrong in writing.
+    pub error: Option<Error>,
+}
+
+/// A database that is served.
+pub struct Served {
+    /// Its contents.
+    pub db: Database,
+    /// Where it is kept; `None`: in memory only.
+    pub storage: Option<Box<dyn Storage>>,
+    /// Its last transactions.
+    pub history: History,
+    /// Whether clients may only read it.
+    pub read_only: bool,
+    queue: VecDeque<Trigger>,
+    waiting: Vec<Trigger>,
+    /// Changes made by the server itself in this turn.
+    own: Vec<Changes>,
+    /// Whether the storage takes differences.
+    diff: bool,
+    compacted: Compacted,
+    /// Tables whose changes are logged (`tlog-set`).
+    pub logged_tables: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Compacted {
+    at: Time,
+    size: u64,
+    transactions: usize,
+}
+
+/// Rules of compaction by itself: not more often than this ...
+const COMPACT_INTERVAL: Duration = Duration::from_secs(600);
+/// ... if the file has at least this size and has doubled ...
+const COMPACT_SIZE: u64 = 10 << 20;
+/// ... or after this long, if there were a hundred transactions.
+const COMPACT_LATEST: Duration = Duration::from_secs(24 * 3600);
+
+impl Served {
+    /// A database with its storage.
+    pub fn new(db: Database, storage: Option<Box<dyn Storage>>, now: Time) -> Served {
+        let size = storage.as_ref().map_or(0, |s| s.len());
+        Served {
+            db,
+            storage,
+            history: History::default(),
+            read_only: false,
+            queue: VecDeque::new(),
+            waiting: Vec::new(),
+            own: Vec::new(),
+            diff: true,
+            compacted: Compacted { at: now, size, transactions: 0 },
+            logged_tables: Vec::new(),
+        }
+    }
+
+    /// Writes whole new values instead of differences (`--disable-file-column-diff`).
+    pub fn set_diff(&mut self, diff: bool) {
+        self.diff = diff;
+    }
+
+    /// Queues a transaction.
+    pub fn push(&mut self, trigger: Trigger) {
+        self.queue.push_back(trigger);
+    }
+
+    /// Whether there is something to run.
+    pub fn is_busy(&self) -> bool {
+        !self.queue.is_empty() || !self.own.is_empty()
+    }
+
+    /// How many transactions wait.
+    pub fn triggers(&self) -> usize {
+        self.queue.len() + self.waiting.len()
+    }
+
+    /// When a waiting transaction must be looked at.
+    pub fn deadline(&self) -> Time {
+        self.waiting.iter().map(|t| t.deadline).min().unwrap_or(Time::NEVER)
+    }
+
+    /// Forgets a transaction that has not run; false if there is none.
+    pub fn cancel(&mut self, session: u64, id: &Value) -> bool {
+        let before = self.triggers();
+        self.queue.retain(|t| t.session != session || t.id != *id);
+        self.waiting.retain(|t| t.session != session || t.id != *id);
+        self.triggers() < before
+    }
+
+    /// Forgets all transactions of a session; returns their ids.
+    pub fn cancel_session(&mut self, session: u64) -> Vec<Value> {
+        let of = |t: &Trigger| (t.session == session).then(|| t.id.clone());
+        let ids = self.queue.iter().chain(&self.waiting).filter_map(of).collect();
+        self.queue.retain(|t| t.session != session);
+        self.waiting.retain(|t| t.session != session);
+        ids
+    }
+
+    /// A change that the server itself makes; it happens in the next turn's batch at the latest.
+    pub fn change(&mut self, changes: Changes) {
+        if !changes.is_empty() {
+            self.db.apply(&changes);
+            self.own.push(changes);
+        }
+    }
+
+    /// Runs what is ready, writes what it changes.
+    pub fn run(
+        &mut self,
+        now: Time,
+        date: i64,
+        uuids: &mut UuidSource,
+        owns_lock: &dyn Fn(u64, &str) -> bool,
+    ) -> Batch {
+        let mut batch = Batch::default();
+        let mut records = Vec::new();
+        let mut all: Vec<Changes> = std::mem::take(&mut self.own);
+        let mut durable = false;
+        for changes in &all {
+            self.record(&mut records, changes, date, "");
+        }
+        // A change may be what others wait for.
+        let mut again = !all.is_empty() || self.deadline() <= now;
+        loop {
+            if again {
+                self.queue.extend(self.waiting.drain(..));
+                again = false;
+            }
+            let Some(mut t) = self.queue.pop_front() else { break };
+            let elapsed = now.since(t.since);
+            let owns = |lock: &str| owns_lock(t.session, lock);
+            let read_only = t.read_only || self.read_only;
+            let mut context = Context { read_only, elapsed, owns_lock: &owns, uuids };
+            match transaction::execute(&self.db, &t.operations, &mut context) {
+                Outcome::Blocked(timeout) => {
+                    t.deadline = timeout.map_or(Time::NEVER, |d| now + d);
+                    self.waiting.push(t);
+                }
+                Outcome::Done(done) => {
+                    let Done { results, changes, comment, durable: d, failed } = *done;
+                    let changed = !failed && !changes.is_empty();
+                    if changed {
+                        self.db.apply(&changes);
+                        self.record(&mut records, &changes, date, &comment);
+                        all.push(changes);
+                        again = !self.waiting.is_empty();
+                    }
+                    durable |= d && !failed;
+                    batch.finished.push(Finished { session: t.session, id: t.id, results, changed });
+                }
+            }
+        }
+        self.write(&mut batch, &records, durable, all, uuids);
+        batch
+    }
+
+    fn record(&mut self, records: &mut Vec<u8>, changes: &Changes, date: i64, comment: &str) {
+        if self.storage.is_none() {
+            return;
+        }
+        let options = RecordOptions { date, comment, diff: self.diff };
+        if let Some(text) = log::record(self.db.schema(), changes, options) {
+            log::encode_to(records, &text);
+            self.compacted.transactions += 1;
+        }
+    }
+
+    fn write(
+        &mut self,
+        batch: &mut Batch,
+        records: &[u8],
+        durable: bool,
+        all: Vec<Changes>,
+        uuids: &mut UuidSource,
+    ) {
+        if let Some(storage) = &mut self.storage
+            && (!records.is_empty() || durable)
+            && let Err(e) = storage.append(records, durable)
+        {
+            // None of it happened.
+            for changes in all.iter().rev() {
+                self.db.apply(&changes.inverse());
+            }
+            for f in batch.finished.iter_mut().filter(|f| f.changed) {
+                f.results.push(e.to_json());
+            }
+            batch.error = Some(e);
+            return;
+        }
+        if all.is_empty() {
+            return;
+        }
+        let merged =
+            if all.len() == 1 { all.into_iter().next().unwrap_or_default() } else { Changes::merge(&all) };
+        if merged.is_empty() {
+            return;
+        }
+        let merged = Arc::new(merged);
+        let rows = (0..self.db.schema().tables.len()).map(|t| self.db.table(t).len()).sum();
+        self.history.push(uuids.next_uuid(), merged.clone(), rows);
+        batch.changes = Some(merged);
+    }
+
+    /// Whether it is time to compact.
+    pub fn wants_compaction(&self, now: Time) -> bool {
+        let Some(storage) = &self.storage else { return false };
+        let since = now.since(self.compacted.at);
+        let size = storage.len();
+        let grown = size > COMPACT_SIZE && size > 2 * self.compacted.size;
+        let many = self.compacted.transactions >= 100;
+        since >= COMPACT_INTERVAL && grown || since >= COMPACT_LATEST && many
+    }
+
+    /// Writes the storage anew, without history.
+    pub fn compact(&mut self, now: Time, date: i64, comment: &str) -> Result<(), Error> {
+        let Some(storage) = &mut self.storage else { return Ok(()) };
+        storage.replace(&log::snapshot(&self.db, date, comment))?;
+        self.compacted = Compacted { at: now, size: storage.len(), transactions: 0 };
+        Ok(())
+    }
+}

@@ -1,0 +1,346 @@
+//! The methods of the protocol (RFC 7047 section 4.1, ovsdb-server(7)).
+
+use crate::server::Server;
+use crate::session::{Encoded, notification};
+use crate::system;
+use ovsdb::json::{Object, Value};
+use ovsdb::monitor::{Monitor, Version};
+use ovsdb::parser::is_id;
+use ovsdb::transaction::{self, Context, Outcome};
+use ovsdb::{Database, Error, Schema, Uuid};
+use reactor::Reactor;
+use reactor::jsonrpc::Message;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What becomes of a request.
+enum Answer {
+    /// A result.
+    Result(Value),
+    /// A result that is text already.
+    Text(String),
+    /// An error.
+    Error(Value),
+    /// It comes later.
+    Later,
+}
+
+impl From<Error> for Answer {
+    fn from(e: Error) -> Answer {
+        Answer::Error(e.to_json())
+    }
+}
+
+type Params<'a> = &'a [Value];
+
+fn empty() -> Answer {
+    Answer::Result(Value::Object(Object::new()))
+}
+
+fn syntax(params: Params<'_>, details: impl Into<String>) -> Error {
+    Error::syntax(&Value::Array(params.to_vec()), details)
+}
+
+impl Server {
+    /// Handles a request of a session.
+    pub(crate) fn request(
+        &mut self,
+        r: &mut Reactor,
+        number: u64,
+        id: Value,
+        method: &str,
+        params: Vec<Value>,
+    ) {
+        let answer = match method {
+            "transact" => self.transact(r, number, &id, params).unwrap_or_else(Answer::from),
+            "list_dbs" => Answer::Result(Value::Array(self.dbs.keys().map(|n| n.as_str().into()).collect())),
+            "get_schema" => match self.named_db(method, &params) {
+                Ok(name) => Answer::Result(self.dbs[&name].db.schema().to_json()),
+                Err(e) => e.into(),
+            },
+            "get_server_id" => Answer::Result(self.id.to_string().into()),
+            "monitor" => self.monitor(number, Version::V1, method, &params),
+            "monitor_cond" if self.conditional_monitors => self.monitor(number, Version::V2, method, &params),
+            "monitor_cond_since" if self.conditional_monitors => {
+                self.monitor(number, Version::V3, method, &params)
+            }
+            "monitor_cond_change" if self.conditional_monitors => {
+                self.monitor_change(r, number, &params).unwrap_or_else(Answer::from)
+            }
+            "monitor_cancel" => self.monitor_cancel(number, &params),
+            "lock" => self.lock(r, number, method, &params, false).unwrap_or_else(Answer::from),
+            "steal" => self.lock(r, number, method, &params, true).unwrap_or_else(Answer::from),
+            "unlock" => self.unlock(r, number, &params).unwrap_or_else(Answer::from),
+            "set_db_change_aware" => self.set_change_aware(number, &params),
+            "convert" => self.convert(r, &params).unwrap_or_else(Answer::from),
+            _ => Answer::Error("unknown method".into()),
+        };
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        match answer {
+            Answer::Later => {}
+            Answer::Result(result) => session.rpc.send(r, &Message::Reply { id, result }),
+            Answer::Error(error) => session.rpc.send(r, &Message::Error { id, error }),
+            Answer::Text(result) => {
+                let mut text = String::with_capacity(result.len() + 40);
+                text.push_str("{\"id\":");
+                id.write(&mut text);
+                text.push_str(",\"result\":");
+                text.push_str(&result);
+                text.push_str(",\"error\":null}");
+                if let Some(c) = session.rpc.connection_mut() {
+                    c.send_text(r, text.as_bytes());
+                }
+            }
+        }
+    }
+
+    /// The database that the first parameter names.
+    fn named_db(&self, method: &str, params: Params<'_>) -> Result<String, Error> {
+        let Some(name) = params.first().and_then(Value::as_str) else {
+            return Err(syntax(params, format!("{method} request params must begin with <db-name>")));
+        };
+        if self.dbs.contains_key(name) {
+            return Ok(name.to_owned());
+        }
+        let mut e = syntax(params, format!("{method} request specifies unknown database {name}"));
+        e.tag = "unknown database".into();
+        Err(e)
+    }
+
+    fn transact(
+        &mut self,
+        r: &Reactor,
+        number: u64,
+        id: &Value,
+        mut params: Vec<Value>,
+    ) -> Result<Answer, Error> {
+        let db = self.named_db("transact", &params)?;
+        params.remove(0);
+        self.queue(r, &db, number, id.clone(), params);
+        Ok(Answer::Later)
+    }
+
+    fn monitor(&mut self, number: u64, version: Version, method: &str, params: Params<'_>) -> Answer {
+        self.try_monitor(number, version, method, params).unwrap_or_else(Answer::from)
+    }
+
+    fn try_monitor(
+        &mut self,
+        number: u64,
+        version: Version,
+        method: &str,
+        params: Params<'_>,
+    ) -> Result<Answer, Error> {
+        let db = self.named_db(method, params)?;
+        let (id, requests, last) = match (version, params) {
+            (Version::V1 | Version::V2, [_, id, requests]) => (id, requests, None),
+            (Version::V3, [_, id, requests, last]) => (id, requests, Some(last)),
+            _ => return Err(syntax(params, "invalid parameters")),
+        };
+        if requests.as_object().is_none() {
+            return Err(Error::syntax(requests, "monitor-requests must be object"));
+        }
+        if self.sessions.get(&number).is_some_and(|s| s.monitor(id).is_some()) {
+            return Err(Error::syntax(id, "duplicate monitor ID"));
+        }
+        let last = match last {
+            None => Uuid::ZERO,
+            Some(v) => {
+                let text = v.as_str().ok_or_else(|| Error::syntax(v, "last-txn-id must be string"))?;
+                text.parse().map_err(|()| Error::syntax(v, "last-txn-id must be UUID format."))?
+            }
+        };
+        let served = &self.dbs[&db];
+        let spec = Monitor::parse(served.db.schema(), requests, version)?;
+        let mut text = String::new();
+        let since = match version {
+            Version::V3 => served.history.since(last),
+            _ => None,
+        };
+        let newest = served.history.last();
+        if version == Version::V3 {
+            text.push_str(if since.is_some() { "[true,\"" } else { "[false,\"" });
+            text.push_str(&newest.to_string());
+            text.push_str("\",");
+        }
+        match &since {
+            Some(changes) => {
+                if !spec.update(served.db.schema(), changes, &mut text) {
+                    text.push_str("{}");
+                }
+            }
+            None => spec.initial(&served.db, &mut text),
+        }
+        if version == Version::V3 {
+            text.push(']');
+        }
+        let spec = self.intern(spec);
+        if let Some(s) = self.sessions.get_mut(&number) {
+            s.add_monitor(id.clone(), db, spec);
+        }
+        Ok(Answer::Text(text))
+    }
+
+    fn monitor_change(&mut self, r: &mut Reactor, number: u64, params: Params<'_>) -> Result<Answer, Error> {
+        let [old, new, requests] = params else { return Err(syntax(params, "invalid parameters")) };
+        let Some(session) = self.sessions.get_mut(&number) else { return Ok(Answer::Later) };
+        let Some(at) = session.monitor(old) else {
+            return Err(Error::syntax(old, "unknown monitor session"));
+        };
+        if old != new && session.monitor(new).is_some() {
+            return Err(Error::syntax(new, "duplicate monitor ID"));
+        }
+        let (db, spec) = (session.monitors[at].db.clone(), session.monitors[at].spec.clone());
+        let served = &self.dbs[&db];
+        let changed = spec.with_conditions(served.db.schema(), requests)?;
+        // First what happened under the old conditions, then what the new ones add and take away.
+        let last = served.history.last().to_string();
+        session.flush(r, &db, served.db.schema(), &last, &mut Encoded::new(), true);
+        let mut text = String::new();
+        if spec.transition(&changed, &served.db, &mut text)
+            && let Some(c) = session.rpc.connection_mut()
+        {
+            c.send_text(r, notification(new, spec.version, &last, &text).as_bytes());
+        }
+        let changed = self.intern(changed);
+        if let Some(session) = self.sessions.get_mut(&number) {
+            session.monitors[at].spec = changed;
+            session.monitors[at].id = new.clone();
+        }
+        Ok(empty())
+    }
+
+    fn monitor_cancel(&mut self, number: u64, params: Params<'_>) -> Answer {
+        let [id] = params else { return Answer::Error("invalid parameters".into()) };
+        let Some(session) = self.sessions.get_mut(&number) else { return Answer::Later };
+        match session.monitor(id) {
+            Some(at) => {
+                session.monitors.remove(at);
+                empty()
+            }
+            None => Answer::Error("unknown monitor".into()),
+        }
+    }
+
+    fn lock_name<'p>(method: &str, params: Params<'p>) -> Result<&'p str, Error> {
+        match params {
+            [Value::String(name)] if is_id(name) => Ok(name),
+            _ => Err(syntax(params, format!("{method} request params must be <id>"))),
+        }
+    }
+
+    fn lock(
+        &mut self,
+        r: &mut Reactor,
+        number: u64,
+        method: &str,
+        params: Params<'_>,
+        steal: bool,
+    ) -> Result<Answer, Error> {
+        let name = Server::lock_name(method, params)?;
+        let queue = self.locks.entry(name.to_owned()).or_default();
+        if queue.contains(&number) {
+            return Err(syntax(params, format!("must issue \"unlock\" before new \"{method}\"")));
+        }
+        if steal {
+            if let Some(victim) = queue.front().and_then(|n| self.sessions.get_mut(n)) {
+                victim.locks_lost += 1;
+                victim.rpc.send(r, &Message::notification("stolen", vec![name.into()]));
+            }
+            queue.push_front(number);
+        } else {
+            queue.push_back(number);
+        }
+        let locked = queue.front() == Some(&number);
+        Ok(Answer::Result(Value::object([("locked", locked.into())])))
+    }
+
+    fn unlock(&mut self, r: &mut Reactor, number: u64, params: Params<'_>) -> Result<Answer, Error> {
+        let name = Server::lock_name("unlock", params)?;
+        if self.release(r, name, number) {
+            return Ok(empty());
+        }
+        Err(syntax(params, "unlock: \"unlock\" without \"lock\" or \"steal\""))
+    }
+
+    fn set_change_aware(&mut self, number: u64, params: Params<'_>) -> Answer {
+        let [Value::Bool(aware)] = params else {
+            return syntax(params, "set_db_change_aware: true or false parameter expected").into();
+        };
+        if let Some(s) = self.sessions.get_mut(&number) {
+            s.change_aware = *aware;
+        }
+        empty()
+    }
+
+    fn convert(&mut self, r: &mut Reactor, params: Params<'_>) -> Result<Answer, Error> {
+        let name = self.named_db("convert", params)?;
+        let [_, schema] = params else { return Err(syntax(params, "array expected")) };
+        if name == system::NAME {
+            let details = format!("conversion is not allowed for read-only database {name}");
+            return Err(Error::new("not allowed", details));
+        }
+        let schema = Schema::from_json(schema)?;
+        if *schema.name != *name {
+            let details =
+                format!("database name in new schema ({}) differs from database name ({name})", schema.name);
+            return Err(Error::syntax(&params[1], details));
+        }
+        let (now, date) = (r.now(), r.clock().wall_millis());
+        let Some(served) = self.dbs.get_mut(&name) else { return Ok(empty()) };
+        let new = convert(&served.db, schema, &mut self.uuids)?;
+        let old = std::mem::replace(&mut served.db, new);
+        if let Err(e) = served.compact(now, date, "converted by ovsdb-server") {
+            served.db = old;
+            return Err(e);
+        }
+        served.history = Default::default();
+        let waiting: Vec<(u64, Value)> = self
+            .sessions
+            .keys()
+            .flat_map(|n| served.cancel_session(*n).into_iter().map(move |id| (*n, id)))
+            .collect();
+        for (n, id) in waiting {
+            if let Some(s) = self.sessions.get_mut(&n) {
+                s.rpc.send(r, &Message::Error { id, error: "canceled".into() });
+            }
+        }
+        self.cancel_monitors(r, &name);
+        self.databases_changed(r, &format!("database {name} converted to a new schema"));
+        Ok(empty())
+    }
+}
+
+/// The contents of a database under another schema, whose constraints all apply; what the new schema lacks is
+/// left out.
+pub fn convert(old: &Database, schema: Schema, uuids: &mut ovsdb::UuidSource) -> Result<Database, Error> {
+    let mut new = Database::new(Arc::new(schema));
+    let mut operations = Vec::new();
+    for (t, ts) in old.schema().tables.iter().enumerate() {
+        let Some(target) = new.schema().table(&ts.name).map(|i| &new.schema().tables[i]) else { continue };
+        for row in old.table(t).rows() {
+            let kept = ts.own_columns().filter(|(_, c)| target.column(&c.name).is_some()).map(|c| c.0);
+            let values = Value::Object(row.to_json(ts, kept));
+            operations.push(Value::object([
+                ("op", "insert".into()),
+                ("table", (*ts.name).into()),
+                ("uuid", row.uuid().to_string().into()),
+                ("row", values),
+            ]));
+        }
+    }
+    let mut context = Context { read_only: false, elapsed: Duration::ZERO, owns_lock: &|_| false, uuids };
+    match transaction::execute(&new, &operations, &mut context) {
+        Outcome::Done(done) if !done.failed => new.apply(&done.changes),
+        Outcome::Done(done) => {
+            let failed = done.results.iter().find_map(|r| {
+                let tag = r.get("error")?.as_str()?.to_owned();
+                let text = |name| r.get(name).and_then(Value::as_str).map(str::to_owned);
+                Some(Error { tag: tag.into(), details: text("details"), syntax: text("syntax") })
+            });
+            return Err(failed.unwrap_or_else(|| Error::other("conversion failed")));
+        }
+        Outcome::Blocked(_) => return Err(Error::other("conversion failed")),
+    }
+    Ok(new)
+}

@@ -1,0 +1,342 @@
+//! The program `ovsdb-server`.
+
+use crate::commands::COMMANDS;
+use crate::server::{MODULE, Server, ServerOptions};
+use base::{Clock, info, warn};
+use cli::daemon::{self, DaemonOptions};
+use cli::dirs::Dirs;
+use cli::fatal::{self, Fatal};
+use cli::options::{Opt, Options, Order};
+use cli::vlog::{self, Vlog};
+use cli::{tls, version};
+use reactor::coverage::Coverage;
+use reactor::event::Environment;
+use reactor::unixctl::{self, Command, CommandTable, Outcome, common};
+use reactor::{Event, Key, Reactor, Ready, errno};
+use std::collections::BTreeSet;
+use std::process::{Child, ExitCode, Stdio};
+use std::sync::Arc;
+use sys::signal::Signal;
+
+const PROGRAM: &str = "ovsdb-server";
+
+/// Components of the event loop.
+const SERVER: u16 = 1;
+const UNIXCTL: u16 = 2;
+const COMMON: Key = Key::new(3, 0);
+const SIGNALS: Key = Key::new(4, 0);
+
+const OPTIONS: &[Opt] = &[
+    Opt::value("remote"),
+    Opt::value("unixctl"),
+    Opt::value("run"),
+    Opt::flag("no-dbs"),
+    Opt::flag("active"),
+    Opt::value("sync-from"),
+    Opt::value("sync-exclude-tables"),
+    Opt::value("config-file"),
+    Opt::flag("disable-file-column-diff"),
+    Opt::optional("record"),
+    Opt::optional("replay"),
+    Opt::flag("help").short('h'),
+    Opt::flag("version").short('V'),
+    Opt::flag("option").short('o'),
+];
+
+fn help(dirs: &Dirs) -> String {
+    format!(
+        "ovsdb-server: Open vSwitch database server
+usage: ovsdb-server [OPTIONS] [DATABASE...]
+where each DATABASE is a database file in ovsdb format.
+The default DATABASE, if none is given, is
+{}.
+
+JSON-RPC options (may be specified any number of times):
+  --remote=REMOTE         connect or listen to REMOTE
+
+Active JSON-RPC connection methods:
+  tcp:HOST:PORT           PORT at remote HOST
+  ssl:HOST:PORT           SSL/TLS PORT at remote HOST
+  unix:FILE               Unix domain socket named FILE
+Passive JSON-RPC connection methods:
+  ptcp:PORT[:IP]          listen to TCP PORT on IP
+  pssl:PORT[:IP]          listen for SSL/TLS on PORT on IP
+  punix:FILE              listen on Unix domain socket FILE
+PKI configuration (required to use SSL/TLS):
+  -p, --private-key=FILE  file with private key
+  -c, --certificate=FILE  file with certificate for private key
+  -C, --ca-cert=FILE      file with peer CA certificate
+  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
+SSL/TLS options:
+  --ssl-protocols=PROTOS    range of SSL/TLS protocols to enable
+  --ssl-ciphers=CIPHERS     list of SSL/TLS ciphers to enable
+                            with TLSv1.2 and earlier
+  --ssl-ciphersuites=SUITES list of SSL/TLS ciphersuites to
+                            enable with TLSv1.3 and later
+
+Configuration file:
+  --config-file PATH      Use configuration file as a source of
+                          database and JSON-RPC configuration.
+                          Mutually exclusive with the DATABASE,
+                          JSON-RPC and Syncing options.
+                          Assumes --no-dbs.
+{}{}
+Syncing options:
+  --sync-from=SERVER      sync DATABASE from active SERVER and start in
+                          backup mode (except with --active)
+  --sync-exclude-tables=DB:TABLE,...
+                          exclude the TABLE in DB from syncing
+  --active                with --sync-from, start in active mode
+
+Replay options:
+  --record[=DIR]            turn on writing replay files
+  --replay[=DIR]            run from replay files
+
+Other options:
+  --run COMMAND           run COMMAND as subprocess then exit
+  --unixctl=SOCKET        override default control socket name
+  --no-dbs                do not add default database
+  --disable-file-column-diff
+                          don't use column diff in database file
+  -h, --help              display this help message
+  -V, --version           display version information
+",
+        dirs.default_db_file().display(),
+        daemon::help(PROGRAM, dirs),
+        vlog::help(PROGRAM, dirs),
+    )
+}
+
+struct Settings {
+    remotes: BTreeSet<String>,
+    databases: Vec<String>,
+    unixctl: Option<String>,
+    run: Option<String>,
+    diff: bool,
+    daemon: DaemonOptions,
+}
+
+/// The program. `args`: without the program's name.
+pub fn main(args: Vec<String>) -> ExitCode {
+    fatal::run(PROGRAM, || {
+        let dirs = Dirs::from_env();
+        let clock = Clock::real();
+        let vlog = Vlog::new(PROGRAM, &dirs, &clock);
+        vlog.environment()?;
+        match parse(&args, &dirs, &vlog)? {
+            Parsed::Print(text) => {
+                print!("{text}");
+                Ok(ExitCode::SUCCESS)
+            }
+            Parsed::Run(settings) => run(*settings, &dirs, &vlog, clock),
+        }
+    })
+}
+
+enum Parsed {
+    Print(String),
+    Run(Box<Settings>),
+}
+
+fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal> {
+    let options = Options::new(&[OPTIONS, daemon::OPTIONS, vlog::OPTIONS, tls::OPTIONS]);
+    let mut parser = options.parser(args, Order::Anywhere);
+    let mut s = Settings {
+        remotes: BTreeSet::new(),
+        databases: Vec::new(),
+        unixctl: None,
+        run: None,
+        diff: true,
+        daemon: DaemonOptions::new(PROGRAM, dirs),
+    };
+    let mut default = true;
+    for given in parser.by_ref() {
+        let given = given?;
+        match given.id {
+            "remote" => {
+                s.remotes.insert(given.value().to_owned());
+            }
+            "unixctl" => s.unixctl = Some(given.value().to_owned()),
+            "run" => s.run = Some(given.value().to_owned()),
+            "no-dbs" => default = false,
+            "disable-file-column-diff" => s.diff = false,
+            "help" => return Ok(Parsed::Print(help(dirs))),
+            "version" => return Ok(Parsed::Print(version::text(PROGRAM, &[]))),
+            "option" => return Ok(Parsed::Print(options.listing())),
+            "active" | "sync-from" | "sync-exclude-tables" => {
+                return Err(Fatal::new(format!("--{}: replication is not supported yet", given.id)));
+            }
+            "config-file" => {
+                return Err(Fatal::new("--config-file: configuration files are not supported yet"));
+            }
+            "record" | "replay" => {
+                return Err(Fatal::new(format!(
+                    "--{}: recording and replaying are not supported yet",
+                    given.id
+                )));
+            }
+            _ => {
+                if !s.daemon.option(&given) && !vlog.option(&given)? {
+                    tls::option(&given)?;
+                }
+            }
+        }
+    }
+    s.databases = parser.rest();
+    if s.databases.is_empty() && default {
+        s.databases.push(dirs.default_db_file().display().to_string());
+    }
+    Ok(Parsed::Run(Box::new(s)))
+}
+
+/// All of the daemon, as the control commands see it.
+struct Daemon {
+    server: Server,
+    common: common::Common,
+    vlog: Arc<Vlog>,
+    exiting: bool,
+}
+
+const EXIT: &[Command<Daemon>] = &[Command::new("exit", "", 0, 0, |d, _, _| {
+    d.exiting = true;
+    Outcome::ok("")
+})];
+
+fn run(settings: Settings, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Result<ExitCode, Fatal> {
+    sys::signal::ignore_pipe();
+    let mut process = settings.daemon.start(vlog)?;
+    let log = vlog.logger();
+    let os = |e: std::io::Error| Fatal::new(errno::text(&e));
+    let env = Environment { log: log.clone(), rundir: dirs.run.clone() };
+    let mut r = Reactor::new(clock, env).map_err(os)?;
+    r.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup, Signal::Child], SIGNALS).map_err(os)?;
+
+    let mut server = Server::new(&mut r, ServerOptions { component: SERVER, diff: settings.diff });
+    configure(&mut server, &mut r, &settings)?;
+    let control = match settings.unixctl.as_deref() {
+        Some("none") => unixctl::Server::closed(UNIXCTL),
+        named => {
+            let default = dirs.control_socket(PROGRAM, std::process::id() as i32);
+            let path = named.map_or(default, |p| dirs.run.join(p));
+            unixctl::Server::listen(&r, UNIXCTL, &path.display().to_string()).map_err(|e| {
+                Fatal::new(format!(
+                    "could not initialize control socket {} ({})",
+                    path.display(),
+                    errno::text(&e)
+                ))
+            })?
+        }
+    };
+    let child = match &settings.run {
+        Some(command) => Some((command.clone(), spawn(command).map_err(os)?)),
+        None => None,
+    };
+    process.complete(vlog)?;
+    info!(log, MODULE, "{}", version::line(PROGRAM));
+
+    let common = common::Common::new(version::line(PROGRAM), Coverage::new(), COMMON);
+    let daemon = Daemon { server, common, vlog: vlog.clone(), exiting: false };
+    let end = main_loop(&mut r, daemon, control, child);
+    process.end();
+    match end {
+        End::Exit => Ok(ExitCode::SUCCESS),
+        End::Signal(signal) => {
+            let number = signal.number();
+            warn!(log, "fatal_signal", "terminating with signal {number} ({})", sys::signal::name(number));
+            sys::signal::die_of(number)
+        }
+        End::Child(text) => Err(Fatal::new(text)),
+    }
+}
+
+fn configure(server: &mut Server, r: &mut Reactor, settings: &Settings) -> Result<(), Fatal> {
+    let failed = || Fatal::new("server configuration failed");
+    let mut seen = BTreeSet::new();
+    for name in &settings.databases {
+        if !seen.insert(name) {
+            warn!(r.log(), MODULE, "Duplicate database configuration: {name}");
+            continue;
+        }
+        if let Err(e) = server.open(r, name) {
+            warn!(r.log(), MODULE, "failed to open database '{name}': {e}");
+            warn!(r.log(), MODULE, "failed to configure databases");
+            return Err(failed());
+        }
+    }
+    server.set_remotes(r, settings.remotes.clone()).map_err(|e| {
+        warn!(r.log(), MODULE, "failed to configure remotes: {e}");
+        failed()
+    })
+}
+
+fn spawn(command: &str) -> std::io::Result<Child> {
+    std::process::Command::new("/bin/sh").arg("-c").arg(command).stdin(Stdio::inherit()).spawn()
+}
+
+enum End {
+    Exit,
+    Signal(Signal),
+    Child(String),
+}
+
+fn main_loop(
+    r: &mut Reactor,
+    mut daemon: Daemon,
+    mut control: unixctl::Server,
+    mut child: Option<(String, Child)>,
+) -> End {
+    let mut table: CommandTable<Daemon> = CommandTable::new();
+    table.add(EXIT);
+    table.add_part(COMMANDS, |d| &mut d.server);
+    table.add_part(common::COMMANDS, |d| &mut d.common);
+    table.add_part(vlog::COMMANDS, |d| &mut d.vlog);
+    let mut events: Vec<Event> = Vec::new();
+    loop {
+        daemon.server.end_turn(r);
+        if daemon.exiting {
+            control.flush(r);
+            return End::Exit;
+        }
+        events.clear();
+        if let Err(e) = r.turn(&mut events) {
+            return End::Child(format!("waiting for events failed ({})", errno::text(&e)));
+        }
+        for event in events.drain(..) {
+            match (event.key.component(), event.ready) {
+                (_, Ready::Signal(Signal::Child)) => {
+                    if let Some(end) = child_ended(&mut child) {
+                        return end;
+                    }
+                }
+                (_, Ready::Signal(signal)) => return End::Signal(signal),
+                (SERVER, _) => daemon.server.run(r, event),
+                (UNIXCTL, _) => {
+                    control.run(r, event);
+                    while let Some(call) = control.next_call() {
+                        if let Some(result) = table.dispatch(&mut daemon, r, &call) {
+                            control.reply(r, call.token(), result);
+                        }
+                    }
+                }
+                _ => {
+                    if let Some((token, result)) = daemon.common.run(event) {
+                        control.reply(r, token, result);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How the program ends when the command of `--run` has ended.
+fn child_ended(child: &mut Option<(String, Child)>) -> Option<End> {
+    let (command, process) = child.as_mut()?;
+    let status = process.try_wait().ok()??;
+    use std::os::unix::process::ExitStatusExt;
+    Some(match (status.code(), status.signal()) {
+        (Some(0), _) => End::Exit,
+        (Some(n), _) => End::Child(format!("{command}: child exited, exit status {n}")),
+        (None, Some(n)) => End::Child(format!("{command}: child exited, killed ({})", sys::signal::name(n))),
+        (None, None) => End::Exit,
+    })
+}
