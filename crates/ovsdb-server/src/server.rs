@@ -99,7 +99,7 @@ impl Server {
         if self.files.contains_key(&real) {
             return Err(Error::other(format!("{name}: already open")));
         }
-        let loaded = file::load(name, Mode::ReadWrite, &mut self.uuids)?;
+        let loaded = file::load(name, Mode::ReadWrite, &mut self.uuids, r.log())?;
         if let Some(damage) = &loaded.damage {
             error!(r.log(), MODULE, "{damage}");
         }

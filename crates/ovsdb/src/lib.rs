@@ -14,6 +14,7 @@
 
 pub mod atom;
 pub mod condition;
+pub mod convert;
 pub mod datum;
 pub mod db;
 pub mod error;

@@ -448,8 +448,14 @@ pub fn database_of(record: &Value) -> Result<Database, Error> {
 pub fn snapshot(db: &Database, date: i64, comment: &str) -> Vec<u8> {
     let mut out = encode(&db.schema().to_json().to_string());
     let options = RecordOptions { date, comment, diff: false };
-    if let Some(text) = record(db.schema(), &db.contents(), options) {
-        encode_to(&mut out, &text);
-    }
+    // Always two records: those who follow the file count on it.
+    let text = record(db.schema(), &db.contents(), options);
+    encode_to(&mut out, &text.unwrap_or_else(|| trailer(options)));
     out
+}
+
+/// A transaction that changes nothing, as a record.
+fn trailer(options: RecordOptions<'_>) -> String {
+    let members = [("_comment", Value::string(options.comment)), ("_date", Value::Integer(options.date))];
+    Value::object(members).to_string()
 }

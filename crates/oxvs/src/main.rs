@@ -15,6 +15,7 @@ const PROGRAMS: &[(&str, Main)] = &[
     ("ovs-vsctl", cli::vsctl::main),
     ("ovs-vswitchd", vswitchd::main),
     ("ovsdb-server", ovsdb_server::main),
+    ("ovsdb-tool", cli::ovsdb_tool::main),
 ];
 
 /// What is ours alone: `oxvs COMMAND`.

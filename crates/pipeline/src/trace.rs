@@ -61,14 +61,15 @@ fn finish(
     let t = &outcome.translation;
     let mut original = key.clone();
     original.set(Field::ACTSET_OUTPUT, OfPort::UNSET.0.into());
-    let mut last = outcome.flow.clone();
+    let Some(shown) = &outcome.shown else { return };
+    let mut last = shown.flow.clone();
     if last == original {
         out.push_str("\nFinal flow: unchanged\n");
     } else {
         last.set(Field::ACTSET_OUTPUT, 0);
         let _ = writeln!(out, "\nFinal flow: {}", text::flow(&last, names));
     }
-    let mask = translate::for_display(&outcome.looked_at, key);
+    let mask = translate::for_display(&shown.looked_at, key);
     let _ = writeln!(out, "Megaflow: {}", text::megaflow(key, &mask, names));
     let _ = writeln!(out, "Datapath actions: {}", dpif::text::format_actions(&t.actions, dp_names));
     if let Some(reason) = t.drop_reason.filter(|r| r.is_failure()) {

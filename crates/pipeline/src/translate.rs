@@ -27,6 +27,12 @@ pub fn translate(snap: &Snapshot, req: &Request<'_>, rec: Option<&mut Recorder>)
 /// A translation with what a trace shows besides.
 pub(crate) struct Outcome {
     pub translation: Translation,
+    /// Only if there was a record.
+    pub shown: Option<Box<Shown>>,
+}
+
+/// See [`Outcome`].
+pub(crate) struct Shown {
     /// The flow at the end; in_port is an OpenFlow number.
     pub flow: FlowKey,
     /// The mask before it was made fit for the datapath.
@@ -35,10 +41,10 @@ pub(crate) struct Outcome {
 
 /// A packet that no bridge takes.
 fn nowhere(req: &Request<'_>, reason: DropReason) -> Outcome {
-    let mut mask = always_matters(req.key);
-    mask.0.put(l::RECIRC_ID, &[0xff; 4]);
-    let translation = Translation { mask: mask.clone(), drop_reason: Some(reason), ..Translation::default() };
-    Outcome { translation, flow: req.key.clone(), looked_at: mask }
+    let mask = always_matters(req.key);
+    let shown = Some(Box::new(Shown { flow: req.key.clone(), looked_at: mask.clone() }));
+    let translation = Translation { mask, drop_reason: Some(reason), ..Translation::default() };
+    Outcome { translation, shown }
 }
 
 pub(crate) fn run<'r>(
@@ -127,7 +133,7 @@ where
     };
     ctx.bridge_deps();
     match (&frozen, &frozen_steps) {
-        (Some(f), Some((steps, set))) => resume(ctx, req, f, steps, set),
+        (Some(f), Some((steps, set))) => resume(&mut ctx, req, f, steps, set),
         _ => {
             ctx.open(NodeKind::Bridge, |_| format!("bridge(\"{}\")", bridge.name));
             match req.origin {
@@ -139,7 +145,7 @@ where
                 _ => crate::port_out::enter(&mut ctx, true),
             }
             ctx.close();
-            finish(ctx, req)
+            finish(&mut ctx, req)
         }
     }
 }
@@ -152,13 +158,12 @@ fn thaw(key: &mut FlowKey, f: &Frozen) {
 }
 
 fn resume<'b>(
-    ctx: Ctx<'b, '_>,
+    ctx: &mut Ctx<'b, '_>,
     req: &Request<'_>,
     f: &'b Frozen,
     steps: &'b [crate::recirc::FrozenActions],
     set: &'b [Action],
 ) -> Outcome {
-    let mut ctx: Ctx<'b, '_> = ctx;
     ctx.action_set.extend(set);
     let name = &ctx.bridge.name;
     ctx.open(NodeKind::Bridge, |_| format!("bridge(\"{name}\")"));
@@ -168,11 +173,11 @@ fn resume<'b>(
     }
     ctx.close();
     if let Some(table) = f.table {
-        crate::table::resubmit(&mut ctx, None, table, Lookup { honor_miss: true }, true);
+        crate::table::resubmit(ctx, None, table, Lookup { honor_miss: true }, true);
     }
     for (i, step) in steps.iter().enumerate() {
         (ctx.table, ctx.cookie) = (step.table, step.cookie);
-        crate::action::run_list(&mut ctx, &step.actions, i + 1 == steps.len());
+        crate::action::run_list(ctx, &step.actions, i + 1 == steps.len());
         if ctx.freeze.is_some() {
             for rest in &steps[i + 1..] {
                 (ctx.table, ctx.cookie) = (rest.table, rest.cookie);
@@ -183,12 +188,12 @@ fn resume<'b>(
             break;
         }
     }
-    crate::table::run_action_set(&mut ctx);
+    crate::table::run_action_set(ctx);
     ctx.close();
     finish(ctx, req)
 }
 
-fn finish(mut ctx: Ctx<'_, '_>, req: &Request<'_>) -> Outcome {
+fn finish(ctx: &mut Ctx<'_, '_>, req: &Request<'_>) -> Outcome {
     if ctx.freeze.is_some() && ctx.error.is_none() {
         ctx.finish_freeze();
     }
@@ -203,19 +208,21 @@ fn finish(mut ctx: Ctx<'_, '_>, req: &Request<'_>) -> Outcome {
     } else {
         Some(ctx.drop_reason.unwrap_or(DropReason::NoOutput))
     });
-    let looked_at = tidy(ctx.mask, req.key);
-    let mask = for_datapath(&looked_at, req.key);
+    tidy(&mut ctx.mask, req.key);
+    let shown = || Box::new(Shown { flow: ctx.key.clone(), looked_at: ctx.mask.clone() });
+    let shown = ctx.rec.is_some().then(shown);
+    for_datapath(&mut ctx.mask, req.key);
     let translation = Translation {
-        actions: ctx.out,
-        mask,
-        effects: ctx.effects,
-        deps: ctx.deps,
+        actions: std::mem::take(&mut ctx.out),
+        mask: ctx.mask.clone(),
+        effects: std::mem::take(&mut ctx.effects),
+        deps: std::mem::take(&mut ctx.deps),
         drop_reason,
         slow: ctx.slow,
-        warnings: ctx.warnings,
+        warnings: std::mem::take(&mut ctx.warnings),
         bridge: Some(ctx.bridge.id),
     };
-    Outcome { translation, flow: ctx.key, looked_at }
+    Outcome { translation, shown }
 }
 
 /// From so many actions on, the reference hands packets to its slow path.
@@ -240,7 +247,7 @@ fn always_matters(key: &FlowKey) -> Mask {
 
 /// Takes out the bits that can only have one value, given the others: what the packet does not carry, and headers that
 /// its type (which always counts) does not have.
-fn tidy(mut mask: Mask, key: &FlowKey) -> Mask {
+fn tidy(mask: &mut Mask, key: &FlowKey) {
     let tunneled = key.is_tunneled();
     let ty = key.eth_type();
     let (ip, arp) = (key.is_ip_any(), ty == eth_type::ARP || ty == eth_type::RARP);
@@ -287,12 +294,10 @@ fn tidy(mut mask: Mask, key: &FlowKey) -> Mask {
     if ty != eth_type::NSH {
         m[l::NSH_FLAGS..l::TCP_FLAGS].fill(0);
     }
-    mask
 }
 
 /// The mask that the datapath caches by: whether there are tags, and of what kind, always counts.
-fn for_datapath(looked_at: &Mask, key: &FlowKey) -> Mask {
-    let mut mask = looked_at.clone();
+fn for_datapath(mask: &mut Mask, key: &FlowKey) {
     let m = mask.0.bytes_mut();
     for n in 0..2 {
         let at = l::VLAN + 4 * n;
@@ -305,7 +310,6 @@ fn for_datapath(looked_at: &Mask, key: &FlowKey) -> Mask {
         m[at..at + 2].fill(0xff);
         m[at + 2] |= 0x10;
     }
-    mask
 }
 
 /// The mask as traces show it: tags that the packet does not have are not mentioned.

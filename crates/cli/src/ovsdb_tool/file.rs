@@ -4,7 +4,7 @@
 //! damage a crash has left behind the last whole record is cut off before. A file is made anew, as compaction
 //! does, beside the old one and then takes its place in one step.
 
-use base::Clock;
+use base::{Clock, Logger, warn};
 use ovsdb::json::Value;
 use ovsdb::log::{self, FileKind, Reader, Step, Storage};
 use ovsdb::{Database, Error, UuidSource};
@@ -45,9 +45,14 @@ fn io_error(name: &str, what: &str, e: &io::Error) -> Error {
     Error::io(format!("{name}: {what} ({})", errno::text(e)))
 }
 
-fn lock(name: &str) -> Result<FileLock, Error> {
-    FileLock::try_lock(&lock_path(Path::new(name))).map_err(|e| match e {
-        LockError::Held(_) => {
+fn lock(name: &str, log: &Logger) -> Result<FileLock, Error> {
+    let path = lock_path(Path::new(name));
+    FileLock::try_lock(&path).map_err(|e| match e {
+        LockError::Held(pid) => {
+            let shown = Path::new(name).with_file_name(path.file_name().unwrap_or_default());
+            let who = pid.map_or_else(String::new, |pid| format!(" by pid {pid}"));
+            let shown = shown.display();
+            warn!(log, "lockfile", "{shown}: cannot lock file because it is already locked{who}");
             Error::io(format!("{name}: failed to lock lockfile (Resource temporarily unavailable)"))
         }
         LockError::Io(e) => io_error(name, "failed to lock lockfile", &e),
@@ -72,9 +77,9 @@ fn real_path(path: &Path) -> PathBuf {
 
 impl DbFile {
     /// Opens a file that exists.
-    pub fn open(name: &str, mode: Mode) -> Result<DbFile, Error> {
+    pub fn open(name: &str, mode: Mode, log: &Logger) -> Result<DbFile, Error> {
         let write = mode == Mode::ReadWrite;
-        let lock = if write { Some(lock(name)?) } else { None };
+        let lock = if write { Some(lock(name, log)?) } else { None };
         let path = real_path(Path::new(name));
         let file = OpenOptions::new().read(true).write(write).open(&path);
         let file = file.map_err(|e| io_error(name, "open failed", &e))?;
@@ -82,8 +87,8 @@ impl DbFile {
     }
 
     /// Makes a file that does not exist, with these records in it.
-    pub fn create(name: &str, records: &[u8]) -> Result<DbFile, Error> {
-        let lock = lock(name)?;
+    pub fn create(name: &str, records: &[u8], log: &Logger) -> Result<DbFile, Error> {
+        let lock = lock(name, log)?;
         let path = real_path(Path::new(name));
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(&path);
         let file = file.map_err(|e| io_error(name, "create failed", &e))?;
@@ -167,6 +172,39 @@ impl DbFile {
     }
 }
 
+/// Writes a file in one step, whatever was there before.
+pub fn write_over(name: &str, records: &[u8], log: &Logger) -> Result<(), Error> {
+    let lock = lock(name, log)?;
+    let path = real_path(Path::new(name));
+    put(name, &path, records, None)?;
+    drop(lock);
+    Ok(())
+}
+
+/// Writes a file beside `path` and moves it there.
+fn put(name: &str, path: &Path, records: &[u8], like: Option<&File>) -> Result<File, Error> {
+    let mut temporary = path.to_owned().into_os_string();
+    temporary.push(".tmp");
+    let name = format!("{name}.tmp");
+    let _ = fs::remove_file(&temporary);
+    let made = OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(&temporary);
+    let mut file = made.map_err(|e| io_error(&name, "create failed", &e))?;
+    let mut fill = || -> io::Result<()> {
+        if let Some(old) = like.and_then(|f| f.metadata().ok()) {
+            file.set_permissions(old.permissions())?;
+        }
+        file.write_all(records)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        sync_dir(path.parent().unwrap_or(Path::new(".")))
+    };
+    if let Err(e) = fill() {
+        let _ = fs::remove_file(&temporary);
+        return Err(io_error(&name, "write failed", &e));
+    }
+    Ok(file)
+}
+
 impl Storage for DbFile {
     fn append(&mut self, records: &[u8], durable: bool) -> Result<(), Error> {
         let (file, end) = (&mut self.file, self.end);
@@ -188,28 +226,10 @@ impl Storage for DbFile {
     }
 
     fn replace(&mut self, records: &[u8]) -> Result<(), Error> {
-        let mut temporary = self.path.clone().into_os_string();
-        temporary.push(".tmp");
-        let name = format!("{}.tmp", self.name);
-        let _ = fs::remove_file(&temporary);
-        let made = OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(&temporary);
-        let mut file = made.map_err(|e| io_error(&name, "create failed", &e))?;
-        let mut put = || -> io::Result<()> {
-            if let Ok(old) = self.file.metadata() {
-                file.set_permissions(old.permissions())?;
-            }
-            file.write_all(records)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &self.path)
-        };
-        if let Err(e) = put() {
-            let _ = fs::remove_file(&temporary);
-            return Err(io_error(&name, "write failed", &e));
-        }
-        self.file = file;
+        self.file = put(&self.name, &self.path, records, Some(&self.file))?;
         self.end = records.len() as u64;
         self.dirty = false;
-        self.sync_dir()
+        Ok(())
     }
 
     fn len(&self) -> u64 {
@@ -242,33 +262,24 @@ pub fn uuid_source() -> UuidSource {
 }
 
 /// Reads a standalone database.
-pub fn load(name: &str, mode: Mode, uuids: &mut UuidSource) -> Result<Loaded, Error> {
-    let mut file = DbFile::open(name, mode)?;
+pub fn load(name: &str, mode: Mode, uuids: &mut UuidSource, log: &Logger) -> Result<Loaded, Error> {
+    let mut file = DbFile::open(name, mode, log)?;
     file.check_standalone()?;
-    load_as(file, None, false, uuids)
+    read_database(file, uuids)
 }
 
-/// Reads a standalone database, as one with another schema if `schema` is given: what that lacks is left out.
-pub fn load_as(
-    mut file: DbFile,
-    schema: Option<ovsdb::Schema>,
-    converting: bool,
-    uuids: &mut UuidSource,
-) -> Result<Loaded, Error> {
+/// Reads the database in a file.
+pub fn read_database(mut file: DbFile, uuids: &mut UuidSource) -> Result<Loaded, Error> {
     let mut db: Option<Database> = None;
     let mut transactions = 0;
     let mut broken = None;
     let damage = file.read(|record| {
         match &mut db {
             None => {
-                let of_file = log::database_of(&record).inspect_err(|e| broken = Some(e.clone()))?;
-                db = Some(match &schema {
-                    Some(s) => Database::new(std::sync::Arc::new(s.clone())),
-                    None => of_file,
-                });
+                db = Some(log::database_of(&record).inspect_err(|e| broken = Some(e.clone()))?);
             }
             Some(db) => {
-                let changes = log::changes_of(db, &record, converting, uuids)?;
+                let changes = log::changes_of(db, &record, false, uuids)?;
                 db.apply(&changes);
                 transactions += 1;
             }
@@ -282,15 +293,12 @@ pub fn load_as(
     }
 }
 
-/// Reads a schema file.
-pub fn read_schema(name: &str) -> Result<ovsdb::Schema, Error> {
-    let text = fs::read(name).map_err(|e| {
-        let why = format!("error reading \"{name}\": {}", errno::text(&e));
-        Error::other(format!("failed to read schema: {why}"))
-    })?;
-    let json = ovsdb::json::parse(&text).map_err(|e| {
-        Error::other(format!("failed to read schema: \"{name}\" could not be read as JSON ({e})"))
-    })?;
+/// Reads a schema file; or says what is wrong with it, in words.
+pub fn read_schema(name: &str) -> Result<ovsdb::Schema, String> {
+    let text = fs::read(name).map_err(|e| format!("error opening \"{name}\": {}", errno::text(&e)));
+    let json = text
+        .and_then(ovsdb::json::parse)
+        .map_err(|e| format!("failed to read schema: \"{name}\" could not be read as JSON ({e})"))?;
     ovsdb::Schema::from_json(&json)
-        .map_err(|e| e.prefixed(&format!("failed to parse \"{name}\" as ovsdb schema")))
+        .map_err(|e| e.prefixed(&format!("failed to parse \"{name}\" as ovsdb schema")).to_string())
 }
