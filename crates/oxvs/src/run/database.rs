@@ -49,7 +49,7 @@ impl Database {
 pub fn start(dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock, remotes: &[String]) -> Result<Database, Fatal> {
     let file = dirs.default_db_file();
     if !file.exists() {
-        create(&file.display().to_string())?;
+        create(&file.display().to_string(), &vlog.logger())?;
     }
     let mut all: BTreeSet<String> = remotes.iter().cloned().collect();
     all.insert(format!("p{}", dirs.default_db()));
@@ -78,10 +78,10 @@ pub fn start(dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock, remotes: &[String]) ->
     }
 }
 
-fn create(name: &str) -> Result<(), Fatal> {
+fn create(name: &str, log: &base::Logger) -> Result<(), Fatal> {
     let schema = ovsdb::Schema::parse(SCHEMA).map_err(|e| Fatal::new(format!("the schema: {e}")))?;
     let record = ovsdb::log::encode(&schema.to_json().to_string());
-    DbFile::create(name, &record).map_err(|e| Fatal::new(e.to_string()))?;
+    DbFile::create(name, &record, log).map_err(|e| Fatal::new(e.to_string()))?;
     Ok(())
 }
 
