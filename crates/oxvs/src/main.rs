@@ -1,5 +1,8 @@
 //! oxvs: one binary that acts by the name it is called by.
 
+mod demo;
+mod run;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,6 +19,12 @@ const PROGRAMS: &[(&str, Main)] = &[
     ("ovsdb-tool", cli::ovsdb_tool::main),
 ];
 
+/// What is ours alone: `oxvs COMMAND`.
+const COMMANDS: &[(&str, Main, &str)] = &[
+    ("run", run::main, "database and switch in one process"),
+    ("demo", demo::main, "shows the switch at work between hosts made for it"),
+];
+
 fn main() -> ExitCode {
     let mut args = std::env::args_os().map(|a| a.to_string_lossy().into_owned());
     let called = args.next().unwrap_or_default();
@@ -23,6 +32,11 @@ fn main() -> ExitCode {
     let args: Vec<String> = args.collect();
     if let Some(run) = program(&name) {
         return run(args);
+    }
+    if let Some((first, rest)) = args.split_first()
+        && let Some((_, command, _)) = COMMANDS.iter().find(|(n, _, _)| n == first)
+    {
+        return command(rest.to_vec());
     }
     // `oxvs PROGRAM ARG...` does what `PROGRAM ARG...` does.
     if let Some((first, rest)) = args.split_first()
@@ -58,8 +72,10 @@ fn usage() -> ExitCode {
 
 fn help() -> String {
     let names: Vec<&str> = PROGRAMS.iter().map(|(n, _)| *n).collect();
+    let commands: Vec<String> = COMMANDS.iter().map(|(n, _, what)| format!("  {n:<8}{what}")).collect();
     format!(
-        "oxvs, a multilayer virtual switch\nusage: oxvs PROGRAM [ARG...]\nor call it by the name of the program: {}",
+        "oxvs, a multilayer virtual switch\nusage: oxvs COMMAND [ARG...]\n{}\nor: oxvs PROGRAM [ARG...], or a link to it by the name of the program: {}",
+        commands.join("\n"),
         names.join(", ")
     )
 }

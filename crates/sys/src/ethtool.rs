@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 const GDRVINFO: u32 = 0x3;
 const GLINK: u32 = 0xa;
 const GLINKSETTINGS: u32 = 0x4c;
+const STXCSUM: u32 = 0x17;
 const SGRO: u32 = 0x2c;
 const SETTINGS: usize = 48;
 const SPEED_UNKNOWN: u32 = u32::MAX;
@@ -99,6 +100,11 @@ impl Ethtool {
     /// Turns generic receive offload on or off.
     pub fn set_gro(&self, name: &str, on: bool) -> io::Result<()> {
         self.call(name, &mut [SGRO, u32::from(on)])
+    }
+
+    /// Lets the host leave checksums of what it sends to the device, or not.
+    pub fn set_tx_checksums(&self, name: &str, on: bool) -> io::Result<()> {
+        self.call(name, &mut [STXCSUM, u32::from(on)])
     }
 
     /// Speed, duplex and link modes.

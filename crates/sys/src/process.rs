@@ -21,6 +21,24 @@ pub fn die_with_parent(signal: crate::signal::Signal) {
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal.number() as libc::c_ulong, 0, 0, 0) };
 }
 
+/// Makes a command be killed when the thread that starts it ends: nothing outlives a test or a demonstration.
+pub fn kill_with_parent(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between fork and exec only prctl(2) is called, with integers.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0);
+            Ok(())
+        });
+    }
+}
+
+/// Whether this process may do what the superuser may.
+pub fn is_superuser() -> bool {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
 /// The calling thread's number.
 pub fn current_tid() -> i32 {
     // SAFETY: no arguments, cannot fail.
