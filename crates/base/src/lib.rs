@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod log;
+pub mod trie;
 pub mod types;
 
 pub use clock::{Clock, Time};

@@ -1,6 +1,7 @@
 //! The snapshot as the datapath takes it: the join of `pipeline` and `datapath`.
 
-use base::{OfPort, Time};
+use base::log::RateLimit;
+use base::{Level, Logger, OfPort, Time};
 use datapath::{Pipeline, Translated};
 use flow::FlowKey;
 use ofproto::group::Pair;
@@ -19,6 +20,20 @@ pub struct View {
     pub snapshot: Snapshot,
     /// What it counts in.
     pub counters: Arc<Counters>,
+    /// Where translation's warnings go.
+    pub log: Logger,
+    /// How many of them.
+    pub warnings: Option<Arc<RateLimit>>,
+}
+
+impl View {
+    /// Logs what translation warns of.
+    pub fn warn(&self, warnings: &[String]) {
+        let Some(limit) = &self.warnings else { return };
+        for text in warnings {
+            self.log.write_limited(limit, "ofproto_dpif_xlate", Level::Warn, format_args!("{text}"));
+        }
+    }
 }
 
 /// Counters that do not belong to rules; they live as long as what they count, whatever is published.
@@ -136,6 +151,7 @@ impl Pipeline for View {
 
     fn translate(&self, key: &FlowKey, _len: usize, _now: Time) -> Translated<Effects, Deps> {
         let t = pipeline::translate(&self.snapshot, &Request::received(key), None);
+        self.warn(&t.warnings);
         Translated {
             actions: t.actions,
             mask: t.mask,

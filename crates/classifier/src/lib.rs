@@ -19,7 +19,7 @@
 
 pub mod counts;
 pub mod prefix;
-pub mod trie;
+pub use base::trie;
 
 mod classifier;
 mod hash;

@@ -250,7 +250,7 @@ fn run(settings: Settings, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Resul
 }
 
 fn configure(server: &mut Server, r: &mut Reactor, settings: &Settings) -> Result<(), Fatal> {
-    let failed = || Fatal::new("server configuration failed");
+    let mut good = true;
     let mut seen = BTreeSet::new();
     for name in &settings.databases {
         if !seen.insert(name) {
@@ -260,13 +260,15 @@ fn configure(server: &mut Server, r: &mut Reactor, settings: &Settings) -> Resul
         if let Err(e) = server.open(r, name) {
             warn!(r.log(), MODULE, "failed to open database '{name}': {e}");
             warn!(r.log(), MODULE, "failed to configure databases");
-            return Err(failed());
+            good = false;
+            break;
         }
     }
-    server.set_remotes(r, settings.remotes.clone()).map_err(|e| {
+    if let Err(e) = server.set_remotes(r, settings.remotes.clone()) {
         warn!(r.log(), MODULE, "failed to configure remotes: {e}");
-        failed()
-    })
+        good = false;
+    }
+    if good { Ok(()) } else { Err(Fatal::new("server configuration failed")) }
 }
 
 fn spawn(command: &str) -> std::io::Result<Child> {

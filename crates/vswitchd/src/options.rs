@@ -48,7 +48,7 @@ pub fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, F
     let mut daemon = DaemonOptions::new(PROGRAM, dirs);
     let mut settings = Settings { database: dirs.default_db(), unixctl: None, dummies: DummyMode::Off };
     let mut parser = options.parser(args, Order::Anywhere);
-    while let Some(given) = parser.next() {
+    for given in parser.by_ref() {
         let given = given?;
         match given.id {
             "help" => return Ok(Parsed::Done(help(dirs))),

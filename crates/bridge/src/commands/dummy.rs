@@ -71,7 +71,7 @@ fn frame(s: &Switch, text: &str, length: Option<usize>) -> Result<Vec<u8>, Strin
 
 fn hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-    if digits.is_empty() || digits.len() % 2 != 0 {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) {
         return None;
     }
     let value = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);

@@ -1,11 +1,15 @@
 //! A datapath with the bridges on it: one for each datapath type in use.
 
 use crate::view::{Counters, View};
-use base::{Clock, DpPort};
+use base::log::RateLimit;
+use base::{Clock, DpPort, Logger};
 use datapath::{Datapath, Wake};
 use pipeline::{BridgeId, BridgeView, DpPortMap, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Warnings of translation that are logged.
+const WARNINGS_PER_MINUTE: u32 = 5;
 
 /// One datapath and its bridges.
 pub struct Backer {
@@ -21,6 +25,8 @@ pub struct Backer {
     pub map: Arc<DpPortMap>,
     /// Counters that snapshots credit.
     pub counters: Arc<Counters>,
+    log: Logger,
+    warnings: Arc<RateLimit>,
 }
 
 /// A datapath port, for listings.
@@ -34,7 +40,7 @@ pub struct DpPortInfo {
 
 impl Backer {
     /// A datapath without bridges.
-    pub fn new(kind: &str, clock: Clock, wake: Arc<dyn Wake>) -> Backer {
+    pub fn new(kind: &str, clock: Clock, wake: Arc<dyn Wake>, log: Logger) -> Backer {
         Backer {
             kind: kind.to_string(),
             dp: Datapath::new(Arc::new(View::default()), clock, Some(wake)),
@@ -42,6 +48,8 @@ impl Backer {
             bridges: Vec::new(),
             map: Arc::default(),
             counters: Arc::default(),
+            log,
+            warnings: Arc::new(RateLimit::new(WARNINGS_PER_MINUTE, WARNINGS_PER_MINUTE)),
         }
     }
 
@@ -87,7 +95,12 @@ impl Backer {
             ..Snapshot::default()
         };
         snapshot.stamp(&previous.snapshot);
-        self.dp.publish(Arc::new(View { snapshot, counters: self.counters.clone() }));
+        self.dp.publish(Arc::new(View {
+            snapshot,
+            counters: self.counters.clone(),
+            log: self.log.clone(),
+            warnings: Some(self.warnings.clone()),
+        }));
     }
 
     /// Number of a datapath port.

@@ -3,7 +3,7 @@
 use super::connections::Connections;
 use super::numbers::OfNumbers;
 use crate::config::{BridgeConfig, InterfaceConfig};
-use base::{DpPort, Dpid, Mac, OfPort};
+use base::{DpPort, Dpid, Mac, MeterId, OfPort};
 use dpif::netdev::Netdev;
 use l2::BundleId;
 use l2::mac_learning::MacTable;
@@ -40,6 +40,8 @@ pub struct Bridge {
     pub ether: Mac,
     /// Datapath id, once chosen.
     pub dpid: Option<Dpid>,
+    /// Number of each meter in the datapath.
+    pub meters: Arc<BTreeMap<MeterId, u32>>,
     /// The view last published.
     pub view: Arc<BridgeView>,
     /// What of the view is out of date.

@@ -279,7 +279,7 @@ impl Switch {
             };
             let options = options(&s.config, versions);
             let name = format!("{bridge}<->{}", stream.name());
-            let vconn = Vconn::accepted(r, stream, options.vconn.clone());
+            let vconn = Vconn::accepted(r, stream, options.vconn);
             let mut rconn = Rconn::new(r, key, options);
             rconn.accept(r, vconn, &name);
             s.accepted.insert(key.index(), Conn { rconn, id: None, seqno: 0 });

@@ -7,6 +7,7 @@ use datapath::{Band, MeterUnit};
 use ofproto::Effect;
 use openflow::msg::{MeterConfig, PortConfig};
 use reactor::Reactor;
+use std::sync::Arc;
 
 impl Switch {
     /// Carries out the effects of all bridges.
@@ -91,20 +92,26 @@ impl Switch {
     }
 
     fn meter(&mut self, bridge: &str, change: Result<MeterConfig, base::MeterId>) {
-        let Some(b) = self.bridges.get(bridge) else { return };
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
         let id = b.id;
         let Some(backer) = self.backers.get_mut(&b.kind) else { return };
         match change {
             Ok(config) => {
-                let unit =
-                    if config.flags & MeterConfig::PKTPS != 0 { MeterUnit::Pktps } else { MeterUnit::Kbps };
+                let packets = config.flags & MeterConfig::PKTPS != 0;
+                let unit = if packets { MeterUnit::Pktps } else { MeterUnit::Kbps };
                 let bands: Vec<Band> = config.bands.iter().filter_map(codec::band).collect();
-                backer.dp.set_meter(codec::meter_number(id, config.meter), unit, &bands);
+                let number = codec::meter_number(id, config.meter);
+                backer.dp.set_meter(number, unit, &bands);
+                Arc::make_mut(&mut b.meters).insert(config.meter, number);
             }
             Err(meter) => {
+                // It may not have come to the datapath, if that had gone before.
                 let _ = backer.dp.del_meter(codec::meter_number(id, meter));
+                Arc::make_mut(&mut b.meters).remove(&meter);
             }
         }
+        b.stale.config = true;
+        self.dirty = true;
     }
 
     /// A controller changed a port's settings: the device follows, and so does translation.

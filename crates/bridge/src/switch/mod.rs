@@ -137,12 +137,11 @@ impl Switch {
             self.next_push = now + PUSH_INTERVAL;
         }
         for name in self.bridge_names() {
-            if let Some(b) = self.bridges.get_mut(&name) {
-                if b.ofproto.next_deadline() <= now {
+            if let Some(b) = self.bridges.get_mut(&name)
+                && b.ofproto.next_deadline() <= now {
                     // Timeouts look at the real use of flows.
                     self.push_stats(r);
                 }
-            }
             if let Some(b) = self.bridges.get_mut(&name) {
                 b.ofproto.run(now);
                 if b.mac.on_timer(now) {

@@ -4,15 +4,20 @@ use super::Switch;
 use crate::view::{Effects, ended};
 use base::{DpPort, OfPort};
 use datapath::Meta;
+use dpif::{Datapath as _, DpAction};
 use flow::extract::{Metadata, extract_key};
 use flow::{Field, FlowKey};
 use ofproto::PacketOutRequest;
+use ofproto::group::Pair;
 use openflow::msg::PacketIn;
 use pipeline::{Effect, Origin, Request};
 use reactor::Reactor;
+use std::collections::HashSet;
 use std::time::Duration;
 use wire::{Packet, PacketBuf};
 
+/// Continuations below this number are not worth the search for unused ones.
+const MANY_CONTINUATIONS: usize = 256;
 /// How long a megaflow may be unused.
 const DEFAULT_MAX_IDLE: Duration = Duration::from_millis(10_000);
 
@@ -54,6 +59,7 @@ impl Switch {
         let request =
             Request { key: &key, origin: Origin::PacketOut { bridge: id, in_port, actions }, dry_run: false };
         let translation = pipeline::translate(&view.snapshot, &request, None);
+        view.warn(&translation.warnings);
         let effects = Effects::new(translation.effects, &view.counters);
         effects.credit(1, frame.len() as u64, now);
         let packet = Packet { buf: PacketBuf::from_frame(frame), ..Packet::default() };
@@ -76,8 +82,44 @@ impl Switch {
                 }
             });
         }
+        self.push_meter_stats();
         for (kind, effects, tcp_flags) in again {
             self.apply_control(&kind, &effects, tcp_flags);
+        }
+    }
+
+    /// Copies what the datapath's meters have counted into those that controllers see.
+    fn push_meter_stats(&mut self) {
+        for b in self.bridges.values() {
+            let Some(backer) = self.backers.get(&b.kind) else { continue };
+            for meter in b.ofproto.tables().meters() {
+                let number = b.meters.get(&meter.id());
+                let Some(Ok((now, _))) = number.map(|n| backer.dp.meter(*n)) else { continue };
+                let raise = |pair: &Pair, packets: u64, bytes: u64| {
+                    let (p, b) = pair.get();
+                    pair.credit(packets.saturating_sub(p), bytes.saturating_sub(b));
+                };
+                raise(&meter.counters.total, now.packets, now.bytes);
+                for (band, (packets, bytes)) in meter.counters.bands.iter().zip(&now.bands) {
+                    raise(band, *packets, *bytes);
+                }
+            }
+        }
+    }
+
+    /// Forgets continuations that no datapath flow leads to any more.
+    fn forget_continuations(&mut self) {
+        for backer in self.backers.values_mut() {
+            let recirc = backer.dp.snapshot().snapshot.recirc.clone();
+            if recirc.len() < MANY_CONTINUATIONS {
+                continue;
+            }
+            let mut used = HashSet::new();
+            for flow in backer.dp.dump_flows() {
+                used.insert(flow.key.recirc_id());
+                continuations(&flow.actions, &mut used);
+            }
+            recirc.retain(|id| used.contains(&id));
         }
     }
 
@@ -93,6 +135,7 @@ impl Switch {
         for backer in self.backers.values_mut() {
             backer.dp.expire(max_idle);
         }
+        self.forget_continuations();
     }
 
     /// Applies effects that change state of the control thread.
@@ -127,6 +170,23 @@ impl Switch {
     fn bridge_by_id(&mut self, kind: &str, id: pipeline::BridgeId) -> Option<&mut super::bridge::Bridge> {
         let name = self.backers.get(kind)?.bridges.get(id.0 as usize)?.as_ref()?;
         self.bridges.get_mut(name)
+    }
+}
+
+/// The continuations that actions lead to.
+fn continuations(actions: &[DpAction], used: &mut HashSet<u32>) {
+    for a in actions {
+        match a {
+            DpAction::Recirc(id) => {
+                used.insert(*id);
+            }
+            DpAction::Clone(inner) | DpAction::Sample { actions: inner, .. } => continuations(inner, used),
+            DpAction::CheckPktLen(check) => {
+                continuations(&check.greater, used);
+                continuations(&check.less_equal, used);
+            }
+            _ => {}
+        }
     }
 }
 

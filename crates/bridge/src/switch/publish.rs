@@ -129,6 +129,7 @@ fn configure(b: &mut Bridge, view: &mut BridgeView, patches: &Patches) {
     view.name = b.name.clone();
     view.ports = Arc::new(b.interfaces.values().map(|i| port_view(b, i, patches)).collect());
     view.bundles = Arc::new(bundles);
+    view.dp_meters = b.meters.clone();
     view.mirrors = Arc::new(b.config.mirrors.iter().map(|m| mirror(b, m)).collect());
     view.config = Arc::new(pipeline::BridgeConfig {
         forward_bpdu: flag(&b.config.other_config, "forward-bpdu"),

@@ -135,6 +135,7 @@ impl Switch {
             numbers: Default::default(),
             ether: Mac::ZERO,
             dpid: None,
+            meters: Arc::default(),
             view,
             stale: Stale { tables: true, mac: true, config: true },
         };
@@ -143,7 +144,8 @@ impl Switch {
     }
 
     fn new_backer(&self, kind: &str) -> Backer {
-        let mut backer = Backer::new(kind, self.env.clock.clone(), self.env.wake.clone());
+        let mut backer =
+            Backer::new(kind, self.env.clock.clone(), self.env.wake.clone(), self.env.log.clone());
         if !self.inline()
             && let Err(e) = backer.dp.set_threads(1, |n| (self.env.threads)(n))
         {

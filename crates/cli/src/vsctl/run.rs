@@ -133,7 +133,7 @@ fn parse_options(args: &[String], dirs: Dirs, vlog: Arc<Vlog>) -> Result<Parsed,
     };
     let mut first = Vec::new();
     let mut parser = options.parser(args, Order::First);
-    while let Some(given) = parser.next() {
+    for given in parser.by_ref() {
         let given = given?;
         match given.id {
             "db" => s.db = given.value().to_string(),

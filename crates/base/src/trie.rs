@@ -61,6 +61,16 @@ impl<T: Clone> HashTrie<T> {
         self.len == 0
     }
 
+    /// Whether two handles are the same image: true only if they are, false perhaps also if they merely hold the same.
+    pub fn is_same(&self, other: &HashTrie<T>) -> bool {
+        match (&self.root, &other.root) {
+            (Node::Empty, Node::Empty) => true,
+            (Node::Leaf(a), Node::Leaf(b)) => Arc::ptr_eq(a, b),
+            (Node::Branch(a), Node::Branch(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
     fn leaf(&self, hash: u32) -> &[(u32, T)] {
         let mut node = &self.root;
         let mut depth = 0;
