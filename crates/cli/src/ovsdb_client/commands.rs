@@ -113,11 +113,11 @@ pub(super) fn query(c: &mut Context, args: &[String]) -> Result {
     print_json(c, &reply)
 }
 
+/// The states that `wait` knows.
+pub(super) const STATES: [&str; 3] = ["added", "connected", "removed"];
+
 pub(super) fn wait(c: &mut Context, args: &[String]) -> Result {
     let (database, state) = (&args[0], args[1].as_str());
-    if !["added", "connected", "removed"].contains(&state) {
-        return Err(Fatal::new(format!("{state}: unknown state")));
-    }
     let columns = Value::Array(vec!["name".into(), "connected".into()]);
     let request = Value::object([("Database", Value::object([("columns", columns)]))]);
     let mut rows = Object::new();

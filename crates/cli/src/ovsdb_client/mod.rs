@@ -113,14 +113,14 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     let mut parser = options.parser(args, Order::Anywhere);
     let (mut style, mut force, mut seconds, mut unixctl) = (Style::TABLE, false, timeout::from_env(), None);
     let mut daemon = DaemonOptions::new(PROGRAM, &dirs);
-    let mut change_aware = None;
+    let mut change_aware = true;
     for given in parser.by_ref() {
         let given = given?;
         match given.id {
             "timeout" => seconds = timeout::parse(given.value())?,
             "force" => force = true,
-            "db-change-aware" => change_aware = Some(true),
-            "no-db-change-aware" => change_aware = Some(false),
+            "db-change-aware" => change_aware = true,
+            "no-db-change-aware" => change_aware = false,
             "leader-only" | "no-leader-only" => {}
             "unixctl" => unixctl = given.value.clone(),
             "record" | "replay" => {
@@ -160,6 +160,9 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     if args.len() < c.min || (c.needs == Needs::Server && args.len() > c.max) {
         return Err(invalid());
     }
+    if c.name == "wait" && !commands::STATES.contains(&args[1].as_str()) {
+        return Err(Fatal::new(format!("{}: unknown state", args[1])));
+    }
     let env = Environment { log, rundir: dirs.run.clone() };
     let lasting = c.name == "wait";
     let mut rpc = if lasting {
@@ -167,11 +170,9 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     } else {
         Rpc::connect(&server, env, &clock)?
     };
-    let aware =
-        change_aware.unwrap_or(matches!(c.name, "monitor" | "monitor-cond" | "monitor-cond-since" | "wait"));
-    if aware {
-        // A server that does not know it does not disconnect us either.
-        let _ = rpc.transact("set_db_change_aware", vec![true.into()])?;
+    if change_aware {
+        // A server that does not know it does not disconnect us either: the answer does not matter.
+        rpc.request("set_db_change_aware", vec![true.into()]);
     }
     let mut database = String::new();
     if c.needs == Needs::Database {
