@@ -118,7 +118,7 @@ fn operator() {
             "ovs-ofctl",
             &["add-flow", "br0", "ip,nw_src=10.0.0.1/40,actions=drop"],
             1,
-            "ovs-ofctl: 10.0.0.1/40: network prefix bits not between 0 and 32, inclusive\n",
+            "ovs-ofctl: 10.0.0.1/40: IPv4 network prefix bits not between 0 and 32, inclusive\n",
         ),
         ("ovs-ofctl", &["dump-flows", "br9"], 1, "ovs-ofctl: br9 is not a bridge or a socket\n"),
         (

@@ -94,7 +94,11 @@ fn tshark_decodes_all_of_it() {
     let file = s.state.join("openflow.pcapng");
     let errors = s.state.join("tshark.stderr");
     let mut capture = Command::new("tshark");
-    capture.args(["-q", "-i", "lo", "-f", "tcp", "-w"]).arg(&file).stdin(Stdio::null()).stdout(Stdio::null());
+    capture
+        .args(["-q", "-B", "64", "-i", "lo", "-f", "tcp", "-w"])
+        .arg(&file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     capture.stderr(std::fs::File::create(&errors).unwrap());
     s.prepare(&mut capture);
     let mut capture = capture.spawn().unwrap();
@@ -139,5 +143,6 @@ fn tshark_decodes_all_of_it() {
     // specification allows, for malformed.
     let malformed = decode(&["-Y", "_ws.malformed", "-T", "fields", "-e", "tcp.payload"]);
     let malformed: Vec<&str> = malformed.lines().filter(|l| !l.starts_with("010e0048")).collect();
-    assert!(malformed.is_empty(), "{malformed:#?}");
+    let beginnings: Vec<&str> = malformed.iter().map(|l| l.get(..160).unwrap_or(l)).collect();
+    assert!(malformed.is_empty(), "{beginnings:#?}");
 }
