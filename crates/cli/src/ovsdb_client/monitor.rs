@@ -296,7 +296,7 @@ pub(super) fn detach(c: &mut Context) -> Result<(Daemon, unixctl::Server)> {
     let path = c.unixctl.as_ref().map_or(default, |p| c.dirs.run.join(p));
     let control = unixctl::Server::listen(&c.rpc.reactor, UNIXCTL, &path.display().to_string());
     let control = control.map_err(|e| {
-        Fatal::new(format!("could not initialize control socket {} ({})", path.display(), errno::text(&e)))
+        Fatal::new(format!("{}: could not initialize control socket ({})", path.display(), errno::text(&e)))
     })?;
     c.out = std::io::stdout().as_fd().try_clone_to_owned().ok().map(File::from);
     process.complete(&vlog)?;
