@@ -38,6 +38,8 @@ pub struct Bridge {
     pub numbers: OfNumbers,
     /// Its address: that of the local port.
     pub ether: Mac,
+    /// The lowest address of its devices.
+    pub lowest_address: Option<Mac>,
     /// Datapath id, once chosen.
     pub dpid: Option<Dpid>,
     /// Number of each meter in the datapath.

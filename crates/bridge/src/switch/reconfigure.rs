@@ -134,6 +134,7 @@ impl Switch {
             connections: Connections::default(),
             numbers: Default::default(),
             ether: Mac::ZERO,
+            lowest_address: None,
             dpid: None,
             meters: Arc::default(),
             view,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 impl Switch {
     pub(super) fn configure_bridge(&mut self, r: &mut Reactor, name: &str) {
+        self.choose_address(name);
         self.configure_interfaces(name);
         self.configure_identity(name);
         self.configure_tables(name);
@@ -30,6 +31,19 @@ impl Switch {
         let max: usize = other.get("mac-table-size").and_then(|v| v.parse().ok()).unwrap_or(8192);
         b.mac.set_max_entries(max.clamp(10, 1_000_000));
         self.configure_connections(r, name);
+    }
+
+    /// A bridge without an address of its own has the lowest of its devices', so that it is the same after a restart.
+    fn choose_address(&mut self, name: &str) {
+        let Some(b) = self.bridges.get_mut(name) else { return };
+        let backer = self.backers.get(&b.kind);
+        let outputs: Vec<&String> = b.config.mirrors.iter().filter_map(|m| m.output_port.as_ref()).collect();
+        let devices = b
+            .interfaces
+            .values()
+            .filter(|i| !matches!(i.kind.as_str(), "internal" | "patch") && !outputs.contains(&&i.port))
+            .filter_map(|i| super::host::device(i, backer)?.mac().ok());
+        b.lowest_address = devices.filter(|m| !m.is_multicast() && *m != Mac::ZERO).min();
     }
 
     /// Address, MTU and options of devices.
@@ -54,7 +68,7 @@ impl Switch {
                 warn!(self.env.log, "bridge", "could not configure network device {} ({text})", config.name);
                 i.error = Some(text);
             }
-            let mac = if is_local { hwaddr.or(config.mac) } else { config.mac };
+            let mac = if is_local { hwaddr.or(config.mac).or(b.lowest_address) } else { config.mac };
             if let Some(mac) = mac.filter(|_| internal)
                 && device.mac().is_ok_and(|m| m != mac)
                 && let Err(e) = device.set_mac(mac)
