@@ -42,8 +42,8 @@ impl Monitor {
         if r.flags.0 & (F::ADD | F::DELETE | F::MODIFY) == 0 {
             return Err(OfpErr::OFPMOFC_BAD_FLAGS);
         }
-        let mut flags = r.flags.0 & !F::OWN_14;
-        if version >= Version::V14 && r.flags.0 & F::OWN_14 != 0 {
+        let mut flags = r.flags.0 & !F::ONLY_OWN;
+        if version >= Version::V14 && r.flags.0 & F::ONLY_OWN != 0 {
             flags |= F::OWN;
         }
         Ok(Monitor {

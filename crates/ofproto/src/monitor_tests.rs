@@ -159,7 +159,7 @@ fn fm_30_to_38_updates() {
         assert_eq!(step(w, delete(9)), []);
         own(step(w, FlowMod { matching: MiniMatch::default(), ..delete(1) }));
         // In full, once a monitor asks for that.
-        let flag = if version >= Version::V14 { MonitorFlags::OWN_14 } else { MonitorFlags::OWN };
+        let flag = if version >= Version::V14 { MonitorFlags::ONLY_OWN } else { MonitorFlags::OWN };
         s.on(w, ask(vec![request(2, MonitorFlags::ADD | flag)]));
         let effects = s.on(w, msg(FlowMod { actions: vec![output(1)], ..with_cookie(3, 7) }));
         assert_eq!(told(&effects, w), one("Added 7 1"));
@@ -272,7 +272,7 @@ fn fm_43_picture_after_resuming() {
         let mut s = Sim::new(Version::V14);
         let w = s.connect(Version::V14, ConnKind::Primary);
         let others = [s.c, s.connect(Version::V14, ConnKind::Primary)];
-        s.on(w, ask(vec![request(1, ALL | MonitorFlags::OWN_14)]));
+        s.on(w, ask(vec![request(1, ALL | MonitorFlags::ONLY_OWN)]));
         let mut picture = Picture::default();
         let mut pauses = 0;
         for round in 0..60 {

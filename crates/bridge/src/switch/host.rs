@@ -74,23 +74,19 @@ impl Host for HostView<'_> {
         })
     }
 
+    /// A port without QoS has its one default queue, which nobody counts.
     fn queue_stats(&self, port: OfPort) -> Vec<QueueStats> {
-        let queues = self.queue_config(port).into_iter();
-        let unknown = |q: QueueConfig| QueueStats {
+        vec![QueueStats {
             port,
-            queue: q.queue,
+            queue: 0,
             tx_bytes: u64::MAX,
             tx_packets: u64::MAX,
             tx_errors: u64::MAX,
             duration: None,
-        };
-        queues.map(unknown).collect()
+        }]
     }
 
-    /// A dummy device has one queue, which it knows nothing about.
     fn queue_config(&self, port: OfPort) -> Vec<QueueConfig> {
-        let interface = self.interfaces.values().find(|i| i.of_port == port);
-        let dummy = interface.and_then(|i| device(i, self.backer)).is_some_and(|d| d.kind().starts_with("dummy"));
-        dummy.then_some(QueueConfig { port, queue: 0, min_rate: None, max_rate: None }).into_iter().collect()
+        vec![QueueConfig { port, queue: 0, min_rate: None, max_rate: None }]
     }
 }

@@ -42,8 +42,8 @@ impl MonitorFlags {
     pub const ACTIONS: u16 = 1 << 4;
     /// The controller's own changes in full, too (up to 1.3).
     pub const OWN: u16 = 1 << 5;
-    /// The same from 1.4 on.
-    pub const OWN_14: u16 = 1 << 6;
+    /// The bit that switches take for [`MonitorFlags::OWN`] from 1.4 on.
+    pub const ONLY_OWN: u16 = 1 << 6;
 }
 
 /// One monitor.
