@@ -5,7 +5,7 @@ use super::Switch;
 use super::host::HostView;
 use crate::codec;
 use crate::config::ControllerConfig;
-use base::{Time, Xid, error, info};
+use base::{Time, Xid, error, info, warn};
 use ofproto::{ConnConfig, ConnId, ConnKind};
 use openflow::{Message, VersionSet};
 use reactor::vconn::{Options, Rconn, RconnOptions, Vconn};
@@ -26,6 +26,8 @@ const SERVICE_PROBE: Duration = Duration::from_secs(60);
 pub const CLASS_REPLY: u8 = 0;
 /// Packet-ins.
 pub const CLASS_PACKET_IN: u8 = 1;
+/// What flow monitors tell.
+pub const CLASS_MONITOR: u8 = 2;
 
 /// Which connection an event-loop key belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +134,10 @@ impl Switch {
                 error!(self.env.log, "bridge", "bridge {bridge}: {text}");
                 continue;
             }
+            if !is_passive(&c.target) && !is_active(&c.target) {
+                warn!(self.env.log, "connmgr", "{bridge}: unsupported controller \"{}\"", c.target);
+                continue;
+            }
             wanted.insert(c.target.clone(), c);
         }
         let management = format!("punix:{}/{bridge}.mgmt", self.env.rundir.display());
@@ -152,7 +158,8 @@ impl Switch {
         if changed_versions {
             self.restart_connections(r, bridge);
         }
-        for (target, config) in wanted {
+        let (passive, active): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|(t, _)| is_passive(t));
+        for (target, config) in active.into_iter().chain(passive) {
             if is_passive(&target) {
                 self.open_listener(r, bridge, &target, config);
             } else {
@@ -291,6 +298,7 @@ impl Switch {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(conn) = b.connections.conn(slot) else { return };
         conn.rconn.run(r);
+        self.resume_monitors(bridge, slot);
         for n in 0.. {
             self.follow_connection(bridge, slot);
             let Some(b) = self.bridges.get_mut(bridge) else { return };
@@ -420,13 +428,31 @@ impl Switch {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
         let Some(conn) = b.connections.by_id(id) else { return };
-        let class = if matches!(message, Message::PacketIn(_)) { CLASS_PACKET_IN } else { CLASS_REPLY };
+        let class = match message {
+            Message::PacketIn(_) => CLASS_PACKET_IN,
+            _ if is_monitors(xid, message) => CLASS_MONITOR,
+            _ => CLASS_REPLY,
+        };
         // A reader that does not keep up loses packet-ins, not answers.
         if class == CLASS_PACKET_IN && conn.rconn.queued(class).0 >= 100 {
             return;
         }
         for m in codec::encode(&of, xid, message) {
             conn.rconn.send(r, m, class);
+        }
+        if class == CLASS_MONITOR {
+            let waiting = conn.rconn.queued(class).1;
+            b.ofproto.monitor_backlog(id, waiting);
+        }
+    }
+
+    /// A reader that has caught up with its flow monitors goes on.
+    fn resume_monitors(&mut self, bridge: &str, slot: &Slot) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let Some(conn) = b.connections.conn(slot) else { return };
+        let Some(id) = conn.id else { return };
+        if b.ofproto.connection(id).is_some_and(|c| c.monitoring_paused()) {
+            b.ofproto.monitor_backlog(id, conn.rconn.queued(CLASS_MONITOR).1);
         }
     }
 
@@ -481,8 +507,21 @@ fn options(config: &ControllerConfig, versions: VersionSet) -> RconnOptions {
     }
 }
 
+/// Whether a message is what a flow monitor tells on its own.
+fn is_monitors(xid: Xid, message: &Message) -> bool {
+    match message {
+        Message::FlowMonitorPaused | Message::FlowMonitorResumed => true,
+        Message::StatsReply { body: openflow::msg::StatsReply::FlowMonitor(_), .. } => xid == Xid(0),
+        _ => false,
+    }
+}
+
 fn is_passive(target: &str) -> bool {
     ["ptcp:", "punix:", "pssl:"].iter().any(|p| target.starts_with(p))
+}
+
+fn is_active(target: &str) -> bool {
+    ["tcp:", "unix:", "ssl:"].iter().any(|p| target.starts_with(p))
 }
 
 /// Why a controller's target may not be used, if it may not: sockets outside of the run directory are not ours.
