@@ -9,6 +9,7 @@ pub mod fatal;
 pub mod localtime;
 pub mod ofctl;
 pub mod options;
+pub mod ovsdb_client;
 pub mod ovsdb_tool;
 pub mod table;
 pub mod timefmt;

@@ -181,7 +181,7 @@ impl Served {
             let elapsed = now.since(t.since);
             let owns = |lock: &str| owns_lock(t.session, lock);
             let read_only = t.read_only || self.read_only;
-            let mut context = Context { read_only, elapsed, owns_lock: &owns, uuids };
+            let mut context = Context { read_only, may_wait: true, elapsed, owns_lock: &owns, uuids };
             match transaction::execute(&self.db, &t.operations, &mut context) {
                 Outcome::Blocked(timeout) => {
                     t.deadline = timeout.map_or(Time::NEVER, |d| now + d);

@@ -16,6 +16,7 @@ use reactor::{Event, Key, Reactor, Ready, errno};
 use std::collections::BTreeSet;
 use std::process::{Child, ExitCode, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 use sys::signal::Signal;
 
 const PROGRAM: &str = "ovsdb-server";
@@ -25,6 +26,9 @@ const SERVER: u16 = 1;
 const UNIXCTL: u16 = 2;
 const COMMON: Key = Key::new(3, 0);
 const SIGNALS: Key = Key::new(4, 0);
+
+/// When the log is told how much memory is used.
+const MEMORY_REPORT: Duration = Duration::from_secs(10);
 
 const OPTIONS: &[Opt] = &[
     Opt::value("remote"),
@@ -250,7 +254,7 @@ fn run(settings: Settings, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Resul
 }
 
 fn configure(server: &mut Server, r: &mut Reactor, settings: &Settings) -> Result<(), Fatal> {
-    let failed = || Fatal::new("server configuration failed");
+    let mut good = true;
     let mut seen = BTreeSet::new();
     for name in &settings.databases {
         if !seen.insert(name) {
@@ -260,13 +264,15 @@ fn configure(server: &mut Server, r: &mut Reactor, settings: &Settings) -> Resul
         if let Err(e) = server.open(r, name) {
             warn!(r.log(), MODULE, "failed to open database '{name}': {e}");
             warn!(r.log(), MODULE, "failed to configure databases");
-            return Err(failed());
+            good = false;
+            break;
         }
     }
-    server.set_remotes(r, settings.remotes.clone()).map_err(|e| {
+    if let Err(e) = server.set_remotes(r, settings.remotes.clone()) {
         warn!(r.log(), MODULE, "failed to configure remotes: {e}");
-        failed()
-    })
+        good = false;
+    }
+    if good { Ok(()) } else { Err(Fatal::new("server configuration failed")) }
 }
 
 fn spawn(command: &str) -> std::io::Result<Child> {
@@ -291,6 +297,7 @@ fn main_loop(
     table.add_part(common::COMMANDS, |d| &mut d.common);
     table.add_part(vlog::COMMANDS, |d| &mut d.vlog);
     let mut events: Vec<Event> = Vec::new();
+    r.set_timer(COMMON, r.now() + MEMORY_REPORT);
     loop {
         daemon.server.end_turn(r);
         if daemon.exiting {
@@ -309,6 +316,7 @@ fn main_loop(
                     }
                 }
                 (_, Ready::Signal(signal)) => return End::Signal(signal),
+                (_, Ready::Timer) if event.key == COMMON => report_memory(r, &daemon.server),
                 (SERVER, _) => daemon.server.run(r, event),
                 (UNIXCTL, _) => {
                     control.run(r, event);
@@ -326,6 +334,15 @@ fn main_loop(
             }
         }
     }
+}
+
+/// Logs how much memory the process has used at most, and for how many things.
+fn report_memory(r: &Reactor, server: &Server) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).map(str::trim).unwrap_or("0 kB");
+    let seconds = MEMORY_REPORT.as_secs_f64();
+    info!(r.log(), "memory", "{peak} peak resident set size after {seconds:.1} seconds");
+    info!(r.log(), "memory", "{}", common::memory_line(&server.memory()).trim_end());
 }
 
 /// How the program ends when the command of `--run` has ended.

@@ -23,6 +23,8 @@ use std::time::Duration;
 pub struct Context<'a> {
     /// Whether the session may only read.
     pub read_only: bool,
+    /// Whether the transaction may wait.
+    pub may_wait: bool,
     /// How long the transaction has been waiting to succeed.
     pub elapsed: Duration,
     /// Whether the session owns a lock.

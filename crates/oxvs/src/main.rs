@@ -14,6 +14,7 @@ const PROGRAMS: &[(&str, Main)] = &[
     ("ovs-ofctl", cli::ofctl::main),
     ("ovs-vsctl", cli::vsctl::main),
     ("ovs-vswitchd", vswitchd::main),
+    ("ovsdb-client", cli::ovsdb_client::main),
     ("ovsdb-server", ovsdb_server::main),
     ("ovsdb-tool", cli::ovsdb_tool::main),
 ];

@@ -7,7 +7,7 @@ use crate::fatal::Fatal;
 use crate::version::OVS_VERSION;
 use ovsdb::json::{self, Value};
 use ovsdb::log::{self, FileKind, RecordOptions, Storage};
-use ovsdb::transaction::{self, Done, Outcome};
+use ovsdb::transaction::{self, Outcome};
 use ovsdb::{Error, Schema, UuidSource};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,13 +56,22 @@ fn load(c: &Context, name: &str, mode: Mode, uuids: &mut UuidSource) -> std::res
     }
 }
 
+/// What goes wrong with the lock of a file that is to be replaced is told without its kind.
+fn without_kind(e: Fatal) -> Fatal {
+    match e.message().strip_prefix("I/O error: ") {
+        Some(rest) if rest.contains("lockfile") => Fatal::new(rest),
+        _ => e,
+    }
+}
+
 pub(super) fn compact(c: &Context, args: &[String]) -> Result {
     let mut uuids = file::uuid_source();
     let comment = format!("compacted by ovsdb-tool {OVS_VERSION}");
     let date = c.clock.wall_millis();
     match args.get(1) {
         None => {
-            let mut loaded = load(c, c.db(args, 0), Mode::ReadWrite, &mut uuids)?;
+            let loaded = load(c, c.db(args, 0), Mode::ReadWrite, &mut uuids);
+            let mut loaded = loaded.map_err(without_kind)?;
             loaded.file.replace(&log::snapshot(&loaded.db, date, &comment)).map_err(fatal)?;
         }
         Some(to) => {
@@ -79,7 +88,7 @@ pub(super) fn convert(c: &Context, args: &[String]) -> Result {
     let comment = format!("converted by ovsdb-tool {OVS_VERSION}");
     let date = c.clock.wall_millis();
     let mode = if args.len() > 2 { Mode::ReadOnly } else { Mode::ReadWrite };
-    let mut loaded = load(c, c.db(args, 0), mode, &mut uuids)?;
+    let mut loaded = load(c, c.db(args, 0), mode, &mut uuids).map_err(without_kind)?;
     let db = ovsdb::convert::convert(&loaded.db, schema, &mut uuids).map_err(fatal)?;
     let records = log::snapshot(&db, date, &comment);
     match args.get(2) {
@@ -175,7 +184,7 @@ pub(super) fn is_standalone(c: &Context, args: &[String]) -> Result {
 pub(super) fn compare_versions(_: &Context, args: &[String]) -> Result {
     let version = |s: &str| -> std::result::Result<[u32; 3], Fatal> {
         let parts: Vec<u32> = s.split('.').filter_map(|p| p.parse().ok()).collect();
-        parts.try_into().map_err(|_| Fatal::new(format!("{s}: not an OVSDB version string in format x.y.z")))
+        parts.try_into().map_err(|_| Fatal::new(format!("{s}: not an OVSDB version number in format x.y.z")))
     };
     let (a, b) = (version(&args[0])?, version(&args[2])?);
     test(match args[1].as_str() {
@@ -216,16 +225,13 @@ fn run(c: &Context, args: &[String], mode: Mode) -> Result {
     };
     let mut context = transaction::Context {
         read_only: false,
+        may_wait: false,
         elapsed: Duration::ZERO,
         owns_lock: &|_| false,
         uuids: &mut uuids,
     };
-    let mut done = match transaction::execute(&loaded.db, operations, &mut context) {
-        Outcome::Done(done) => *done,
-        Outcome::Blocked(_) => {
-            let e = Error::new("not supported", "triggers not supported");
-            Done { results: vec![e.to_json()], failed: true, ..Done::default() }
-        }
+    let Outcome::Done(mut done) = transaction::execute(&loaded.db, operations, &mut context) else {
+        return Err(Fatal::new("transaction cannot wait"));
     };
     if mode == Mode::ReadWrite && !done.failed {
         let options = RecordOptions { date: c.clock.wall_millis(), comment: &done.comment, diff: true };

@@ -14,15 +14,11 @@ use std::process::ExitCode;
 
 const PROGRAM: &str = "ovsdb-tool";
 
-const OPTIONS: &[Opt] = &[
-    Opt::flag("more").short('m'),
-    Opt::value("rbac-role"),
-    Opt::value("cid"),
-    Opt::value("election-timer"),
-    Opt::flag("help").short('h'),
-    Opt::flag("option").short('o'),
-    Opt::flag("version").short('V'),
-];
+const OPTIONS: &[Opt] =
+    &[Opt::flag("more").short('m'), Opt::value("rbac-role"), Opt::value("cid"), Opt::value("election-timer")];
+
+const COMMON: &[Opt] =
+    &[Opt::flag("help").short('h'), Opt::flag("option").short('o'), Opt::flag("version").short('V')];
 
 fn help(dirs: &Dirs) -> String {
     format!(
@@ -138,7 +134,7 @@ pub fn main(args: Vec<String>) -> ExitCode {
         let clock = Clock::real();
         let vlog = Vlog::new(PROGRAM, &dirs, &clock);
         vlog.environment()?;
-        let options = Options::new(&[OPTIONS, vlog::OPTIONS]);
+        let options = Options::new(&[OPTIONS, COMMON, vlog::OPTIONS]);
         let mut parser = options.parser(&args, Order::Anywhere);
         let mut more = 0;
         for given in parser.by_ref() {
@@ -150,7 +146,8 @@ pub fn main(args: Vec<String>) -> ExitCode {
                 }
                 "help" => help(&dirs),
                 "version" => version::text(PROGRAM, &[]),
-                "option" => options.listing(),
+                // Shell completion is not told of the other options of logging.
+                "option" => Options::new(&[OPTIONS, &vlog::OPTIONS[..1], COMMON]).listing(),
                 "rbac-role" => return Err(Fatal::new("--rbac-role: roles are not supported yet")),
                 "cid" | "election-timer" => continue,
                 _ => {

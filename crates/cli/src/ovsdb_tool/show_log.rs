@@ -57,13 +57,15 @@ fn print_record(
     }
     println!("{line}");
     let tables = record.as_object().into_iter().flat_map(|o| o.iter());
+    let mut any = false;
     for (table, rows) in tables {
         let Some(ts) = schema.table(table).map(|t| &schema.tables[t]) else { continue };
         for (uuid, row) in rows.as_object().into_iter().flat_map(|o| o.iter()) {
+            any = true;
             print_row(c.more, ts, uuid, row, info.is_diff, names);
         }
     }
-    if c.more > 0 {
+    if any && c.more > 0 {
         println!();
     }
 }
@@ -94,7 +96,7 @@ fn print_row(
         println!("  table {} {what}row {who}{kind}:", ts.name);
         match row.as_object() {
             None => {
-                println!("    delete row\n");
+                println!("    delete row");
             }
             Some(columns) => {
                 if more > 1 {
@@ -102,7 +104,6 @@ fn print_row(
                         println!("    {name}={}", shown(ts, name, value));
                     }
                 }
-                println!();
             }
         }
     }

@@ -192,7 +192,7 @@ impl Parser {
                     self.fail("trailing garbage at end of input".into());
                     false
                 }
-                b'a'..=b'z' | b'A'..=b'Z' => self.begin(Lex::Keyword, b),
+                b'a'..=b'z' => self.begin(Lex::Keyword, b),
                 b'-' | b'0'..=b'9' => self.begin(Lex::Number, b),
                 b'"' => {
                     self.lex = Lex::String;
@@ -213,7 +213,7 @@ impl Parser {
                 }
             },
             Lex::Keyword => {
-                if b.is_ascii_alphabetic() {
+                if b.is_ascii_lowercase() {
                     self.buf.push(b);
                     return true;
                 }

@@ -75,6 +75,7 @@ impl World {
     fn transact(&mut self, ops: &[Value]) -> Vec<Value> {
         let mut context = Context {
             read_only: false,
+            may_wait: true,
             elapsed: Duration::ZERO,
             owns_lock: &|_| true,
             uuids: &mut self.uuids,

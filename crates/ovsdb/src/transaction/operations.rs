@@ -314,6 +314,7 @@ impl Transaction<'_, '_> {
         let elapsed = self.context.elapsed;
         match timeout {
             Some(Duration::ZERO) => Err(Error::new("timed out", "\"where\" clause test failed").into()),
+            _ if !self.context.may_wait => Err(Error::new("not supported", "triggers not supported").into()),
             Some(t) if elapsed >= t => {
                 let details = format!("\"wait\" timed out after {} ms", elapsed.as_millis());
                 Err(Error::new("timed out", details).into())

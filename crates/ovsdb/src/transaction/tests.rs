@@ -24,8 +24,13 @@ impl Lab {
         let request = json::parse(request).expect("request");
         let mut elapsed = Duration::ZERO;
         loop {
-            let mut context =
-                Context { read_only: false, elapsed, owns_lock: &|_| false, uuids: &mut self.uuids };
+            let mut context = Context {
+                read_only: false,
+                may_wait: true,
+                elapsed,
+                owns_lock: &|_| false,
+                uuids: &mut self.uuids,
+            };
             match execute(&self.db, &request.as_array().expect("array")[1..], &mut context) {
                 Outcome::Blocked(timeout) => elapsed += timeout.expect("the tests do not wait forever"),
                 Outcome::Done(done) => {
