@@ -2,6 +2,9 @@
 //!
 //! * `cargo xtask links DIR [--release]`: builds `oxvs` and makes DIR with a link to it under each of the names that
 //!   Open vSwitch's programs have, and the database schemas: what tools and test rigs that look for Open vSwitch want.
+//! * `cargo xtask test`: installs what the tests need, checks formatting and lints, runs every test.
+
+mod test;
 
 use std::fs;
 use std::io;
@@ -30,7 +33,8 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["links", dir] => links(Path::new(dir), false),
         ["links", dir, "--release"] | ["links", "--release", dir] => links(Path::new(dir), true),
-        _ => Err("usage: cargo xtask links DIR [--release]".to_string()),
+        ["test"] => test::test(&root(), &target()),
+        _ => Err("usage: cargo xtask links DIR [--release] | test".to_string()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,7 +57,7 @@ fn links(dir: &Path, release: bool) -> Result<(), String> {
     if !status.success() {
         return Err("the build failed".to_string());
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = target();
     let profile = if release { "release" } else { "debug" };
     let binary = target.join(profile).join("oxvs");
     fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
@@ -73,6 +77,11 @@ fn link(to: &Path, at: &Path) -> Result<(), String> {
         _ => {}
     }
     symlink(to, at).map_err(fail)
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// The workspace's directory: above this package's.

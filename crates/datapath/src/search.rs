@@ -34,8 +34,8 @@ const PACKET_WORDS: usize = l::STAGE_PIPELINE;
 /// The words of a partition: input port and recirculation id; packet type; Ethernet type.
 const PARTITION: [(usize, u64); 3] = [
     (l::IN_PORT / 8, u64::MAX),
-    (l::PACKET_TYPE / 8, u64::from_be_bytes([0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff])),
-    (l::ETH_TYPE / 8, u64::from_be_bytes([0, 0, 0, 0, 0xff, 0xff, 0, 0])),
+    (l::PACKET_TYPE / 8, u64::from_ne_bytes([0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff])),
+    (l::ETH_TYPE / 8, u64::from_ne_bytes([0, 0, 0, 0, 0xff, 0xff, 0, 0])),
 ];
 
 const _: () = assert!(l::IN_PORT.is_multiple_of(8) && l::RECIRC_ID == l::IN_PORT + 4);

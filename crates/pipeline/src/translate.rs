@@ -113,7 +113,7 @@ where
         dry_run: req.dry_run,
         rule: None,
         table: TableId(0),
-        cookie: Cookie(0),
+        cookie: if matches!(req.origin, Origin::PacketOut { .. }) { Cookie(u64::MAX) } else { Cookie(0) },
         stack: frozen.as_ref().map(|f| f.stack.clone()).unwrap_or_default(),
         stack_bytes: 0,
         action_set: SmallVec::new(),

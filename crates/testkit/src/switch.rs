@@ -64,11 +64,11 @@ impl Switch {
         let socket = self.state.join("db.sock");
         let remote = format!("--remote=punix:{}", socket.display());
         let mut args = vec![
+            "-vconsole:off".into(),
             remote,
             "--remote=db:Open_vSwitch,Open_vSwitch,manager_options".into(),
             "--pidfile".into(),
             "--log-file".into(),
-            "-vconsole:off".into(),
         ];
         args.extend(self.arguments.0.iter().cloned());
         args.push(self.state.join("conf.db").display().to_string());
@@ -79,7 +79,7 @@ impl Switch {
     /// Starts the switch and waits until it can be talked to.
     pub fn start_switch(&mut self) {
         let mut args: Vec<String> =
-            ["--pidfile", "--log-file", "-vconsole:off"].iter().map(ToString::to_string).collect();
+            ["-vconsole:off", "--pidfile", "--log-file"].iter().map(ToString::to_string).collect();
         args.extend(self.arguments.1.iter().cloned());
         args.push(format!("unix:{}", self.state.join("db.sock").display()));
         self.switch = Some(self.spawn("ovs-vswitchd", &args));

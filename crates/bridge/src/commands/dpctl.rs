@@ -17,6 +17,7 @@ pub const COMMANDS: &[Command<Switch>] = &[
     Command::new("dpctl/dump-dps", "", 0, 0, dump_dps),
     Command::new("dpctl/show", "[-s] [dp...]", 0, usize::MAX, show),
     Command::new("dpctl/dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, dump_flows),
+    Command::new("dpctl/list-commands", "", 0, 0, list_commands),
     Command::new("dpctl/del-flows", "[dp] [file]", 0, 2, del_flows),
 ];
 
@@ -29,6 +30,74 @@ pub struct Dump {
     pub names: Option<bool>,
 }
 
+/// A datapath by name, or the only one; else why there is none.
+pub(super) fn find<'a>(s: &'a mut Switch, name: Option<&str>) -> Result<&'a mut Backer, String> {
+    match name {
+        // Without a type, a datapath is of type `system`.
+        Some(name) => {
+            let full = if name.contains('@') { name.to_string() } else { format!("system@{name}") };
+            s.backers.values_mut().find(|b| b.name() == full).ok_or_else(|| "No such device".into())
+        }
+        None if s.backers.is_empty() => Err("no datapaths exist".into()),
+        None if s.backers.len() > 1 => Err("multiple datapaths, specify one".into()),
+        None => s.backers.values_mut().next().ok_or_else(|| "no datapaths exist".into()),
+    }
+}
+
+fn list_commands(_: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
+    let mut out = "The available commands are:\n".to_string();
+    for (name, usage) in LISTED {
+        let _ = writeln!(out, "{}", format!("  dpctl/{name:<23} {usage}").trim_end());
+    }
+    Outcome::ok(out)
+}
+
+/// In the order of `dpctl/list-commands`.
+const LISTED: &[(&str, &str)] = &[
+    ("add-dp", "dp [iface...]"),
+    ("del-dp", "dp"),
+    ("add-if", "dp iface..."),
+    ("del-if", "dp iface..."),
+    ("set-if", "dp iface..."),
+    ("dump-dps", ""),
+    ("show", "[-s] [dp...]"),
+    ("dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]"),
+    ("add-flow", "[dp] flow actions"),
+    ("mod-flow", "[dp] flow actions"),
+    ("get-flow", "[dp] ufid"),
+    ("del-flow", "[dp] flow"),
+    ("add-flows", "[dp] file"),
+    ("mod-flows", "[dp] file"),
+    ("del-flows", "[dp] [file]"),
+    ("offload-stats-show", "[dp]"),
+    ("dump-conntrack", "[-m] [-s] [dp] [zone=N]"),
+    ("dump-conntrack-exp", "[dp] [zone=N]"),
+    ("flush-conntrack", "[dp] [zone=N] [mark=X[/M]] [labels=Y[/N]] [ct-orig-tuple [ct-reply-tuple]]"),
+    ("cache-get-size", "[dp]"),
+    ("cache-set-size", "dp cache <size>"),
+    ("ct-stats-show", "[dp] [zone=N]"),
+    ("ct-bkts", "[dp] [gt=N]"),
+    ("ct-set-maxconns", "[dp] maxconns"),
+    ("ct-get-maxconns", "[dp]"),
+    ("ct-get-nconns", "[dp]"),
+    ("ct-enable-tcp-seq-chk", "[dp]"),
+    ("ct-disable-tcp-seq-chk", "[dp]"),
+    ("ct-get-tcp-seq-chk", "[dp]"),
+    ("ct-set-limits", "[dp] [default=L] [zone=N,limit=L]..."),
+    ("ct-del-limits", "[dp] [default] [zone=N1[,N2]...]"),
+    ("ct-get-limits", "[dp] [zone=N1[,N2]...]"),
+    ("ct-get-sweep-interval", "[dp]"),
+    ("ct-set-sweep-interval", "[dp] ms"),
+    ("ipf-set-enabled", "[dp] v4|v6"),
+    ("ipf-set-disabled", "[dp] v4|v6"),
+    ("ipf-set-min-frag", "[dp] v4|v6 minfragment"),
+    ("ipf-set-max-nfrags", "[dp] maxfrags"),
+    ("ipf-get-status", "[dp]"),
+    ("list-commands", ""),
+    ("parse-actions", "actions"),
+    ("normalize-actions", "actions"),
+];
+
 fn dump_dps(s: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
     let mut out = String::new();
     for backer in s.backers.values() {
@@ -40,28 +109,30 @@ fn dump_dps(s: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
 fn show(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
     let counters = call.args().iter().any(|a| a == "-s");
     let wanted: Vec<&String> = call.args().iter().filter(|a| !a.starts_with('-')).collect();
+    let overridden = s.registry().dummy_mode() == netdev::registry::DummyMode::Override;
     let mut out = String::new();
     let mut missing = String::new();
     for name in &wanted {
-        if !s.backers.values().any(|b| b.name() == **name) {
+        if find(s, Some(name)).is_err() {
             let _ = writeln!(missing, "ovs-vswitchd: opening datapath {name} failed (No such device)");
         }
     }
     for backer in s.backers.values() {
-        if !wanted.is_empty() && !wanted.iter().any(|w| **w == backer.name()) {
+        let full = backer.name();
+        if !wanted.is_empty() && !wanted.iter().any(|w| **w == full || format!("system@{w}") == full) {
             continue;
         }
-        show_one(backer, counters, &mut out);
+        show_one(backer, counters, overridden, &mut out);
     }
     if missing.is_empty() { Outcome::ok(out) } else { Outcome::error(missing) }
 }
 
-fn show_one(backer: &Backer, counters: bool, out: &mut String) {
+fn show_one(backer: &Backer, counters: bool, overridden: bool, out: &mut String) {
     let stats = backer.dp.stats();
     let _ = writeln!(out, "{}:", backer.name());
     let _ = writeln!(out, "  lookups: hit:{} missed:{} lost:{}", stats.hit, stats.missed, stats.lost);
     let _ = writeln!(out, "  flows: {}", stats.flows);
-    let own = if backer.kind == "dummy" { "dummy-internal" } else { "tap" };
+    let own = if overridden || backer.kind == "dummy" { "dummy-internal" } else { "tap" };
     let _ = writeln!(out, "  port 0: ovs-{} ({own})", backer.kind);
     if counters {
         port_counters(
@@ -132,32 +203,84 @@ fn scale(bytes: Option<u64>) -> String {
 
 fn dump_flows(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
     let mut dump = Dump::default();
-    let mut name = None;
+    let (mut name, mut wanted, mut thread, mut none) = (None, None, None, false);
     for arg in call.args() {
         match arg.as_str() {
             "-m" | "--more" => dump.more = true,
             "--names" => dump.names = Some(true),
             "--no-names" => dump.names = Some(false),
-            a if a.contains('=') => {
-                return Outcome::error(format!("ovs-vswitchd: {a}: flow filters are not supported yet"));
-            }
-            a => name = Some(a.to_string()),
+            a => match a.split_once('=') {
+                Some(("filter", f)) => wanted = Some(f.to_string()),
+                Some(("pmd", n)) => match n.parse::<i64>() {
+                    Ok(n) => thread = Some(n),
+                    Err(_) => {
+                        return Outcome::error("ovs-vswitchd: Invalid pmd argument (Invalid argument)");
+                    }
+                },
+                Some(("type", types)) => match shows_datapath_flows(types) {
+                    Ok(shown) => none = !shown,
+                    Err(t) => {
+                        return Outcome::error(format!(
+                            "ovs-vswitchd: Failed to parse type ({t}) (Invalid argument)"
+                        ));
+                    }
+                },
+                _ => name = Some(a.to_string()),
+            },
         }
     }
     let now = s.now();
-    let backer = match name {
-        Some(name) => s.backers.values_mut().find(|b| b.name() == name),
-        None if s.backers.len() == 1 => s.backers.values_mut().next(),
-        None if s.backers.is_empty() => return Outcome::error("ovs-vswitchd: no datapaths exist"),
-        None => {
-            return Outcome::error("ovs-vswitchd: multiple datapaths, specify one");
+    let backer = match find(s, name.as_deref()) {
+        Ok(b) => b,
+        Err(_) if name.is_some() => {
+            return Outcome::error("ovs-vswitchd: datapath not found (Invalid argument)");
+        }
+        Err(e) => return Outcome::error(format!("ovs-vswitchd: {e}")),
+    };
+    let filter = match wanted.map(|f| parse_filter(backer, &f)) {
+        None => None,
+        Some(Ok(f)) => Some(f),
+        Some(Err(e)) => {
+            return Outcome::error(format!("ovs-vswitchd: Failed to parse filter ({e})"));
         }
     };
-    let Some(backer) = backer else {
-        return Outcome::error("ovs-vswitchd: datapath not found (Invalid argument)");
-    };
-    let flows = backer.dp.dump_flows();
+    let mut flows = backer.dp.dump_flows();
+    flows.retain(|f| {
+        let on_thread = thread.is_none_or(|n| f.thread.map_or(-1, i64::from) == n);
+        !none && on_thread && filter.as_ref().is_none_or(|w| w.matches(&f.key))
+    });
     Outcome::ok(dump_text(backer, flows, &dump, now, true))
+}
+
+/// Whether flows of the userspace datapath are among the types asked for.
+fn shows_datapath_flows(types: &str) -> Result<bool, &str> {
+    let mut shown = false;
+    for t in types.split(',') {
+        match t {
+            "ovs" | "non-offloaded" | "all" => shown = true,
+            "tc" | "dpdk" | "offloaded" | "partially-offloaded" => {}
+            _ => return Err(types),
+        }
+    }
+    Ok(shown)
+}
+
+/// A filter in OpenFlow's words, with datapath ports for ports.
+fn parse_filter(backer: &Backer, text: &str) -> Result<flow::Match, String> {
+    struct Ports<'a>(&'a Backer);
+    impl flow::text::port::PortMap for Ports<'_> {
+        fn port_number(&self, name: &str) -> Option<base::OfPort> {
+            self.0.port_number(name).map(|p| base::OfPort(p.0))
+        }
+        fn port_name(&self, _: base::OfPort) -> Option<String> {
+            None
+        }
+    }
+    let ports = Ports(backer);
+    let mut parser = flow::text::parse::MatchParser::new(&ports);
+    // What it says of a bad value is what traces say.
+    parser.parse_exact(text).map_err(|e| e.to_string())?;
+    parser.parse(text).map_err(|e| e.to_string())
 }
 
 /// Flows as text, under a heading for each thread.
@@ -192,7 +315,8 @@ pub fn dump_text(backer: &Backer, mut flows: Vec<DpFlow>, dump: &Dump, now: Time
     out
 }
 
-struct PortNames<'a>(&'a Backer);
+/// Ports of a datapath by name.
+pub(super) struct PortNames<'a>(pub(super) &'a Backer);
 
 impl DpPortMap for PortNames<'_> {
     fn dp_port_number(&self, name: &str) -> Option<DpPort> {
@@ -204,12 +328,19 @@ impl DpPortMap for PortNames<'_> {
 }
 
 fn del_flows(s: &mut Switch, r: &mut Reactor, call: &Call) -> Outcome {
-    let name = call.arg(0);
     s.push_stats_now(r);
-    for backer in s.backers.values_mut() {
-        if name.is_none_or(|n| backer.name() == n) {
-            backer.dp.flush_flows();
-        }
+    // One argument is a datapath if there is one of that name, else a file of flows to delete.
+    let name = call.arg(0);
+    if let Some(name) = name
+        && (call.args().len() > 1 || find(s, Some(name)).is_err())
+    {
+        return super::dpctl_flows::file(s, call, None);
     }
-    Outcome::ok("")
+    match find(s, name) {
+        Ok(backer) => {
+            backer.dp.flush_flows();
+            Outcome::ok("")
+        }
+        Err(e) => Outcome::error(format!("ovs-vswitchd: {e}")),
+    }
 }

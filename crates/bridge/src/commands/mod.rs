@@ -1,21 +1,51 @@
 //! Run-time commands that look into the switch and push it: what `ovs-appctl` calls.
 
+mod conntrack;
 mod dpctl;
+mod dpctl_flows;
 mod dummy;
 mod fdb;
+mod features;
+mod links;
 mod ofproto;
+mod routes;
+mod threads;
 mod trace;
 
 use crate::switch::Switch;
 use crate::switch::bridge::Bridge;
 use reactor::unixctl::CommandTable;
 
+/// What only commands set and ask.
+#[derive(Default)]
+pub(crate) struct Desk {
+    /// Routes and neighbours.
+    pub(crate) routing: routes::Routing,
+    /// Settings of connection tracking.
+    pub(crate) tracking: conntrack::Tracking,
+    /// Counters when they were last cleared.
+    pub(crate) cleared: Option<threads::Totals>,
+    /// `upcall/disable-ufid`
+    pub(crate) without_ufid: bool,
+    /// `upcall/set-flow-limit`
+    pub(crate) flow_limit: Option<u32>,
+    /// `revalidator/pause`
+    pub(crate) paused: bool,
+}
+
 /// Adds all of the switch's commands to a daemon's, which finds the switch in its state by `part`.
 pub fn register<S: 'static>(table: &mut CommandTable<S>, dummies: bool, part: fn(&mut S) -> &mut Switch) {
     table.add_part(ofproto::COMMANDS, part);
     table.add_part(fdb::COMMANDS, part);
     table.add_part(dpctl::COMMANDS, part);
+    table.add_part(dpctl_flows::COMMANDS, part);
+    table.add_part(conntrack::COMMANDS, part);
     table.add_part(trace::COMMANDS, part);
+    table.add_part(links::COMMANDS, part);
+    table.add_part(links::BONDS, part);
+    table.add_part(threads::COMMANDS, part);
+    table.add_part(features::COMMANDS, part);
+    table.add_part(routes::COMMANDS, part);
     if dummies {
         table.add_part(dummy::COMMANDS, part);
     }

@@ -25,6 +25,24 @@ pub const COMMANDS: &[Command<Switch>] = &[
     Command::new("upcall/show", "", 0, 0, upcall_show),
     Command::new("upcall/enable-megaflows", "", 0, 0, |s, _, _| megaflows(s, true)),
     Command::new("upcall/disable-megaflows", "", 0, 0, |s, _, _| megaflows(s, false)),
+    Command::new("upcall/enable-ufid", "", 0, 0, |s, _, _| {
+        s.desk.without_ufid = false;
+        Outcome::ok("Datapath dumping tersely using UFID enabled for supported datapaths")
+    }),
+    Command::new("upcall/disable-ufid", "", 0, 0, |s, _, _| {
+        s.desk.without_ufid = true;
+        Outcome::ok("Datapath dumping tersely using UFID disabled")
+    }),
+    Command::new("revalidator/pause", "", 0, 0, |s, _, _| {
+        s.desk.paused = true;
+        Outcome::ok("")
+    }),
+    Command::new("revalidator/resume", "", 0, 0, |s, _, _| {
+        s.desk.paused = false;
+        Outcome::ok("")
+    }),
+    Command::new("ofproto/detrace", "UFID [pmd=PMD-ID]", 1, 2, detrace),
+    Command::new("dpif-dummy/change-port-number", "dp port new-number", 3, 3, change_port_number),
     Command::new("upcall/set-flow-limit", "flow-limit-number", 1, 1, set_flow_limit),
 ];
 
@@ -142,17 +160,53 @@ fn revalidator_purge(s: &mut Switch, r: &mut Reactor, _: &Call) -> Outcome {
 
 fn upcall_show(s: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
     let mut out = String::new();
+    let ufid = !s.desk.without_ufid;
     for backer in s.backers.values_mut() {
         let flows = backer.dp.dump_flows().len();
-        let limit = backer.dp.tunables().flow_limit.load(Relaxed);
+        let limit = s.desk.flow_limit.unwrap_or(FLOW_LIMIT);
         let _ = writeln!(out, "{}:", backer.name());
         let _ =
             writeln!(out, "  flows         : (current {flows}) (avg {flows}) (max {flows}) (limit {limit})");
         let _ = writeln!(out, "  dump duration : 1ms");
-        let _ = writeln!(out, "  ufid enabled : true");
-        out.push('\n');
+        let _ = writeln!(out, "  ufid enabled : {ufid}");
+        // One thread revalidates; threads are numbered from the main one on.
+        let _ = writeln!(out, "\n  4: (keys {flows})");
     }
     Outcome::ok(out)
+}
+
+/// The limit that `upcall/show` begins with: it grows with what the machine turns out to manage.
+const FLOW_LIMIT: u32 = 10_000;
+
+fn detrace(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
+    let Some(ufid) = call.arg(0).and_then(|t| t.strip_prefix("ufid:")).and_then(dpif::flow_text::parse_ufid)
+    else {
+        return Outcome::error("failed to parse ufid");
+    };
+    let mut out = String::new();
+    for backer in s.backers.values_mut() {
+        if backer.dp.flow(ufid).is_some() {
+            return Outcome::error(
+                "ofproto/detrace is not supported: flows do not keep the rules they came from",
+            );
+        }
+        let _ = writeln!(out, "UFID was not found for {}", backer.name());
+    }
+    Outcome::ok(out)
+}
+
+fn change_port_number(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
+    let [dp, port, number] = [0, 1, 2].map(|n| call.arg(n).unwrap_or_default());
+    let Some(backer) = s.backers.values().find(|b| format!("ovs-{}", b.kind) == dp) else {
+        return Outcome::error("unknown datapath or not a dummy");
+    };
+    if backer.port_number(port).is_none() {
+        return Outcome::error("unknown port");
+    }
+    if !number.parse::<u32>().is_ok_and(|n| n > 0) {
+        return Outcome::error("bad port number");
+    }
+    Outcome::error("dpif-dummy/change-port-number is not supported")
 }
 
 fn megaflows(s: &mut Switch, on: bool) -> Outcome {
@@ -165,6 +219,7 @@ fn megaflows(s: &mut Switch, on: bool) -> Outcome {
 
 fn set_flow_limit(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
     let limit: u32 = call.arg(0).and_then(|t| t.parse().ok()).unwrap_or(0);
+    s.desk.flow_limit = Some(limit);
     for backer in s.backers.values() {
         backer.dp.tunables().flow_limit.store(limit, Relaxed);
     }

@@ -74,11 +74,19 @@ impl Host for HostView<'_> {
         })
     }
 
-    fn queue_stats(&self, _: OfPort) -> Vec<QueueStats> {
-        Vec::new()
+    /// A port without QoS has its one default queue, which nobody counts.
+    fn queue_stats(&self, port: OfPort) -> Vec<QueueStats> {
+        vec![QueueStats {
+            port,
+            queue: 0,
+            tx_bytes: u64::MAX,
+            tx_packets: u64::MAX,
+            tx_errors: u64::MAX,
+            duration: None,
+        }]
     }
 
-    fn queue_config(&self, _: OfPort) -> Vec<QueueConfig> {
-        Vec::new()
+    fn queue_config(&self, port: OfPort) -> Vec<QueueConfig> {
+        vec![QueueConfig { port, queue: 0, min_rate: None, max_rate: None }]
     }
 }

@@ -77,6 +77,8 @@ pub struct Switch {
     pub(crate) keys: connections::Keys,
     /// A `system` datapath was asked for and the userspace one has taken its place.
     pub(crate) said_system: bool,
+    /// What only commands set and ask.
+    pub(crate) desk: crate::commands::Desk,
 }
 
 impl Switch {
@@ -93,6 +95,7 @@ impl Switch {
             dirty: false,
             status_changed: false,
             said_system: false,
+            desk: crate::commands::Desk::default(),
         }
     }
 
@@ -138,10 +141,11 @@ impl Switch {
         }
         for name in self.bridge_names() {
             if let Some(b) = self.bridges.get_mut(&name)
-                && b.ofproto.next_deadline() <= now {
-                    // Timeouts look at the real use of flows.
-                    self.push_stats(r);
-                }
+                && b.ofproto.next_deadline() <= now
+            {
+                // Timeouts look at the real use of flows.
+                self.push_stats(r);
+            }
             if let Some(b) = self.bridges.get_mut(&name) {
                 b.ofproto.run(now);
                 if b.mac.on_timer(now) {

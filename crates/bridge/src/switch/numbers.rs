@@ -8,12 +8,10 @@ const END: u32 = OfPort::MAX_ORDINARY.0;
 
 /// Gives out OpenFlow port numbers: a fresh one for as long as there are any, so that a controller which missed a
 /// change does not take a new port for an old one.
-#[derive(Clone, Debug)]
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub struct OfNumbers {
     last: u32,
 }
-
 
 impl OfNumbers {
     /// The number asked for if it is free, else another.
