@@ -309,7 +309,7 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
         return Err(format!("{field} is read-only"));
     }
     let log = &mut cx.log;
-    let (v, m) = parse_value(field, value, cx.names.ports(), &mut |w| log.push(("ofp_port", false, w)))?;
+    let (v, m) = parse_value(field, value, cx.names.ports(), &mut |w| log.push(("ofp_port", crate::text::Severity::Warn, w)))?;
     let full = full_mask(info);
     // The VLAN id brings its tag along.
     let v = if field == Field::VLAN_VID { v | 0x1000 } else { v };

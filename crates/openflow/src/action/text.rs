@@ -15,8 +15,10 @@ type ParseResult<T> = Result<T, String>;
 pub enum Outer {
     /// A flow: instructions are allowed.
     Flow,
-    /// A plain action list: of a packet-out or a group's bucket.
+    /// A plain action list: of a packet-out.
     List,
+    /// A group's bucket.
+    Bucket,
     /// `ct(exec(...))`
     Ct,
     /// `write_actions(...)`
@@ -239,6 +241,7 @@ fn check_outer(a: &Action, outer: Outer) -> ParseResult<()> {
         Outer::Flow => {}
         _ if instruction && !is_meter => return Err(format!("{} instruction not allowed here", name(a))),
         Outer::List if is_meter => return Err(format!("{} instruction not allowed here", name(a))),
+        Outer::Bucket => {}
         Outer::Clone | Outer::WriteActions if is_meter => {
             let which = if outer == Outer::Clone { "clone" } else { "write_actions" };
             return Err(format!("{which} action doesn't support nested action meter"));

@@ -38,7 +38,7 @@ impl Colors {
     pub fn on(setting: Option<&str>) -> Colors {
         let sgr = |s: &str| format!("\x1b[{s}m\x1b[K");
         let mut c = Colors {
-            actions: sgr("01;31"),
+            actions: sgr("1;31"),
             drop: sgr("34"),
             learn: sgr("31"),
             param: sgr("36"),

@@ -4,14 +4,23 @@
 //! behind. Actions have their text in their own files; flows, groups, meters and messages theirs in this module.
 
 pub mod colors;
+pub mod flow;
+pub mod group;
 pub mod lex;
+pub mod meter;
+pub mod packet;
+pub mod port;
+pub mod print;
+pub mod table;
+
+pub use print::to_string;
 
 use crate::port_map::{Names, table_text};
 use crate::version::ProtocolSet;
 use base::OfPort;
 use colors::Colors;
-use flow::text::port::{parse_port, port_text};
-use flow::{Field, Subfield};
+use ::flow::text::port::{parse_port, port_text};
+use ::flow::{Field, Subfield};
 
 /// Where printing goes.
 pub struct Fmt<'a> {
@@ -125,8 +134,19 @@ pub struct TextCx<'a> {
     pub names: &'a dyn Names,
     /// Protocols that can express what was parsed.
     pub usable: ProtocolSet,
-    /// What to log: (module, is an error rather than a warning, text).
-    pub log: Vec<(&'static str, bool, String)>,
+    /// What to log: module, severity, text.
+    pub log: Vec<(&'static str, Severity, String)>,
+}
+
+/// Severity of what parsing wants logged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Severity {
+    /// An error.
+    Err,
+    /// A warning.
+    Warn,
+    /// For information.
+    Info,
 }
 
 impl<'a> TextCx<'a> {
@@ -142,25 +162,25 @@ impl<'a> TextCx<'a> {
 
     /// Logs a warning.
     pub fn warn(&mut self, module: &'static str, text: impl Into<String>) {
-        self.log.push((module, false, text.into()));
+        self.log.push((module, Severity::Warn, text.into()));
     }
 
     /// Logs an error.
     pub fn err(&mut self, module: &'static str, text: impl Into<String>) {
-        self.log.push((module, true, text.into()));
+        self.log.push((module, Severity::Err, text.into()));
     }
 
     /// Takes over what a decoder wanted logged.
     pub fn decode_log(&mut self, e: &crate::buf::DecodeError) {
         for (module, text) in &e.log {
-            self.log.push((module, false, text.clone()));
+            self.log.push((module, Severity::Warn, text.clone()));
         }
     }
 
     /// Parses a port.
     pub fn port(&mut self, s: &str) -> Option<OfPort> {
         let log = &mut self.log;
-        parse_port(s, self.names.ports(), &mut |w| log.push(("ofp_port", false, w)))
+        parse_port(s, self.names.ports(), &mut |w| log.push(("ofp_port", Severity::Warn, w)))
     }
 
     /// Parses a table: a number up to 255 or a name.
@@ -172,7 +192,7 @@ impl<'a> TextCx<'a> {
             self.warn("ofp_table", format!("table {n} is outside the supported range 0 through 255"));
             return None;
         }
-        let name = flow::text::port::unquote(s);
+        let name = ::flow::text::port::unquote(s);
         self.names.table_number(name.as_deref().unwrap_or(s))
     }
 

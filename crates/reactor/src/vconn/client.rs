@@ -30,6 +30,12 @@ impl Client {
         }
     }
 
+    /// The event loop and the connection, for programs that go on with one of their own. The connection's key is
+    /// component 0, index 0.
+    pub fn into_parts(self) -> (Reactor, Vconn) {
+        (self.reactor, self.vconn)
+    }
+
     /// The agreed version.
     pub fn version(&self) -> Version {
         self.version

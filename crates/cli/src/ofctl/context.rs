@@ -1,0 +1,443 @@
+//! What commands share: settings, connections, requests and answers, printing.
+
+use super::names::SwitchNames;
+use crate::daemon::DaemonOptions;
+use crate::dirs::Dirs;
+use crate::fatal::Fatal;
+use crate::vlog::Vlog;
+use base::{Level, Logger, Xid};
+use flow::Field;
+use openflow::codec::Codec;
+use openflow::msg::{Message, PacketInFormat, StatsReply, StatsRequest};
+use openflow::text::colors::{self, Colors};
+use openflow::text::print::Printer;
+use openflow::text::{Fmt, Severity, TextCx};
+use openflow::version::{Protocol, ProtocolSet, Version, VersionSet};
+use openflow::{Names, NoNames};
+use reactor::errno;
+use reactor::event::Environment;
+use reactor::vconn::{self, Client};
+use std::cell::Cell;
+use std::io::Write;
+use std::os::unix::fs::FileTypeExt;
+use std::sync::Arc;
+
+/// `--color`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Color {
+    Never,
+    Always,
+    Auto,
+}
+
+/// `--packet-in-format`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PacketIns(pub PacketInFormat);
+
+impl PacketIns {
+    /// From its name.
+    pub fn parse(s: &str) -> Option<PacketIns> {
+        Some(PacketIns(match s {
+            "standard" | "openflow10" => PacketInFormat::Standard,
+            "nxt_packet_in" | "nxm" => PacketInFormat::NxtPacketIn,
+            "nxt_packet_in2" => PacketInFormat::NxtPacketIn2,
+            _ => return None,
+        }))
+    }
+}
+
+/// One criterion of `--sort` and `--rsort`.
+#[derive(Clone, Copy, Debug)]
+pub struct SortKey {
+    /// A field, or the priority.
+    pub field: Option<Field>,
+    pub descending: bool,
+}
+
+/// What the options say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub strict: bool,
+    pub readd: bool,
+    pub flow_formats: ProtocolSet,
+    pub packet_ins: Option<PacketIns>,
+    pub verbosity: u8,
+    pub timestamp: bool,
+    pub sort: Vec<SortKey>,
+    /// `--names` or `--no-names`, if given.
+    pub names: Option<bool>,
+    /// Whether names are shown.
+    pub show_names: bool,
+    pub stats: bool,
+    pub unixctl: Option<String>,
+    pub bundle: bool,
+    pub may_create: bool,
+    pub read_only: bool,
+    pub bare: bool,
+    pub bad_checksum: bool,
+    pub raw: Option<String>,
+    pub versions: Option<VersionSet>,
+    pub colored: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            strict: false,
+            readd: false,
+            flow_formats: ProtocolSet::ANY,
+            packet_ins: None,
+            verbosity: 0,
+            timestamp: false,
+            sort: Vec::new(),
+            names: None,
+            show_names: false,
+            stats: true,
+            unixctl: None,
+            bundle: false,
+            may_create: false,
+            read_only: false,
+            bare: false,
+            bad_checksum: false,
+            raw: None,
+            versions: None,
+            colored: false,
+        }
+    }
+}
+
+/// The program's state while a command runs.
+pub struct Context {
+    pub settings: Settings,
+    pub daemon: DaemonOptions,
+    pub dirs: Dirs,
+    pub vlog: Arc<Vlog>,
+    colors: Colors,
+    /// Transaction numbers go on over all connections.
+    xids: Cell<u32>,
+}
+
+/// A connection with what was agreed.
+pub struct Connection {
+    pub client: Client,
+    pub codec: Codec,
+    name: String,
+}
+
+impl Connection {
+    pub fn version(&self) -> Version {
+        self.codec.version()
+    }
+}
+
+/// OpenFlow 1.0 is what is spoken unless more is asked for.
+const DEFAULT_VERSIONS: VersionSet = VersionSet::only(Version::V10);
+
+impl Context {
+    pub fn new(settings: Settings, daemon: DaemonOptions, dirs: Dirs, vlog: Arc<Vlog>) -> Context {
+        let setting = std::env::var("OVS_COLORS").ok();
+        let colors = if settings.colored { Colors::on(setting.as_deref()) } else { colors::NONE.clone() };
+        Context { settings, daemon, dirs, vlog, colors, xids: Cell::new(1) }
+    }
+
+    pub fn logger(&self) -> Logger {
+        self.vlog.logger()
+    }
+
+    /// The versions that may be spoken.
+    pub fn versions(&self) -> VersionSet {
+        match self.settings.versions {
+            Some(v) => v,
+            // Bundles came with 1.4.
+            None if self.settings.bundle => VersionSet::only(Version::V14),
+            None => DEFAULT_VERSIONS,
+        }
+    }
+
+    /// The flow formats that may be used.
+    pub fn allowed(&self) -> ProtocolSet {
+        self.settings.flow_formats.intersection(ProtocolSet::of_versions(self.versions()))
+    }
+
+    /// A place to print to, with `names`.
+    pub fn fmt<'a>(&'a self, names: &'a dyn Names) -> Fmt<'a> {
+        Fmt { out: String::new(), names, colors: &self.colors }
+    }
+
+    /// Logs what parsing left behind.
+    pub fn log_parse(&self, cx: &mut TextCx<'_>) {
+        let log = self.logger();
+        for (module, severity, text) in cx.log.drain(..) {
+            let level = match severity {
+                Severity::Err => Level::Err,
+                Severity::Warn => Level::Warn,
+                Severity::Info => Level::Info,
+            };
+            base::record!(log, level, module, "{text}");
+        }
+    }
+
+    /// A transaction number not used before.
+    pub fn next_xid(&self) -> Xid {
+        let n = self.xids.get() + 1;
+        self.xids.set(n);
+        Xid(n)
+    }
+
+    /// The text of a message.
+    pub fn text_of(&self, bytes: &[u8], names: &dyn Names, verbosity: u8) -> String {
+        let mut printer = Printer { names, colors: &self.colors, verbosity, log: Vec::new() };
+        let text = printer.print(bytes);
+        let logger = self.logger();
+        for (module, text) in printer.log {
+            base::record!(logger, Level::Warn, module, "{text}");
+        }
+        text
+    }
+
+    /// Prints a message to standard output.
+    pub fn print_message(&self, bytes: &[u8], names: &dyn Names) {
+        print(&self.text_of(bytes, names, self.settings.verbosity + 1));
+    }
+
+    /// Prints an answer that is an error to standard error.
+    pub fn complain(&self, bytes: &[u8]) {
+        let text = self.text_of(bytes, &NoNames, self.settings.verbosity + 1);
+        let _ = std::io::stdout().flush();
+        eprint!("{text}");
+    }
+
+    /// Where a switch is to be reached. `snoop`: its snooping socket.
+    fn target(&self, name: &str, socket: &str) -> Result<String, Fatal> {
+        if name.contains(':') {
+            return Ok(name.to_string());
+        }
+        let is_socket = |path: &std::path::Path| std::fs::metadata(path).is_ok_and(|m| m.file_type().is_socket());
+        let bridge = self.dirs.run.join(format!("{name}.{socket}"));
+        if is_socket(&bridge) {
+            return Ok(format!("unix:{}", bridge.display()));
+        }
+        let path = self.dirs.run.join(name);
+        if is_socket(&path) {
+            return Ok(format!("unix:{}", path.display()));
+        }
+        Err(Fatal::new(format!("{name} is not a bridge or a socket")))
+    }
+
+    /// Connects to a switch's management socket with the versions that may be spoken.
+    pub fn open(&self, name: &str) -> Result<Connection, Fatal> {
+        self.open_versions(name, "mgmt", self.versions())
+    }
+
+    pub fn open_versions(&self, name: &str, socket: &str, versions: VersionSet) -> Result<Connection, Fatal> {
+        let target = self.target(name, socket)?;
+        let env = Environment { log: self.logger(), rundir: self.dirs.run.clone() };
+        let options = vconn::Options { versions, dscp: None, describe: Some(describe) };
+        match Client::connect(&target, options, env) {
+            Ok(client) => {
+                let codec = Codec::new(client.version());
+                Ok(Connection { client, codec, name: target })
+            }
+            Err(e) if name.contains(':') => {
+                Err(Fatal::new(format!("connecting to {name} ({})", errno::text(&e))))
+            }
+            Err(e) => Err(Fatal::new(format!("{name}: failed to connect to socket ({})", errno::text(&e)))),
+        }
+    }
+
+    /// Encodes a message for a connection.
+    pub fn encode(&self, c: &Connection, m: &Message) -> Result<Vec<u8>, Fatal> {
+        self.encode_for(&c.codec, m)
+    }
+
+    pub fn encode_for(&self, codec: &Codec, m: &Message) -> Result<Vec<u8>, Fatal> {
+        codec.encode(self.next_xid(), m).map_err(|e| Fatal::new(e.to_string()))
+    }
+
+    fn talking(&self, c: &Connection, e: &std::io::Error) -> Fatal {
+        Fatal::new(format!("talking to {} ({})", c.name, errno::text(e)))
+    }
+
+    /// Sends a message.
+    pub fn send(&self, c: &mut Connection, bytes: Vec<u8>) -> Result<(), Fatal> {
+        c.client.send(bytes).map_err(|e| Fatal::new(format!("failed to send packet to switch ({})", errno::text(&e))))
+    }
+
+    /// Receives a message.
+    pub fn recv(&self, c: &mut Connection) -> Result<Vec<u8>, Fatal> {
+        match c.client.recv() {
+            Ok(m) => Ok(m),
+            Err(e) => Err(Fatal::new(format!("OpenFlow receive failed ({})", errno::text(&e)))),
+        }
+    }
+
+    /// Sends a request and waits for its answer.
+    pub fn transact(&self, c: &mut Connection, request: Vec<u8>) -> Result<Vec<u8>, Fatal> {
+        match c.client.transact(request, |_| ()) {
+            Ok(m) => Ok(m),
+            Err(e) => Err(self.talking(c, &e)),
+        }
+    }
+
+    pub fn ask(&self, c: &mut Connection, m: &Message) -> Result<Vec<u8>, Fatal> {
+        let request = self.encode(c, m)?;
+        self.transact(c, request)
+    }
+
+    /// Sends requests that are answered only by errors, without waiting, and then a barrier: gives the first error.
+    pub fn transact_silent(&self, c: &mut Connection, requests: impl IntoIterator<Item = Vec<u8>>) -> Result<Option<Vec<u8>>, Fatal> {
+        for r in requests {
+            self.send(c, r)?;
+        }
+        self.barrier(c)
+    }
+
+    /// Waits until all before is done: gives the first error that was answered meanwhile.
+    pub fn barrier(&self, c: &mut Connection) -> Result<Option<Vec<u8>>, Fatal> {
+        let barrier = self.encode(c, &Message::BarrierRequest)?;
+        let mut first = None;
+        let result = c.client.transact(barrier, |m| {
+            if first.is_none() && m[1] == vconn::kind::ERROR {
+                first = Some(m);
+            }
+        });
+        match result {
+            Ok(_) => Ok(first),
+            Err(e) => Err(self.talking(c, &e)),
+        }
+    }
+
+    /// The same for one request; an error is printed and ends the program.
+    pub fn perform(&self, c: &mut Connection, requests: impl IntoIterator<Item = Vec<u8>>) -> Result<(), Fatal> {
+        match self.transact_silent(c, requests)? {
+            None => Ok(()),
+            Some(error) => {
+                self.complain(&error);
+                Err(Fatal::silent(1))
+            }
+        }
+    }
+
+    /// Sends a request and prints the answer.
+    pub fn dump(&self, c: &mut Connection, m: &Message, names: &dyn Names) -> Result<(), Fatal> {
+        let reply = self.ask(c, m)?;
+        self.print_message(&reply, names);
+        Ok(())
+    }
+
+    /// Sends a statistics request and hands all parts of the reply to `each`, or an error.
+    pub fn stats(&self, c: &mut Connection, r: StatsRequest, mut each: impl FnMut(&[u8])) -> Result<(), Fatal> {
+        let request = self.encode(c, &Message::StatsRequest(r))?;
+        let wanted = vconn::xid(&request);
+        self.send(c, request)?;
+        loop {
+            let m = self.recv(c)?;
+            if m[1] == vconn::kind::ECHO_REQUEST {
+                self.send(c, vconn::echo_reply(&m))?;
+                continue;
+            }
+            if vconn::xid(&m) != wanted {
+                continue;
+            }
+            let more = m[1] != vconn::kind::ERROR && m.len() > 11 && m[11] & 1 != 0;
+            each(&m);
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends a statistics request and prints all parts of the reply.
+    pub fn dump_stats(&self, c: &mut Connection, r: StatsRequest, names: &dyn Names) -> Result<(), Fatal> {
+        self.stats(c, r, |m| self.print_message(m, names))
+    }
+
+    /// All parts of a statistics reply, decoded; an error answer is printed and ends the program.
+    pub fn collect(&self, c: &mut Connection, r: StatsRequest) -> Result<Vec<StatsReply>, Fatal> {
+        let mut parts = Vec::new();
+        let mut failed = None;
+        let codec = c.codec.clone();
+        self.stats(c, r, |m| match codec.decode(m) {
+            Ok((_, Message::StatsReply { body, .. })) => parts.push(body),
+            _ => failed = Some(m.to_vec()),
+        })?;
+        match failed {
+            None => Ok(parts),
+            Some(m) => {
+                self.complain(&m);
+                Err(Fatal::silent(1))
+            }
+        }
+    }
+
+    /// The first of the protocols, in order of preference, that is allowed and usable, as the error says otherwise.
+    pub fn choose(&self, usable: ProtocolSet) -> Result<ProtocolSet, Fatal> {
+        let allowed = self.allowed();
+        let both = usable.intersection(allowed);
+        if both.is_empty() {
+            return Err(Fatal::new(format!(
+                "none of the usable flow formats ({usable}) is among the allowed flow formats ({allowed})"
+            )));
+        }
+        Ok(both)
+    }
+
+    /// Connects for flow commands: a protocol among `usable` is agreed on and switched to.
+    pub fn open_for_flows(&self, name: &str, usable: ProtocolSet) -> Result<Connection, Fatal> {
+        let usable = self.choose(usable)?;
+        let mut c = self.open_versions(name, "mgmt", self.versions().intersection(usable.versions()))?;
+        let version = c.version();
+        for p in usable.iter().filter(|p| p.version() == version) {
+            if self.set_protocol(&mut c, p)? {
+                return Ok(c);
+            }
+        }
+        Err(Fatal::new(format!("{name}: switch does not support any of the usable flow formats ({usable})")))
+    }
+
+    /// Switches a connection's flow format.
+    pub fn set_protocol(&self, c: &mut Connection, want: Protocol) -> Result<bool, Fatal> {
+        while c.codec.protocol != want {
+            let now = c.codec.protocol;
+            let (message, next) = if now.is_nxm() != want.is_nxm() {
+                (Message::SetFlowFormat(want.is_nxm()), now.with_nxm(want.is_nxm()))
+            } else {
+                (Message::FlowModTableId(want.has_table_id()), now.with_table_id(want.has_table_id()))
+            };
+            let request = self.encode(c, &message)?;
+            if let Some(reply) = self.transact_silent(c, [request])? {
+                let text = self.text_of(&reply, &NoNames, 2);
+                base::debug!(
+                    self.logger(),
+                    "ofctl",
+                    "{}: failed to set protocol, switch replied: {text}",
+                    c.name
+                );
+                return Ok(false);
+            }
+            c.codec.protocol = next;
+        }
+        Ok(true)
+    }
+
+    /// Names of the switch's ports and tables, asked for when first needed.
+    pub fn names<'a>(&'a self, switch: &'a str) -> SwitchNames<'a> {
+        SwitchNames::new(self, switch)
+    }
+}
+
+/// Text of a message for debug records.
+fn describe(bytes: &[u8]) -> String {
+    Printer::plain(1).print(bytes).trim_end_matches('\n').to_string()
+}
+
+/// A dump of bytes without the characters, and without spaces at the ends of lines.
+pub fn dump(bytes: &[u8]) -> String {
+    openflow::buf::hex_dump(bytes, false).lines().map(|l| format!("{}\n", l.trim_end())).collect()
+}
+
+/// Prints to standard output; a reader that has gone away is no error.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+}

@@ -1,0 +1,122 @@
+//! Groups.
+
+use super::context::Context;
+use super::files::lines;
+use super::switch::simple;
+use crate::fatal::Fatal;
+use base::GroupId;
+use openflow::msg::{GroupMod, GroupModCommand, Message, StatsRequest};
+use openflow::text::TextCx;
+use openflow::text::group::parse_group_mod;
+use openflow::version::{ProtocolSet, Version};
+use std::process::ExitCode;
+
+const OK: Result<ExitCode, Fatal> = Ok(ExitCode::SUCCESS);
+
+fn send(c: &Context, switch: &str, all: Vec<GroupMod>, usable: ProtocolSet) -> Result<ExitCode, Fatal> {
+    let usable = c.choose(usable)?;
+    let mut conn = c.open_versions(switch, "mgmt", c.versions().intersection(usable.versions()))?;
+    let messages: Vec<Message> = all.into_iter().map(|g| Message::GroupMod(Box::new(g))).collect();
+    if c.settings.bundle {
+        super::bundle::transact(c, &mut conn, messages)?;
+        return OK;
+    }
+    for m in messages {
+        let request = c.encode(&conn, &m)?;
+        c.perform(&mut conn, [request])?;
+    }
+    OK
+}
+
+fn one(c: &Context, args: &[String], command: GroupModCommand) -> Result<ExitCode, Fatal> {
+    let text = args.get(1).map_or("", String::as_str);
+    if text == "-" {
+        return from_file(c, &args[0], "-", Some(command));
+    }
+    let names = c.names(&args[0]);
+    let mut cx = TextCx::new(&names);
+    let parsed = parse_group_mod(text, Some(command), &mut cx);
+    c.log_parse(&mut cx);
+    send(c, &args[0], vec![parsed.map_err(Fatal::new)?], cx.usable)
+}
+
+fn from_file(c: &Context, switch: &str, file: &str, command: Option<GroupModCommand>) -> Result<ExitCode, Fatal> {
+    let names = c.names(switch);
+    let mut cx = TextCx::new(&names);
+    let mut all = Vec::new();
+    lines(file, |line, number| {
+        let parsed = parse_group_mod(line, command, &mut cx);
+        c.log_parse(&mut cx);
+        all.push(parsed.map_err(|e| Fatal::new(format!("{file}:{number}: {e}")))?);
+        Ok(())
+    })?;
+    send(c, switch, all, cx.usable)
+}
+
+pub fn add_group(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    one(c, args, GroupModCommand::Add)
+}
+
+pub fn add_groups(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    match args.get(1) {
+        Some(file) => from_file(c, &args[0], file, None),
+        None => Err(Fatal::new("'add-groups' command requires at least 2 arguments")),
+    }
+}
+
+pub fn mod_group(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    let command = if c.settings.may_create { GroupModCommand::AddOrModify } else { GroupModCommand::Modify };
+    one(c, args, command)
+}
+
+pub fn del_groups(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    one(c, args, GroupModCommand::Delete)
+}
+
+pub fn insert_buckets(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    one(c, args, GroupModCommand::InsertBucket)
+}
+
+pub fn remove_buckets(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    one(c, args, GroupModCommand::RemoveBucket)
+}
+
+pub fn dump_groups(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    let group = match args.get(1).map(String::as_str) {
+        None => GroupId::ALL,
+        Some(text) => group_id(text)
+            .ok_or_else(|| Fatal::new(format!("unknown group `{text}'")))?,
+    };
+    // Before 1.5 all are asked for; the switch's extension takes one in 1.0.
+    let names = c.names(&args[0]);
+    let mut conn = c.open(&args[0])?;
+    if group != GroupId::ALL && conn.version() != Version::V10 && conn.version() < Version::V15 {
+        c.dump_stats(&mut conn, StatsRequest::GroupDesc(GroupId::ALL), &names)?;
+        return OK;
+    }
+    c.dump_stats(&mut conn, StatsRequest::GroupDesc(group), &names)?;
+    OK
+}
+
+/// A group by number or reserved name.
+fn group_id(s: &str) -> Option<GroupId> {
+    match s {
+        "ALL" | "all" => Some(GroupId::ALL),
+        "ANY" | "any" => Some(GroupId::ANY),
+        _ => openflow::text::lex::c_int(s).and_then(|n| u32::try_from(n).ok()).map(GroupId),
+    }
+}
+
+pub fn dump_group_stats(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    let names = c.names(&args[0]);
+    let mut cx = TextCx::new(&names);
+    let text = args.get(1).map_or("", String::as_str);
+    let parsed = parse_group_mod(text, Some(GroupModCommand::Delete), &mut cx);
+    c.log_parse(&mut cx);
+    let group = parsed.map_err(Fatal::new)?.group;
+    simple(c, &args[0], StatsRequest::Group(group))
+}
+
+pub fn dump_group_features(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    simple(c, &args[0], StatsRequest::GroupFeatures)
+}

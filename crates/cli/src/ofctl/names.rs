@@ -1,0 +1,96 @@
+//! Names of a switch's ports and tables: the switch is asked for them when a name is met, and not before.
+
+use super::context::Context;
+use base::OfPort;
+use flow::text::PortMap;
+use openflow::msg::{Message, StatsReply, StatsRequest};
+use openflow::version::{Version, VersionSet};
+use openflow::{NameMap, Names};
+use std::cell::OnceCell;
+
+/// Names of one switch.
+pub struct SwitchNames<'a> {
+    context: &'a Context,
+    switch: &'a str,
+    ports: OnceCell<NameMap>,
+    tables: OnceCell<NameMap>,
+    show: bool,
+}
+
+impl<'a> SwitchNames<'a> {
+    pub fn new(context: &'a Context, switch: &'a str) -> SwitchNames<'a> {
+        SwitchNames { context, switch, ports: OnceCell::new(), tables: OnceCell::new(), show: context.settings.show_names }
+    }
+
+    fn accepts(&self) -> bool {
+        self.context.settings.names != Some(false)
+    }
+
+    fn port_map(&self) -> &NameMap {
+        self.ports.get_or_init(|| {
+            let mut map = NameMap::default();
+            if let Ok(all) = super::switch::ports_of(self.context, self.switch) {
+                for p in all {
+                    map.add_port(p.port, &p.name);
+                }
+            }
+            map
+        })
+    }
+
+    fn table_map(&self) -> &NameMap {
+        self.tables.get_or_init(|| {
+            let mut map = NameMap::default();
+            for (table, name) in self.table_names() {
+                map.add_table(table, &name);
+            }
+            map
+        })
+    }
+
+    fn table_names(&self) -> Vec<(u8, String)> {
+        let versions = self.context.versions();
+        let Ok(mut c) = self.context.open_versions(self.switch, "mgmt", versions) else { return Vec::new() };
+        let _: VersionSet = versions;
+        let request = if c.version() >= Version::V13 { StatsRequest::TableFeatures(Vec::new()) } else { StatsRequest::Table };
+        let codec = c.codec.clone();
+        let mut out = Vec::new();
+        let _ = self.context.stats(&mut c, request, |m| {
+            let Ok((_, Message::StatsReply { body, .. })) = codec.decode(m) else { return };
+            match body {
+                StatsReply::TableFeatures(all) => out.extend(all.into_iter().map(|t| (t.table, t.name))),
+                StatsReply::Table(all) => {
+                    out.extend(all.into_iter().filter_map(|t| Some((t.table, t.features?.name))));
+                }
+                _ => {}
+            }
+        });
+        // A table without a name of its own is called after its number.
+        out.retain(|(table, name)| !name.is_empty() && *name != format!("table{table}"));
+        out
+    }
+}
+
+impl PortMap for SwitchNames<'_> {
+    fn port_name(&self, port: OfPort) -> Option<String> {
+        if self.show { self.port_map().port_name(port) } else { None }
+    }
+
+    fn port_number(&self, name: &str) -> Option<OfPort> {
+        if self.accepts() { self.port_map().port_number(name) } else { None }
+    }
+}
+
+impl Names for SwitchNames<'_> {
+    fn table_name(&self, table: u8) -> Option<String> {
+        if self.show { self.table_map().table_name(table) } else { None }
+    }
+
+    fn table_number(&self, name: &str) -> Option<u8> {
+        if self.accepts() { self.table_map().table_number(name) } else { None }
+    }
+
+    fn ports(&self) -> &dyn PortMap {
+        self
+    }
+}

@@ -1,0 +1,114 @@
+//! Packets: sending them through a switch, and making them from a description.
+
+use super::context::{Context, dump, print};
+use crate::fatal::Fatal;
+use base::OfPort;
+use flow::text::{MatchParser, Style, flow_text};
+use flow::{Field, Match, Metadata, MiniMatch, extract_key};
+use openflow::action::text::{Outer, parse_list};
+use openflow::msg::{Message, PacketOut};
+use openflow::text::TextCx;
+use openflow::text::packet::{hex_prefix, parse_packet_out};
+use std::io::Read;
+use std::process::ExitCode;
+
+const OK: Result<ExitCode, Fatal> = Ok(ExitCode::SUCCESS);
+
+pub fn packet_out(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    if args.len() > 2 {
+        return packet_out_of_old(c, args);
+    }
+    let names = c.names(&args[0]);
+    let mut cx = TextCx::new(&names);
+    let parsed = parse_packet_out(&args[1], &mut cx);
+    c.log_parse(&mut cx);
+    let m = parsed.map_err(Fatal::new)?;
+    let mut conn = c.open_for_flows(&args[0], cx.usable)?;
+    let request = c.encode(&conn, &Message::PacketOut(Box::new(m)))?;
+    c.perform(&mut conn, [request])?;
+    OK
+}
+
+/// `packet-out SWITCH IN_PORT ACTIONS PACKET...`
+fn packet_out_of_old(c: &Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    let names = c.names(&args[0]);
+    let mut cx = TextCx::new(&names);
+    let actions = parse_list(&args[2], Outer::List, &mut cx);
+    c.log_parse(&mut cx);
+    let actions = actions.map_err(Fatal::new)?;
+    let in_port = match args[1].as_str() {
+        s if s.eq_ignore_ascii_case("none") || s.eq_ignore_ascii_case("any") => OfPort::NONE,
+        s => cx
+            .port(s)
+            .ok_or_else(|| Fatal::new(format!("{}: unknown port `{s}'", args[0])))?,
+    };
+    let mut metadata = Match::any();
+    metadata.set(Field::IN_PORT_OXM, u128::from(in_port.0));
+    let metadata = MiniMatch::new(&metadata);
+    let mut conn = c.open_for_flows(&args[0], cx.usable)?;
+    for text in args.iter().skip(3) {
+        let (packet, rest) = hex_prefix(text);
+        if !rest.is_empty() || packet.len() < 14 {
+            return Err(Fatal::new(if rest.is_empty() {
+                "packet data too short".to_string()
+            } else {
+                "Trailing garbage in packet data".to_string()
+            }));
+        }
+        let m = PacketOut { packet, buffer_id: None, metadata: metadata.clone(), actions: actions.clone() };
+        let request = c.encode(&conn, &Message::PacketOut(Box::new(m)))?;
+        c.perform(&mut conn, [request])?;
+    }
+    OK
+}
+
+pub fn parse_packet(_: &mut Context, _: &[String]) -> Result<ExitCode, Fatal> {
+    let mut packet = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut packet).map_err(|e| Fatal::new(reactor::errno::text(&e)))?;
+    let (key, _) = extract_key(&packet, &Metadata::default());
+    // Nobody received it on a port.
+    print(&format!("{}\n", flow_text(&key, Style::default()).replacen("in_port=0,", "", 1)));
+    OK
+}
+
+pub fn compose_packet(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    let mut parser = MatchParser::new(&flow::text::NoPorts);
+    let mut m = Match::any();
+    for (name, value) in flow::text::parse::pairs(&args[0]) {
+        match parser.pair(&mut m, name, value) {
+            Ok(true) => {}
+            Ok(false) => return Err(Fatal::new(format!("{}: unknown field {name}", args[0]))),
+            Err(e) => return Err(Fatal::new(format!("{}: {}", args[0], e.0))),
+        }
+    }
+    let payload = match args.get(1) {
+        None => None,
+        Some(text) => {
+            let (bytes, rest) = hex_prefix(text);
+            if !rest.is_empty() {
+                return Err(Fatal::new(format!("{text}: trailing garbage in packet data")));
+            }
+            Some(bytes)
+        }
+    };
+    let content = match &payload {
+        Some(bytes) => flow::compose::Payload::Bytes(bytes),
+        None => flow::compose::Payload::Counting,
+    };
+    let packet = flow::compose::compose(&m.key, content, c.settings.bad_checksum)
+        .map_err(|e| Fatal::new(e.to_string()))?;
+    let specified = m.key;
+    let (extracted, _) = extract_key(&packet, &Metadata { in_port: OfPort::NONE.0, ..Metadata::default() });
+    let mut status = 0;
+    let (a, b) = (flow_text(&specified, Style::default()), flow_text(&extracted, Style::default()));
+    if specified.in_port() != OfPort(0) {
+        eprint!("specified and extracted flows differ:\nspecified: {a}\nextracted: {b}");
+        status = 1;
+    }
+    if c.settings.bare {
+        print(&packet.iter().map(|b| format!("{b:02x}")).collect::<String>());
+    } else {
+        print(&dump(&packet));
+    }
+    Ok(ExitCode::from(status))
+}

@@ -1,0 +1,726 @@
+//! Flows: the lines that `add-flow` reads, and what is printed of flow-mods, statistics and updates.
+
+use super::{Fmt, TextCx, lex};
+use crate::action::check::{self, CheckCx};
+use crate::action::text::{Outer, format_list, parse_list};
+use crate::msg::{
+    FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowStats, FlowStatsRequest, FlowUpdate,
+    FlowUpdateEvent, MonitorCommand, MonitorFlags, MonitorRequest,
+};
+use crate::version::{Protocol, ProtocolSet};
+use base::{Cookie, GroupId, OfPort};
+use flow::text::format::match_text;
+use flow::text::{MatchParser, Style};
+use flow::{Field, Match, MiniMatch};
+use std::fmt::Write;
+
+/// Text of a match, with its priority unless that is the default.
+pub fn match_string(m: &Match, priority: Option<u16>, f: &Fmt<'_>) -> String {
+    let style = Style { ports: f.names.ports(), color: !f.colors.param.is_empty(), ..Style::default() };
+    match_text(m, priority, style)
+}
+
+impl FlowModCommand {
+    /// From the word that may begin a flow in a file.
+    pub fn from_keyword(s: &str) -> Option<FlowModCommand> {
+        Some(match s {
+            "add" => FlowModCommand::Add,
+            "modify" => FlowModCommand::Modify,
+            "modify_strict" => FlowModCommand::ModifyStrict,
+            "delete" => FlowModCommand::Delete,
+            "delete_strict" => FlowModCommand::DeleteStrict,
+            _ => return None,
+        })
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            FlowModCommand::Add => "ADD",
+            FlowModCommand::Modify => "MOD",
+            FlowModCommand::ModifyStrict => "MOD_STRICT",
+            FlowModCommand::Delete => "DEL",
+            FlowModCommand::DeleteStrict => "DEL_STRICT",
+        }
+    }
+}
+
+/// What the text of a flow may contain besides the match.
+#[derive(Clone, Copy, Default)]
+struct Allowed {
+    out_port: bool,
+    actions: bool,
+    importance: bool,
+    timeout: bool,
+    priority: bool,
+    flags: bool,
+}
+
+impl Allowed {
+    fn of(command: FlowModCommand) -> Allowed {
+        match command {
+            FlowModCommand::Add | FlowModCommand::Modify => Allowed {
+                actions: true,
+                timeout: true,
+                priority: true,
+                flags: true,
+                importance: true,
+                out_port: false,
+            },
+            FlowModCommand::ModifyStrict => Allowed {
+                actions: true,
+                timeout: true,
+                priority: true,
+                flags: true,
+                ..Allowed::default()
+            },
+            FlowModCommand::Delete => Allowed { out_port: true, ..Allowed::default() },
+            FlowModCommand::DeleteStrict => Allowed { out_port: true, priority: true, ..Allowed::default() },
+        }
+    }
+}
+
+/// A flow as parsed; what it can be said in is in the context.
+struct Parser<'a, 'b> {
+    cx: &'a mut TextCx<'b>,
+    fm: FlowMod,
+    m: Match,
+    allowed: Allowed,
+    cookie_given: bool,
+    priority_given: bool,
+}
+
+/// Splits off the actions; the error when there must be some.
+fn split_actions(s: &str) -> (&str, Option<&str>) {
+    let Some(at) = s.find("action") else { return (s, None) };
+    let rest = &s[at..];
+    let Some(eq) = rest.find('=') else { return (&s[..at], None) };
+    (&s[..at], Some(&rest[eq + 1..]))
+}
+
+/// Parses a flow. `default` is the command when the text does not begin with one; without a default there must be
+/// none (`None` allows a word in front and means add).
+pub fn parse_flow_mod(s: &str, command: Option<FlowModCommand>, cx: &mut TextCx<'_>) -> Result<FlowMod, String> {
+    let (command, s) = match command {
+        Some(c) => (c, s),
+        None => {
+            let t = s.trim_start_matches([' ', '\t', '\r', '\n']);
+            let end = t.find([' ', '\t', '\r', '\n']).unwrap_or(t.len());
+            match FlowModCommand::from_keyword(&t[..end]) {
+                Some(c) => (c, &t[end..]),
+                None => (FlowModCommand::Add, s),
+            }
+        }
+    };
+    let allowed = Allowed::of(command);
+    let mut p = Parser {
+        cx,
+        fm: FlowMod::new(command, MiniMatch::default()),
+        m: Match::any(),
+        allowed,
+        cookie_given: false,
+        priority_given: false,
+    };
+    p.fm.priority = FlowMod::DEFAULT_PRIORITY;
+    p.fm.new_cookie = Cookie(u64::MAX);
+    let (fields, actions) = if allowed.actions { split_actions(s) } else { (s, None) };
+    if allowed.actions && actions.is_none() {
+        return Err("must specify an action".to_string());
+    }
+    p.fields(fields)?;
+    p.finish(actions)
+}
+
+impl Parser<'_, '_> {
+    fn fields(&mut self, s: &str) -> Result<(), String> {
+        for pair in lex::pairs(s) {
+            self.pair(&pair)?;
+        }
+        Ok(())
+    }
+
+    fn word(&mut self, key: &str) -> Result<bool, String> {
+        let flag = |f: &mut FlowMod, bit| f.flags.0 |= bit;
+        let mut parser = MatchParser::new(self.cx.names.ports());
+        if parser.keyword(&mut self.m, key) {
+            return Ok(true);
+        }
+        if !self.allowed.flags {
+            return Ok(false);
+        }
+        match key {
+            "send_flow_rem" => flag(&mut self.fm, FlowModFlags::SEND_FLOW_REM),
+            "check_overlap" => flag(&mut self.fm, FlowModFlags::CHECK_OVERLAP),
+            "reset_counts" => {
+                flag(&mut self.fm, FlowModFlags::RESET_COUNTS);
+                self.cx.only(ProtocolSet::OF12_UP);
+            }
+            "no_packet_counts" => {
+                flag(&mut self.fm, FlowModFlags::NO_PKT_COUNTS);
+                self.cx.only(ProtocolSet::OF13_UP);
+            }
+            "no_byte_counts" => {
+                flag(&mut self.fm, FlowModFlags::NO_BYT_COUNTS);
+                self.cx.only(ProtocolSet::OF13_UP);
+            }
+            "no_readonly_table" | "allow_hidden_fields" => {}
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn pair(&mut self, p: &lex::Pair<'_>) -> Result<(), String> {
+        let (key, value) = (p.key, p.value);
+        if self.word(key)? {
+            return Ok(());
+        }
+        if key == "no_readonly_table" || key == "allow_hidden_fields" {
+            return Ok(());
+        }
+        // A field by itself says that it is there at all.
+        let field = Field::from_name(key);
+        if value.is_empty() && field.is_none_or(|f| f.as_tun_metadata().is_none() && p.delimiter.is_some()) {
+            if field.is_none() {
+                return Err(format!("field {key} missing value"));
+            }
+        }
+        match key {
+            "table" => {
+                self.fm.table = self.cx.table(value).ok_or_else(|| format!("unknown table \"{value}\""))?;
+                if self.fm.table != 0xff {
+                    self.cx.only(ProtocolSet::TID);
+                }
+            }
+            "out_port" if self.allowed.out_port => {
+                self.fm.out_port =
+                    self.cx.port(value).ok_or_else(|| format!("{value} is not a valid OpenFlow port"))?;
+            }
+            "out_group" if self.allowed.out_port => {
+                self.cx.only(ProtocolSet::OF11_UP);
+                self.fm.out_group = parse_group_id(value).ok_or_else(|| format!("invalid group id {value}"))?;
+            }
+            "priority" if self.allowed.priority => {
+                self.fm.priority = lex::u16_named(value, key)?;
+                self.priority_given = true;
+            }
+            "idle_timeout" if self.allowed.timeout => self.fm.idle_timeout = lex::u16_named(value, key)?,
+            "hard_timeout" if self.allowed.timeout => self.fm.hard_timeout = lex::u16_named(value, key)?,
+            "importance" if self.allowed.importance => self.fm.importance = lex::u16_named(value, key)?,
+            "cookie" => self.cookie(value)?,
+            "duration" | "n_packets" | "n_bytes" | "idle_age" | "hard_age" => {}
+            _ => {
+                let Some(field) = field else { return Err(format!("unknown keyword {key}")) };
+                self.field(field, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, field: Field, value: &str) -> Result<(), String> {
+        let mut parser = MatchParser::new(self.cx.names.ports());
+        let result = parser.field(&mut self.m, field, value).map_err(|e| e.to_string());
+        for w in parser.warnings {
+            self.cx.warn("ofp_port", w);
+        }
+        result
+    }
+
+    fn cookie(&mut self, value: &str) -> Result<(), String> {
+        match value.split_once('/') {
+            Some((cookie, mask)) => {
+                if self.fm.command == FlowModCommand::Add {
+                    return Err("flow additions cannot use a cookie mask".to_string());
+                }
+                self.fm.cookie = Cookie(lex::u64(cookie)?);
+                self.fm.cookie_mask = Cookie(lex::u64(mask)?);
+                self.cx.only(ProtocolSet::NXM_OXM.union(ProtocolSet::OF11_UP));
+            }
+            None => {
+                match self.fm.command {
+                    FlowModCommand::Delete | FlowModCommand::DeleteStrict => {
+                        return Err("cannot set cookie".to_string());
+                    }
+                    // In OpenFlow 1.1 and later, modifying cannot change the cookie; it is the new flow's.
+                    FlowModCommand::Modify | FlowModCommand::ModifyStrict => self.fm.modify_cookie = true,
+                    FlowModCommand::Add => {}
+                }
+                self.fm.new_cookie = Cookie(lex::u64(value)?);
+                self.cookie_given = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, actions: Option<&str>) -> Result<FlowMod, String> {
+        let fm = &mut self.fm;
+        // A modify that finds nothing adds: its cookie is then zero.
+        if fm.cookie_mask.0 == 0 && fm.new_cookie.0 == u64::MAX {
+            fm.new_cookie = Cookie(0);
+        }
+        normalise(&mut self.m, self.cx);
+        self.cx.only(usable_for_match(&self.m));
+        if let Some(actions) = actions {
+            let mut list = parse_list(actions, Outer::Flow, self.cx)?;
+            let mut check = CheckCx::new(self.cx.usable);
+            check.table = fm.table;
+            let result = check::check(&mut list, &self.m, &mut check);
+            self.cx.usable = check.usable;
+            if let Err(e) = result {
+                self.cx.decode_log(&e);
+                if self.cx.usable.is_empty() && e.log.is_empty() && e.error == crate::OfpErr::OFPBAC_MATCH_INCONSISTENT {
+                    // Nothing is left that could express the flow; who sends it says so.
+                    let mut lenient = CheckCx::new(ProtocolSet::ANY);
+                    if check::check(&mut list, &self.m, &mut lenient).is_ok() {
+                        fm.actions = list;
+                        fm.matching = MiniMatch::new(&self.m);
+                        return Ok(self.fm);
+                    }
+                }
+                return Err(format!("actions are invalid with specified match ({})", e.error));
+            }
+            fm.actions = list;
+        }
+        fm.matching = MiniMatch::new(&self.m);
+        Ok(self.fm)
+    }
+}
+
+/// Leaves out what cannot matter, and says so in the log.
+fn normalise(m: &mut Match, cx: &mut TextCx<'_>) {
+    let before = m.clone();
+    if m.normalize() {
+        let f = Fmt::new(cx.names);
+        let pre = match_string(&before, None, &f);
+        let post = match_string(m, None, &f);
+        if pre != post {
+            for text in [
+                "normalization changed ofp_match, details:".to_string(),
+                format!(" pre: {pre}"),
+                format!("post: {post}"),
+            ] {
+                cx.log.push(("ofp_match", super::Severity::Info, text));
+            }
+        }
+    }
+}
+
+fn parse_group_id(s: &str) -> Option<GroupId> {
+    match s {
+        "any" | "ANY" => Some(GroupId::ANY),
+        "all" | "ALL" => Some(GroupId::ALL),
+        _ => lex::c_int(s).and_then(|n| u32::try_from(n).ok()).map(GroupId),
+    }
+}
+
+/// Which protocols can express a match.
+pub fn usable_for_match(m: &Match) -> ProtocolSet {
+    const NXM_OXM_11: ProtocolSet = ProtocolSet(ProtocolSet::NXM_OXM.0 | 1 << Protocol::Of11 as u16);
+    let mask = |f: Field| m.get(f).1;
+    let whole = |f: Field| {
+        let k = mask(f);
+        k == 0 || k & f.info().ones() == f.info().ones()
+    };
+    let mut set = ProtocolSet::ANY;
+    let mut only = |s: ProtocolSet| set = set.intersection(s);
+    for f in Field::all() {
+        if mask(f) == 0 {
+            continue;
+        }
+        match f {
+            Field::ETH_SRC | Field::ETH_DST if !whole(f) => only(NXM_OXM_11),
+            Field::METADATA => only(NXM_OXM_11),
+            Field::IP_SRC | Field::IP_DST => {
+                let k = mask(f) as u32;
+                if k.leading_ones() + k.trailing_zeros() != 32 {
+                    only(NXM_OXM_11);
+                }
+            }
+            Field::IP_ECN => only(NXM_OXM_11),
+            Field::MPLS_LABEL | Field::MPLS_TC => only(NXM_OXM_11),
+            Field::PACKET_TYPE if m.get(f).0 == 0 => {}
+            _ => {}
+        }
+        if needs_nxm(m, f) {
+            only(ProtocolSet::NXM_OXM);
+        }
+    }
+    set
+}
+
+/// Whether only extensible matches can express what the match says about a field.
+fn needs_nxm(m: &Match, f: Field) -> bool {
+    let (_, k) = m.get(f);
+    let whole = k & f.info().ones() == f.info().ones();
+    if f.is_register() || f.as_tun_metadata().is_some() {
+        return true;
+    }
+    let ipv6 = m.get(Field::ETH_TYPE).0 == 0x86dd;
+    match f {
+        Field::IN_PORT | Field::IN_PORT_OXM | Field::ETH_SRC | Field::ETH_DST | Field::ETH_TYPE => false,
+        Field::METADATA | Field::IP_ECN | Field::MPLS_LABEL | Field::MPLS_TC => false,
+        Field::DL_VLAN | Field::DL_VLAN_PCP | Field::VLAN_VID | Field::VLAN_PCP => false,
+        Field::VLAN_TCI => {
+            // What the older matches can say of the tag: none, its id, its priority, or both.
+            let (v, k) = (m.get(f).0 as u16, m.get(f).1 as u16);
+            let none = k & 0x1000 != 0 && v & 0x1000 == 0 && (k == 0xffff || k == 0x1fff);
+            let some = v & 0x1000 != 0 && matches!(k, 0x1fff | 0xf000 | 0xffff);
+            !(none || some)
+        }
+        Field::PACKET_TYPE => m.get(f).0 != 0,
+        Field::NW_TOS | Field::IP_DSCP => ipv6,
+        Field::IP_PROTO => ipv6,
+        Field::IP_SRC | Field::IP_DST | Field::ARP_SPA | Field::ARP_TPA | Field::ARP_OP => false,
+        Field::TCP_SRC | Field::TCP_DST | Field::UDP_SRC | Field::UDP_DST | Field::SCTP_SRC | Field::SCTP_DST => {
+            !whole
+        }
+        Field::ICMP_TYPE | Field::ICMP_CODE | Field::ICMPV6_TYPE | Field::ICMPV6_CODE => false,
+        _ => true,
+    }
+}
+
+/// Parses a request for flows: a match with `table`, `out_port`, `out_group` and `cookie`.
+pub fn parse_stats_request(s: &str, cx: &mut TextCx<'_>) -> Result<FlowStatsRequest, String> {
+    let fm = parse_flow_mod(s, Some(FlowModCommand::Delete), cx)?;
+    // Asking for a table needs no extension.
+    Ok(FlowStatsRequest {
+        matching: fm.matching,
+        cookie: fm.cookie,
+        cookie_mask: fm.cookie_mask,
+        out_port: fm.out_port,
+        out_group: fm.out_group,
+        table: fm.table,
+    })
+}
+
+/// Parses what `watch:` says.
+pub fn parse_monitor(s: &str, cx: &mut TextCx<'_>) -> Result<MonitorRequest, String> {
+    let all = MonitorFlags::INITIAL
+        | MonitorFlags::ADD
+        | MonitorFlags::DELETE
+        | MonitorFlags::MODIFY
+        | MonitorFlags::OWN
+        | MonitorFlags::ACTIONS;
+    let mut r = MonitorRequest {
+        id: 0,
+        command: MonitorCommand::Add,
+        flags: MonitorFlags(all),
+        out_port: OfPort::NONE,
+        out_group: GroupId::ANY,
+        table: 0xff,
+        matching: MiniMatch::default(),
+    };
+    let mut p = Parser {
+        cx,
+        fm: FlowMod::new(FlowModCommand::Delete, MiniMatch::default()),
+        m: Match::any(),
+        allowed: Allowed::default(),
+        cookie_given: false,
+        priority_given: false,
+    };
+    for pair in lex::pairs(s) {
+        match pair.key {
+            "!initial" => r.flags.0 &= !MonitorFlags::INITIAL,
+            "!add" => r.flags.0 &= !MonitorFlags::ADD,
+            "!delete" => r.flags.0 &= !MonitorFlags::DELETE,
+            "!modify" => r.flags.0 &= !MonitorFlags::MODIFY,
+            "!actions" => r.flags.0 &= !MonitorFlags::ACTIONS,
+            "!own" => r.flags.0 &= !MonitorFlags::OWN,
+            "table" => {
+                r.table = p.cx.table(pair.value).ok_or_else(|| format!("unknown table \"{}\"", pair.value))?;
+            }
+            "out_port" => {
+                r.out_port = p
+                    .cx
+                    .port(pair.value)
+                    .ok_or_else(|| format!("{} is not a valid OpenFlow port number", pair.value))?;
+            }
+            "out_group" => r.out_group = GroupId(lex::u32(pair.value)?),
+            key => {
+                let mut parser = MatchParser::new(p.cx.names.ports());
+                if parser.keyword(&mut p.m, key) {
+                    continue;
+                }
+                if pair.value.is_empty() {
+                    return Err(format!("{s}: field {key} missing value"));
+                }
+                let field = Field::from_name(key).ok_or_else(|| format!("{s}: unknown keyword {key}"))?;
+                p.field(field, pair.value)?;
+            }
+        }
+    }
+    r.matching = MiniMatch::new(&p.m);
+    Ok(r)
+}
+
+/// Prints seconds and nanoseconds.
+pub fn duration(out: &mut impl Write, sec: u32, nsec: u32) {
+    let _ = if nsec == 0 {
+        write!(out, "{sec}s")
+    } else if nsec % 1_000_000 == 0 {
+        write!(out, "{sec}.{:03}s", nsec / 1_000_000)
+    } else {
+        write!(out, "{sec}.{nsec:09}s")
+    };
+}
+
+/// Prints flags, each with a space behind.
+pub fn format_flags(f: &mut Fmt<'_>, flags: FlowModFlags) {
+    const NAMES: [(u16, &str); 8] = [
+        (FlowModFlags::SEND_FLOW_REM, "send_flow_rem"),
+        (FlowModFlags::CHECK_OVERLAP, "check_overlap"),
+        (FlowModFlags::RESET_COUNTS, "reset_counts"),
+        (FlowModFlags::NO_PKT_COUNTS, "no_packet_counts"),
+        (FlowModFlags::NO_BYT_COUNTS, "no_byte_counts"),
+        (FlowModFlags::EMERG, "emerg"),
+        (FlowModFlags::HIDDEN_FIELDS, "allow_hidden_fields"),
+        (FlowModFlags::NO_READONLY, "no_readonly_table"),
+    ];
+    for (bit, name) in NAMES {
+        if flags.0 & bit != 0 {
+            f.put(name);
+            f.put(" ");
+        }
+    }
+}
+
+/// How flow statistics are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stats {
+    /// With counters, times and zero values.
+    Shown,
+    /// Without.
+    Hidden,
+}
+
+/// Prints `name=value, `, the name coloured.
+fn item(f: &mut Fmt<'_>, name: &str, value: impl std::fmt::Display) {
+    f.param(name);
+    let _ = write!(f, "{value}, ");
+}
+
+/// Prints a flow's statistics, without the space in front and the newline behind.
+pub fn format_stats(s: &FlowStats, stats: Stats, f: &mut Fmt<'_>) {
+    let shown = stats == Stats::Shown;
+    if shown || s.cookie.0 != 0 {
+        item(f, "cookie=", format_args!("{:#x}", s.cookie.0));
+    }
+    if shown {
+        f.param("duration=");
+        duration(f, s.duration_sec, s.duration_nsec);
+        f.put(", ");
+    }
+    if shown || s.table != 0 || f.names.table_name(s.table).is_some() {
+        f.special("table=");
+        f.table(s.table);
+        f.put(", ");
+    }
+    if shown {
+        item(f, "n_packets=", s.packet_count);
+        item(f, "n_bytes=", s.byte_count);
+    }
+    if s.idle_timeout != 0 {
+        item(f, "idle_timeout=", s.idle_timeout);
+    }
+    if s.hard_timeout != 0 {
+        item(f, "hard_timeout=", s.hard_timeout);
+    }
+    format_flags(f, s.flags);
+    if s.importance != 0 {
+        item(f, "importance=", s.importance);
+    }
+    if shown {
+        if let Some(age) = s.idle_age {
+            item(f, "idle_age=", age);
+        }
+        if let Some(age) = s.hard_age.filter(|a| *a != s.duration_sec) {
+            item(f, "hard_age=", age);
+        }
+    }
+    let m = match_string(&s.matching.expand(), Some(s.priority), f);
+    f.put(&m);
+    if !m.is_empty() {
+        f.put(" ");
+    }
+    actions(f, &s.actions);
+}
+
+/// Prints `actions=...`.
+pub fn actions(f: &mut Fmt<'_>, list: &[crate::Action]) {
+    let colors = f.colors;
+    f.out.push_str(&colors.actions);
+    f.put("actions=");
+    f.out.push_str(&colors.end);
+    format_list(list, f);
+}
+
+/// Prints a flow-mod. With `raw`, that text stands in place of the match.
+pub fn format_flow_mod(fm: &FlowMod, raw: Option<&str>, f: &mut Fmt<'_>) {
+    let _ = write!(f, " {}", fm.command.text());
+    if fm.table != 0 && fm.table != 0xff || (fm.table == 0 && f.names.table_name(0).is_some()) {
+        f.put(" table:");
+        f.table(fm.table);
+    }
+    f.put(" ");
+    match raw {
+        Some(raw) => f.put(raw),
+        None => {
+            let m = match_string(&fm.matching.expand(), Some(fm.priority), f);
+            f.put(&m);
+        }
+    }
+    if !f.out.ends_with(' ') {
+        f.put(" ");
+    }
+    if fm.new_cookie.0 != 0 && fm.new_cookie.0 != u64::MAX {
+        let _ = write!(f, "cookie:{:#x} ", fm.new_cookie.0);
+    }
+    if fm.cookie_mask.0 != 0 {
+        let _ = write!(f, "cookie:{:#x}/{:#x} ", fm.cookie.0, fm.cookie_mask.0);
+    }
+    if fm.idle_timeout != 0 {
+        let _ = write!(f, "idle:{} ", fm.idle_timeout);
+    }
+    if fm.hard_timeout != 0 {
+        let _ = write!(f, "hard:{} ", fm.hard_timeout);
+    }
+    if fm.importance != 0 {
+        let _ = write!(f, "importance:{} ", fm.importance);
+    }
+    if raw.is_some() && fm.priority != FlowMod::DEFAULT_PRIORITY {
+        let _ = write!(f, "pri:{} ", fm.priority);
+    }
+    if let Some(b) = fm.buffer_id {
+        let _ = write!(f, "buf:{b:#x} ");
+    }
+    if fm.out_port != OfPort::NONE {
+        f.put("out_port:");
+        f.port(fm.out_port);
+        f.put(" ");
+    }
+    if fm.out_group != GroupId::ANY {
+        let _ = write!(f, "out_group:{} ", fm.out_group.0);
+    }
+    format_flags(f, fm.flags);
+    actions(f, &fm.actions);
+}
+
+/// Prints a flow-removed.
+pub fn format_flow_removed(r: &FlowRemoved, f: &mut Fmt<'_>) {
+    let m = match_string(&r.matching.expand(), Some(r.priority), f);
+    f.put(" ");
+    f.put(&m);
+    let _ = write!(f, " reason={}", r.reason.name());
+    if r.table != 0xff {
+        f.put(" table_id=");
+        f.table(r.table);
+    }
+    if r.cookie.0 != 0 {
+        let _ = write!(f, " cookie:{:#x}", r.cookie.0);
+    }
+    f.put(" duration");
+    duration(f, r.duration_sec, r.duration_nsec);
+    let _ = write!(f, " idle{}", r.idle_timeout);
+    if r.hard_timeout != 0 {
+        let _ = write!(f, " hard{}", r.hard_timeout);
+    }
+    let _ = writeln!(f, " pkts{} bytes{}", r.packet_count, r.byte_count);
+}
+
+/// Prints a request for flows.
+pub fn format_stats_request(r: &FlowStatsRequest, f: &mut Fmt<'_>) {
+    f.put(" ");
+    if r.table != 0xff {
+        f.put("table=");
+        f.table(r.table);
+        f.put(" ");
+    }
+    if r.out_port != OfPort::NONE {
+        f.put("out_port=");
+        f.port(r.out_port);
+        f.put(" ");
+    }
+    if r.out_group != GroupId::ANY {
+        let _ = write!(f, "out_group={} ", r.out_group.0);
+    }
+    if r.cookie_mask.0 != 0 {
+        let _ = write!(f, "cookie={:#x}/{:#x} ", r.cookie.0, r.cookie_mask.0);
+    }
+    let m = match_string(&r.matching.expand(), None, f);
+    f.put(&m);
+}
+
+/// Prints a monitor request.
+pub fn format_monitor(r: &MonitorRequest, f: &mut Fmt<'_>) {
+    let _ = write!(f, "\n id={} flags=", r.id);
+    const NAMES: [(u16, &str); 7] = [
+        (MonitorFlags::INITIAL, "initial"),
+        (MonitorFlags::ADD, "add"),
+        (MonitorFlags::DELETE, "delete"),
+        (MonitorFlags::MODIFY, "modify"),
+        (MonitorFlags::ACTIONS, "actions"),
+        (MonitorFlags::OWN, "own"),
+        (MonitorFlags::ONLY_OWN, "only_own"),
+    ];
+    let names: Vec<&str> = NAMES.iter().filter(|(b, _)| r.flags.0 & b != 0).map(|(_, n)| *n).collect();
+    f.put(&if names.is_empty() { "0".to_string() } else { names.join(",") });
+    if r.out_port != OfPort::NONE {
+        f.put(" out_port=");
+        f.port(r.out_port);
+    }
+    if r.out_group != GroupId::ANY {
+        let _ = write!(f, " out_group={}", r.out_group.0);
+    }
+    if r.table != 0xff {
+        f.put(" table=");
+        f.table(r.table);
+    }
+    let m = match_string(&r.matching.expand(), None, f);
+    f.put(" ");
+    f.put(&m);
+    if f.out.ends_with(' ') {
+        f.out.pop();
+    }
+}
+
+/// Prints a flow update, on a line of its own.
+pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
+    f.put("\n event=");
+    match u.event {
+        FlowUpdateEvent::Initial => f.put("INITIAL"),
+        FlowUpdateEvent::Added => f.put("ADDED"),
+        FlowUpdateEvent::Deleted(reason) => {
+            f.put("DELETED reason=");
+            match crate::msg::FlowRemovedReason::from_wire(reason) {
+                Some(r) => f.put(r.name()),
+                None => {
+                    let _ = write!(f, "{reason}");
+                }
+            }
+        }
+        FlowUpdateEvent::Modified => f.put("MODIFIED"),
+        FlowUpdateEvent::Abbrev(xid) => {
+            let _ = write!(f, "ABBREV xid={:#x}", xid.0);
+            return;
+        }
+        FlowUpdateEvent::Paused => return f.put("PAUSED"),
+        FlowUpdateEvent::Resumed => return f.put("RESUMED"),
+    }
+    f.put(" table=");
+    f.table(u.table);
+    if u.idle_timeout != 0 {
+        let _ = write!(f, " idle_timeout={}", u.idle_timeout);
+    }
+    if u.hard_timeout != 0 {
+        let _ = write!(f, " hard_timeout={}", u.hard_timeout);
+    }
+    let _ = write!(f, " cookie={:#x}", u.cookie.0);
+    let m = match_string(&u.matching.expand(), Some(u.priority), f);
+    f.put(" ");
+    f.put(&m);
+    if !u.actions.is_empty() {
+        if !f.out.ends_with(' ') {
+            f.put(" ");
+        }
+        f.put("actions=");
+        format_list(&u.actions, f);
+    }
+}

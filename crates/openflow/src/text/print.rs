@@ -1,0 +1,829 @@
+//! Printing of messages: any bytes whatever, at any verbosity.
+
+use super::Fmt;
+use super::colors::{self, Colors};
+use crate::buf::{DecodeError, Reader, hex_dump};
+use crate::codec::{Codec, decode_framed};
+use crate::kind::{self, Framed, Kind};
+use crate::msg::*;
+use crate::ofperr::OfpErr;
+use crate::port_map::{NoNames, Names};
+use crate::version::Version;
+use base::{GroupId, OfPort};
+use std::fmt::Write;
+
+/// How a message is printed.
+pub struct Printer<'a> {
+    /// Names of ports and tables.
+    pub names: &'a dyn Names,
+    /// Colours.
+    pub colors: &'a Colors,
+    /// 0 a line, 1 with packets, 2 with echoed bytes, 3 and more with packets' bytes and matches as on the wire.
+    pub verbosity: u8,
+    /// What decoders want logged goes here.
+    pub log: Vec<(&'static str, String)>,
+}
+
+impl Printer<'_> {
+    /// Without names and colours.
+    pub fn plain(verbosity: u8) -> Printer<'static> {
+        Printer { names: &NoNames, colors: &colors::NONE, verbosity, log: Vec::new() }
+    }
+}
+
+/// A message as text, which ends in a newline. Also gives what decoding wants logged.
+pub fn to_string(bytes: &[u8], names: &dyn Names, verbosity: u8) -> (String, Vec<(&'static str, String)>) {
+    let mut p = Printer { names, colors: &colors::NONE, verbosity, log: Vec::new() };
+    let text = p.print(bytes);
+    (text, p.log)
+}
+
+fn version_suffix(version: u8) -> String {
+    match version {
+        1 => String::new(),
+        2..=6 => format!(" (OF1.{})", version - 1),
+        v => format!(" (OF 0x{v:02x})"),
+    }
+}
+
+impl Printer<'_> {
+    /// A message as text, which ends in a newline.
+    pub fn print(&mut self, bytes: &[u8]) -> String {
+        let Some(header) = bytes.first_chunk::<8>() else {
+            return format!("OpenFlow packet too short (only {} bytes):\n{}", bytes.len(), hex_dump(bytes, true));
+        };
+        let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
+        let xid = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+        if len != bytes.len() {
+            return self.wrong_length(bytes, len, xid);
+        }
+        match self.known(bytes, xid) {
+            Ok(mut text) => {
+                if !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                text
+            }
+            Err(e) => {
+                let text = format!("***decode error: {}***\n{}", e.error, hex_dump(bytes, true));
+                self.log.extend(e.log);
+                text
+            }
+        }
+    }
+
+    fn wrong_length(&mut self, bytes: &[u8], len: usize, xid: u32) -> String {
+        let mut s = String::new();
+        if let Ok(kind) = kind::kind_of(bytes) {
+            let _ = writeln!(s, "{}{} (xid={xid:#x}):", kind.name(), version_suffix(bytes[0]));
+        }
+        if len > bytes.len() {
+            let _ = writeln!(s, "(***truncated to {} bytes from {len}***)", bytes.len());
+        } else if len < 8 {
+            let _ = writeln!(s, "(***length {len} is less than minimum of 8***)");
+        } else {
+            let _ = writeln!(s, "(***only uses {len} bytes out of {}***)", bytes.len());
+        }
+        s + &hex_dump(bytes, true)
+    }
+
+    /// The text of a message that has its proper length.
+    fn known(&mut self, bytes: &[u8], xid: u32) -> Result<String, DecodeError> {
+        // A hello may have any version.
+        if bytes[1] == 0 && Version::from_wire(bytes[0]).is_none() && bytes[0] != 0 {
+            let mut text = format!("OFPT_HELLO{} (xid={xid:#x}):\n", version_suffix(bytes[0]));
+            self.hello(bytes, &mut text);
+            return Ok(text);
+        }
+        let framed = kind::identify(bytes)?;
+        let mut f = Fmt { out: String::new(), names: self.names, colors: self.colors };
+        let _ = write!(f, "{}{} (xid={xid:#x}):", framed.kind.name(), version_suffix(bytes[0]));
+        if self.body(&framed, &mut f)? {
+            return Ok(f.out);
+        }
+        Ok(f.out)
+    }
+
+    fn hello(&mut self, bytes: &[u8], out: &mut String) {
+        let (bits, odd) = hello_bits(bytes);
+        let list: Vec<String> =
+            (0..32).filter(|v| bits >> v & 1 != 0).map(|v| format!("0x{v:02x}")).collect();
+        let _ = writeln!(out, " version bitmap: {}", if list.is_empty() { "0".to_string() } else { list.join(", ") });
+        if odd {
+            out.push_str(" unknown data in hello:\n");
+            out.push_str(&hex_dump(bytes, true));
+        }
+    }
+
+    /// Prints what follows the header line's colon. A body that cannot be decoded is said to be so and dumped.
+    fn body(&mut self, framed: &Framed<'_>, f: &mut Fmt<'_>) -> Result<bool, DecodeError> {
+        let mut codec = Codec::new(framed.version);
+        if framed.version == Version::V10 {
+            // Whether the switch would take a table from the command cannot be known: it is shown.
+            codec.protocol = codec.protocol.with_table_id(true);
+        }
+        if framed.kind == Kind::OfptHello {
+            f.put("\n");
+            let mut text = String::new();
+            self.hello(framed.bytes, &mut text);
+            f.put(&text);
+            return Ok(true);
+        }
+        if matches!(framed.kind, Kind::OfpstFlowReply | Kind::NxstFlowReply) {
+            return self.flow_stats(framed, &codec, f);
+        }
+        match decode_framed(framed, &codec) {
+            Ok(m) => {
+                self.message(&m, framed, f);
+                Ok(true)
+            }
+            Err(e) => {
+                // Bytes that we print are shown with all that was understood before.
+                let _ = write!(f, " ***decode error: {}***\n{}", e.error, hex_dump(framed.bytes, true));
+                self.log.extend(e.log);
+                Ok(false)
+            }
+        }
+    }
+
+    fn flow_stats(&mut self, framed: &Framed<'_>, codec: &Codec, f: &mut Fmt<'_>) -> Result<bool, DecodeError> {
+        let mut r = Reader::new(framed.body);
+        while !r.is_empty() {
+            match flow_stats::decode_one(&mut r, framed.version, framed.kind, codec) {
+                Ok(s) => {
+                    f.put("\n ");
+                    super::flow::format_stats(&s, super::flow::Stats::Shown, f);
+                }
+                Err(e) => {
+                    let _ = write!(f, " ***decode error: {}***\n{}", e.error, hex_dump(framed.bytes, true));
+                    self.log.extend(e.log);
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn message(&mut self, m: &Message, framed: &Framed<'_>, f: &mut Fmt<'_>) {
+        let version = framed.version;
+        match m {
+            Message::EchoRequest(data) | Message::EchoReply(data) => {
+                let _ = writeln!(f, " {} bytes of payload", data.len());
+                if self.verbosity > 1 {
+                    f.put(&hex_dump(data, true));
+                }
+            }
+            Message::Error(e) => self.error(e, f),
+            Message::FeaturesReply(x) => features(x, version, f),
+            Message::GetConfigReply(c) | Message::SetConfig(c) => switch_config(c, f),
+            Message::PacketIn(p) | Message::Resume(p) => super::packet::format_packet_in(p, self.verbosity, f),
+            Message::FlowRemoved(r) => super::flow::format_flow_removed(r, f),
+            Message::PortStatus(s) => super::port::format_status(s, f),
+            Message::PacketOut(p) => super::packet::format_packet_out(p, self.verbosity, f),
+            Message::FlowMod(fm) => {
+                let raw = (self.verbosity >= 3).then(|| raw_match(framed)).flatten();
+                super::flow::format_flow_mod(fm, raw.as_deref(), f);
+            }
+            Message::GroupMod(g) => super::group::format_group_mod(g, version, f),
+            Message::PortMod(p) => super::port::format_mod(p, f),
+            Message::TableMod(t) => super::table::format_mod(t, version, f),
+            Message::MeterMod(x) => super::meter::format_mod(x, f),
+            Message::QueueGetConfigRequest(q) => {
+                f.put(" port=");
+                f.port(q.port);
+            }
+            Message::QueueGetConfigReply(port, queues) => {
+                if queues.is_empty() {
+                    f.put(" port=");
+                    f.port(*port);
+                    f.put("\n");
+                }
+                queue_config(queues, f);
+            }
+            Message::RoleRequest(r) | Message::RoleReply(r) => role_message(r, f),
+            Message::RoleStatus(s) => role_status(s, f),
+            Message::GetAsyncReply(a) | Message::SetAsync(a) => async_config(a, version, f),
+            Message::TableStatus(t) => super::table::format_status(t, f),
+            Message::RequestForward(..) => self.embedded(framed.body, " reason=", f),
+            Message::BundleControl(c) => bundle_control(c, f),
+            Message::BundleAdd(b) => {
+                let _ = write!(f, "\n bundle_id={:#x} flags=", b.bundle_id);
+                f.put(&bundle_flags(b.flags));
+                f.put("\n");
+                self.embedded(&framed.body[8..], "", f);
+            }
+            Message::StatsRequest(r) => stats_request(r, version, f),
+            Message::StatsReply { body, .. } => stats_reply(body, version, f),
+            Message::SetFlowFormat(nxm) => f.put(if *nxm { " format=nxm" } else { " format=openflow10" }),
+            Message::FlowModTableId(on) => f.put(if *on { " enable" } else { " disable" }),
+            Message::SetPacketInFormat(x) => {
+                f.put(" format=");
+                f.put(x.name());
+            }
+            Message::SetControllerId(id) => {
+                let _ = write!(f, " id={id}");
+            }
+            Message::TlvTableMod(t) => tlv_mod(t, f),
+            Message::TlvTableReply(t) => tlv_reply(t, f),
+            Message::CtFlushZone(z) => {
+                let _ = write!(f, " zone_id={z}");
+            }
+            Message::CtFlush(c) => ct_flush(c, f),
+            Message::FlowMonitorCancel(id) => {
+                let _ = write!(f, " id={id}");
+            }
+            Message::Hello(_)
+            | Message::FeaturesRequest
+            | Message::GetConfigRequest
+            | Message::BarrierRequest
+            | Message::BarrierReply
+            | Message::GetAsyncRequest
+            | Message::FlowAge
+            | Message::TlvTableRequest
+            | Message::FlowMonitorPaused
+            | Message::FlowMonitorResumed
+            | Message::Unknown(_) => {}
+        }
+    }
+
+    fn embedded(&mut self, bytes: &[u8], lead: &str, f: &mut Fmt<'_>) {
+        if !lead.is_empty() {
+            let group = matches!(kind::kind_of(bytes), Ok(Kind::OfptGroupMod | Kind::NxtGroupMod));
+            let _ = write!(f, "{lead}{}", if group { "group_mod" } else { "meter_mod" });
+            f.put("\n");
+        }
+        let text = self.print(bytes);
+        f.put(&text);
+    }
+
+    fn error(&mut self, e: &ErrorMsg, f: &mut Fmt<'_>) {
+        let _ = writeln!(f, " {}", e.error);
+        let hello = e.error == OfpErr::OFPHFC_INCOMPATIBLE || e.error == OfpErr::OFPHFC_EPERM;
+        if hello {
+            let text: String = e
+                .data
+                .iter()
+                .map(|b| if (0x20..0x7f).contains(b) { char::from(*b).to_string() } else { format!("\\{b:03o}") })
+                .collect();
+            f.put(&text);
+            f.put("\n");
+        } else {
+            let text = self.print(&e.data);
+            f.put(&text);
+        }
+    }
+}
+
+/// The versions that a hello says, and whether something in it was not understood.
+fn hello_bits(bytes: &[u8]) -> (u32, bool) {
+    let version = bytes[0];
+    let mut bits = if version >= 31 { u32::MAX - 1 } else { (2u32 << version) - 2 };
+    let (mut odd, mut found) = (false, false);
+    let mut rest = &bytes[8..];
+    while !rest.is_empty() {
+        let Some(h) = rest.first_chunk::<4>() else {
+            odd = true;
+            break;
+        };
+        let (kind, len) = (u16::from_be_bytes([h[0], h[1]]), usize::from(u16::from_be_bytes([h[2], h[3]])));
+        if len < 4 || len > rest.len() {
+            odd = true;
+            break;
+        }
+        match rest[4..len].first_chunk::<4>() {
+            Some(b) if kind == 1 && !found && u32::from_be_bytes(*b) & !1 != 0 => {
+                bits = u32::from_be_bytes(*b) & !1;
+                found = true;
+            }
+            _ => odd = true,
+        }
+        rest = &rest[len.next_multiple_of(8).min(rest.len())..];
+    }
+    (bits, odd)
+}
+
+/// The match of a Nicira flow-mod as on the wire.
+fn raw_match(framed: &Framed<'_>) -> Option<String> {
+    if framed.kind != Kind::NxtFlowMod {
+        return None;
+    }
+    let len = usize::from(u16::from_be_bytes([*framed.body.get(24)?, *framed.body.get(25)?]));
+    let bytes = framed.body.get(32..32 + len)?;
+    Some(entries_text(bytes))
+}
+
+/// NXM or OXM entries as text: `NXM_OF_IN_PORT(0001), ...`; `<any>` if there are none.
+pub fn entries_text(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "<any>".to_string();
+    }
+    let mut out = String::new();
+    let mut r = Reader::with_error(bytes, OfpErr::OFPBMC_BAD_LEN);
+    while !r.is_empty() {
+        if !out.is_empty() {
+            out.push_str(", ");
+        }
+        let before = r;
+        let Ok(h) = crate::oxm::pull_header(&mut r) else {
+            let _ = write!(out, "<error in {} bytes>", before.len());
+            return out;
+        };
+        let Ok(body) = r.take(h.len) else {
+            let _ = write!(out, "{}(<truncated>)", entry_name(&h));
+            return out;
+        };
+        let hex = |b: &[u8]| b.iter().map(|x| format!("{x:02x}")).collect::<String>();
+        let name = entry_name(&h);
+        if h.has_mask {
+            let (v, m) = body.split_at(body.len() / 2);
+            let _ = write!(out, "{name}_W({}/{})", hex(v), hex(m));
+        } else {
+            let _ = write!(out, "{name}({})", hex(body));
+        }
+    }
+    out
+}
+
+fn entry_name(h: &crate::oxm::EntryHeader) -> String {
+    if h.class == 1 && h.number == 30 && h.len >= 8 {
+        return "NXM_NX_COOKIE".to_string();
+    }
+    let known = h.field().and_then(|f| {
+        let same = |x: &&flow::Header| {
+            x.class == h.class && x.field == h.number && x.experimenter == h.experimenter
+        };
+        f.info().headers().iter().find(same).map(|x| x.name)
+    });
+    match known {
+        Some(n) => n.to_string(),
+        None if h.experimenter != 0 => {
+            format!("0x{:04x}{:08x}:{}", h.class, h.experimenter, h.number)
+        }
+        None => format!("{}:{}", h.class, h.number),
+    }
+}
+
+impl PacketInFormat {
+    /// As in `--packet-in-format`.
+    pub fn name(self) -> &'static str {
+        match self {
+            PacketInFormat::Standard => "standard",
+            PacketInFormat::NxtPacketIn => "nxt_packet_in",
+            PacketInFormat::NxtPacketIn2 => "nxt_packet_in2",
+        }
+    }
+}
+
+fn features(x: &Features, version: Version, f: &mut Fmt<'_>) {
+    let _ = write!(f, " dpid:{:016x}\nn_tables:{}, n_buffers:{}", x.datapath_id.0, x.n_tables, x.n_buffers);
+    if x.auxiliary_id != 0 {
+        let _ = write!(f, ", auxiliary_id:{}", x.auxiliary_id);
+    }
+    f.put("\ncapabilities:");
+    const CAPS: [(u32, &str); 11] = [
+        (Features::CAP_FLOW_STATS, "FLOW_STATS"),
+        (Features::CAP_TABLE_STATS, "TABLE_STATS"),
+        (Features::CAP_PORT_STATS, "PORT_STATS"),
+        (Features::CAP_GROUP_STATS, "GROUP_STATS"),
+        (Features::CAP_IP_REASM, "IP_REASM"),
+        (Features::CAP_QUEUE_STATS, "QUEUE_STATS"),
+        (Features::CAP_ARP_MATCH_IP, "ARP_MATCH_IP"),
+        (Features::CAP_PORT_BLOCKED, "PORT_BLOCKED"),
+        (Features::CAP_BUNDLES, "BUNDLES"),
+        (Features::CAP_FLOW_MONITORING, "FLOW_MONITORING"),
+        (Features::CAP_STP, "STP"),
+    ];
+    let mut any = false;
+    for (bit, name) in CAPS {
+        if x.capabilities & bit != 0 {
+            let _ = write!(f, " {name}");
+            any = true;
+        }
+    }
+    f.put(if any { "\n" } else { " 0\n" });
+    if version == Version::V10 {
+        f.put("actions:");
+        const ACTIONS: [(u8, &str); 12] = [
+            (0, "output"),
+            (11, "enqueue"),
+            (1, "set_vlan_vid"),
+            (2, "set_vlan_pcp"),
+            (3, "strip_vlan"),
+            (4, "mod_dl_src"),
+            (5, "mod_dl_dst"),
+            (6, "mod_nw_src"),
+            (7, "mod_nw_dst"),
+            (8, "mod_nw_tos"),
+            (9, "mod_tp_src"),
+            (10, "mod_tp_dst"),
+        ];
+        for (bit, name) in ACTIONS {
+            if x.actions >> bit & 1 != 0 {
+                let _ = write!(f, " {name}");
+            }
+        }
+        f.put("\n");
+    }
+    ports(&x.ports, f);
+}
+
+fn ports(all: &[PhyPort], f: &mut Fmt<'_>) {
+    let mut sorted: Vec<&PhyPort> = all.iter().collect();
+    sorted.sort_by_key(|p| p.port.0);
+    for p in sorted {
+        super::port::format_port(p, f);
+    }
+}
+
+impl FragHandling {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            FragHandling::Normal => "normal",
+            FragHandling::Drop => "drop",
+            FragHandling::Reassemble => "reassemble",
+            FragHandling::NxMatch => "nx-match",
+        }
+    }
+
+    /// By its name.
+    pub fn from_name(s: &str) -> Option<FragHandling> {
+        [FragHandling::Normal, FragHandling::Drop, FragHandling::Reassemble, FragHandling::NxMatch]
+            .into_iter()
+            .find(|f| f.name().eq_ignore_ascii_case(s))
+    }
+}
+
+fn switch_config(c: &SwitchConfig, f: &mut Fmt<'_>) {
+    let _ = write!(f, " frags={}", c.frag.name());
+    if c.invalid_ttl_to_controller == Some(true) {
+        f.put(" invalid_ttl_to_controller");
+    }
+    let _ = writeln!(f, " miss_send_len={}", c.miss_send_len);
+}
+
+fn role_name(r: Role) -> &'static str {
+    match r {
+        Role::NoChange => "nochange",
+        Role::Equal => "equal",
+        Role::Primary => "primary",
+        Role::Secondary => "secondary",
+    }
+}
+
+fn role_message(r: &RoleRequest, f: &mut Fmt<'_>) {
+    let _ = write!(f, " role={}", role_name(r.role));
+    if let Some(g) = r.generation_id {
+        let _ = write!(f, " generation_id={g}");
+    }
+}
+
+fn role_status(s: &RoleStatus, f: &mut Fmt<'_>) {
+    let _ = write!(f, " role={}", role_name(s.role));
+    if s.generation_id != u64::MAX {
+        let _ = write!(f, " generation_id={}", s.generation_id);
+    }
+    f.put(" reason=");
+    f.put(match s.reason {
+        RoleReason::PrimaryRequest => "primary_request",
+        RoleReason::Config => "configuration_changed",
+        RoleReason::Experimenter => "experimenter_data_changed",
+    });
+}
+
+fn async_config(a: &AsyncConfig, _version: Version, f: &mut Fmt<'_>) {
+    const KINDS: [(&str, &[&str]); 6] = [
+        ("PACKET_IN", &["no_match", "action", "invalid_ttl", "action_set", "group", "packet_out"]),
+        ("PORT_STATUS", &["add", "delete", "modify"]),
+        ("FLOW_REMOVED", &["idle", "hard", "delete", "group_delete", "meter_delete", "eviction"]),
+        ("ROLE_STATUS", &["primary_request", "configuration_changed", "experimenter_data_changed"]),
+        ("TABLE_STATUS", &["", "", "", "vacancy_down", "vacancy_up"]),
+        ("REQUESTFORWARD", &["group_mod_request", "meter_mod_request"]),
+    ];
+    for (i, (who, masks)) in [("primary", &a.primary), ("secondary", &a.secondary)].into_iter().enumerate() {
+        let _ = write!(f, "\n {who}:\n");
+        for ((kind, reasons), mask) in KINDS.iter().zip(masks) {
+            let _ = write!(f, "{kind:>16}:");
+            if *mask == 0 {
+                f.put(" (off)\n");
+                continue;
+            }
+            for bit in 0..32 {
+                if mask >> bit & 1 == 0 {
+                    continue;
+                }
+                match reasons.get(bit).filter(|n| !n.is_empty()) {
+                    Some(n) => {
+                        let _ = write!(f, " {n}");
+                    }
+                    None => {
+                        let _ = write!(f, " {bit}");
+                    }
+                }
+            }
+            f.put("\n");
+        }
+        let _ = i;
+    }
+}
+
+fn bundle_flags(flags: u16) -> String {
+    let mut words = Vec::new();
+    if flags & BundleControl::ATOMIC != 0 {
+        words.push("atomic".to_string());
+    }
+    if flags & BundleControl::ORDERED != 0 {
+        words.push("ordered".to_string());
+    }
+    let rest = flags & !3;
+    if rest != 0 {
+        words.push(format!("{rest:#x}"));
+    }
+    if words.is_empty() { "0".to_string() } else { words.join(" ") }
+}
+
+fn bundle_control(c: &BundleControl, f: &mut Fmt<'_>) {
+    use BundleControlKind::*;
+    let kind = match c.kind {
+        OpenRequest => "OPEN_REQUEST",
+        OpenReply => "OPEN_REPLY",
+        CloseRequest => "CLOSE_REQUEST",
+        CloseReply => "CLOSE_REPLY",
+        CommitRequest => "COMMIT_REQUEST",
+        CommitReply => "COMMIT_REPLY",
+        DiscardRequest => "DISCARD_REQUEST",
+        DiscardReply => "DISCARD_REPLY",
+    };
+    let _ = write!(f, "\n bundle_id={:#x} type={kind} flags={}", c.bundle_id, bundle_flags(c.flags));
+}
+
+fn queue_number(n: u32) -> String {
+    if n == u32::MAX { "ALL".to_string() } else { n.to_string() }
+}
+
+fn group_number(g: GroupId) -> String {
+    match g {
+        GroupId::ALL => "ALL".to_string(),
+        GroupId::ANY => "ANY".to_string(),
+        GroupId(n) => n.to_string(),
+    }
+}
+
+fn stats_request(r: &StatsRequest, version: Version, f: &mut Fmt<'_>) {
+    match r {
+        StatsRequest::Flow(q) | StatsRequest::Aggregate(q) => super::flow::format_stats_request(q, f),
+        StatsRequest::Port(p) => {
+            f.put(" port_no=");
+            f.port(*p);
+        }
+        StatsRequest::PortDesc(p) if version >= Version::V15 => {
+            f.put(" port=");
+            f.port(*p);
+        }
+        StatsRequest::Queue(q) | StatsRequest::QueueDesc(q) => {
+            f.put(" port=");
+            f.port(q.port);
+            let _ = write!(f, " queue={}", queue_number(q.queue));
+        }
+        StatsRequest::Group(g) => {
+            let _ = write!(f, " group_id={}", group_number(*g));
+        }
+        StatsRequest::GroupDesc(g) if version >= Version::V15 || version == Version::V10 => {
+            let _ = write!(f, " group_id={}", group_number(*g));
+        }
+        StatsRequest::Meter(m) | StatsRequest::MeterConfig(m) => {
+            f.put(" ");
+            super::meter::format_id(f, *m, '=');
+        }
+        StatsRequest::TableFeatures(all) => super::table::format_features_list(all, version, f),
+        StatsRequest::FlowMonitor(all) => all.iter().for_each(|m| super::flow::format_monitor(m, f)),
+        StatsRequest::Desc
+        | StatsRequest::Table
+        | StatsRequest::PortDesc(_)
+        | StatsRequest::GroupDesc(_)
+        | StatsRequest::GroupFeatures
+        | StatsRequest::MeterFeatures
+        | StatsRequest::TableDesc
+        | StatsRequest::IpfixBridge
+        | StatsRequest::IpfixFlow => {}
+    }
+}
+
+fn counter(n: u64) -> String {
+    n.to_string()
+}
+
+fn stats_reply(r: &StatsReply, version: Version, f: &mut Fmt<'_>) {
+    match r {
+        StatsReply::Desc(d) => {
+            let _ = write!(
+                f,
+                "\nManufacturer: {}\nHardware: {}\nSoftware: {}\nSerial Num: {}\nDP Description: {}\n",
+                d.manufacturer, d.hardware, d.software, d.serial, d.datapath
+            );
+        }
+        StatsReply::Flow(_) => {}
+        StatsReply::Aggregate(a) => {
+            let _ = write!(
+                f,
+                " packet_count={} byte_count={} flow_count={}",
+                counter(a.packet_count),
+                counter(a.byte_count),
+                a.flow_count
+            );
+        }
+        StatsReply::Table(all) => super::table::format_stats(all, version, f),
+        StatsReply::Port(all) => {
+            let _ = writeln!(f, " {} ports", all.len());
+            all.iter().for_each(|s| super::port::format_stats(s, f));
+        }
+        StatsReply::Queue(all) => {
+            let _ = writeln!(f, " {} queues", all.len());
+            all.iter().for_each(|s| super::port::format_queue_stats(s, f));
+        }
+        StatsReply::Group(all) => all.iter().for_each(|s| super::group::format_group_stats(s, f)),
+        StatsReply::GroupDesc(all) => {
+            for g in all {
+                f.put("\n ");
+                let view = super::group::GroupView {
+                    group: g.group,
+                    kind: Some(g.kind),
+                    props: &g.props,
+                    buckets: &g.buckets,
+                    command_bucket: None,
+                };
+                super::group::format_group(&view, version, f);
+            }
+        }
+        StatsReply::GroupFeatures(g) => super::group::format_group_features(g, version, f),
+        StatsReply::Meter(all) => {
+            for s in all {
+                f.put("\n");
+                super::meter::format_stats(s, f);
+            }
+        }
+        StatsReply::MeterConfig(all) => {
+            for c in all {
+                f.put("\n");
+                super::meter::format_config(c, f);
+            }
+        }
+        StatsReply::MeterFeatures(m) => super::meter::format_features(m, f),
+        StatsReply::TableFeatures(all) => super::table::format_features_list(all, version, f),
+        StatsReply::TableDesc(all) => all.iter().for_each(|t| super::table::format_desc(t, f)),
+        StatsReply::PortDesc(all) => {
+            f.put("\n");
+            ports(all, f);
+        }
+        StatsReply::QueueDesc(all) => queue_config(all, f),
+        StatsReply::FlowMonitor(all) => all.iter().for_each(|u| super::flow::format_update(u, f)),
+        StatsReply::IpfixBridge(s) => {
+            f.put("\n  bridge ipfix: ");
+            ipfix(s, false, f);
+        }
+        StatsReply::IpfixFlow(all) => {
+            let _ = writeln!(f, " {} ids", all.len());
+            for s in all {
+                f.put("  id ");
+                ipfix(s, true, f);
+            }
+        }
+    }
+}
+
+fn ipfix(s: &IpfixStats, flow: bool, f: &mut Fmt<'_>) {
+    if flow {
+        let _ = write!(f, "{:>3}: ", s.collector_set_id);
+    }
+    let _ = writeln!(
+        f,
+        "flows={}, current flows={}, sampled pkts={}, ipv4 ok={}, ipv6 ok={}, tx pkts={}\n                 pkts errs={}, ipv4 errs={}, ipv6 errs={}, tx errs={}",
+        s.total_flows,
+        s.current_flows,
+        s.pkts,
+        s.ipv4_pkts,
+        s.ipv6_pkts,
+        s.tx_pkts,
+        s.error_pkts,
+        s.ipv4_error_pkts,
+        s.ipv6_error_pkts,
+        s.tx_errors
+    );
+}
+
+fn queue_config(queues: &[QueueConfig], f: &mut Fmt<'_>) {
+    let mut port: Option<OfPort> = None;
+    let mut first = true;
+    for q in queues {
+        if port != Some(q.port) {
+            f.put(if first { " port=" } else { "port=" });
+            f.port(q.port);
+            f.put("\n");
+            port = Some(q.port);
+            first = false;
+        }
+        let _ = write!(f, "queue {}:", q.queue);
+        for (name, rate) in [("min_rate", q.min_rate), ("max_rate", q.max_rate)] {
+            match rate {
+                None => {}
+                Some(r) if r <= 1000 => {
+                    let _ = write!(f, " {name}:{}.{}%", r / 10, r % 10);
+                }
+                Some(_) => {
+                    let _ = write!(f, " {name}:(disabled)");
+                }
+            }
+        }
+        f.put("\n");
+    }
+}
+
+fn tlv_table(all: &[TlvMapping], f: &mut Fmt<'_>) {
+    f.put(" mapping table:\n");
+    f.put("  class  type  length  match field\n ------  ----  ------  --------------");
+    for m in all {
+        let _ = write!(
+            f,
+            "\n {:>#6x}  {:>#4x}  {:>6}  tun_metadata{}",
+            m.option_class, m.option_type, m.option_len, m.index
+        );
+    }
+}
+
+fn tlv_mod(t: &TlvTableMod, f: &mut Fmt<'_>) {
+    f.put("\n ");
+    match t.command {
+        TlvTableModCommand::Add => f.put("ADD"),
+        TlvTableModCommand::Delete => f.put("DEL"),
+        TlvTableModCommand::Clear => f.put("CLEAR"),
+    }
+    if t.command != TlvTableModCommand::Clear {
+        tlv_table(&t.mappings, f);
+    }
+}
+
+fn tlv_reply(t: &TlvTableReply, f: &mut Fmt<'_>) {
+    let used: u32 = t.mappings.iter().map(|m| u32::from(m.option_len)).sum();
+    let _ = write!(
+        f,
+        "\n max option space={} max fields={}\n allocated option space={used}\n\n",
+        t.max_space, t.max_fields
+    );
+    let mut sorted = t.mappings.clone();
+    sorted.sort_by_key(|m| m.index);
+    tlv_table(&sorted, f);
+}
+
+fn ct_flush(c: &CtFlush, f: &mut Fmt<'_>) {
+    if let Some(z) = c.zone {
+        let _ = write!(f, " zone={z}");
+    } else {
+        f.put(" zone=0");
+    }
+    if let Some((mark, mask)) = c.mark {
+        let _ = write!(f, " mark={mark:#x}");
+        if mask != u32::MAX {
+            let _ = write!(f, "/{mask:#x}");
+        }
+    }
+    if let Some((labels, mask)) = c.labels {
+        let _ = write!(f, " labels={labels:#x}");
+        if mask != u128::MAX {
+            let _ = write!(f, "/{mask:#x}");
+        }
+    }
+    for t in [&c.orig, &c.reply] {
+        f.put(" '");
+        let text = tuple_text(t, c.ip_proto);
+        f.put(&text);
+        f.put("'");
+    }
+}
+
+fn tuple_text(t: &CtTuple, proto: u8) -> String {
+    let mut parts = Vec::new();
+    for (a, v4, v6) in [(t.src, "ct_nw_src", "ct_ipv6_src"), (t.dst, "ct_nw_dst", "ct_ipv6_dst")] {
+        if let Some(a) = a {
+            let v = std::net::Ipv6Addr::from(a);
+            parts.push(match v.to_ipv4_mapped() {
+                Some(x) => format!("{v4}={x}"),
+                None => format!("{v6}={v}"),
+            });
+        }
+    }
+    if proto != 0 {
+        parts.push(format!("ct_nw_proto={proto}"));
+    }
+    for (name, value) in [
+        ("ct_tp_src", t.src_port.map(u32::from)),
+        ("ct_tp_dst", t.dst_port.map(u32::from)),
+        ("icmp_id", t.icmp_id.map(u32::from)),
+        ("icmp_type", t.icmp_type.map(u32::from)),
+        ("icmp_code", t.icmp_code.map(u32::from)),
+    ] {
+        if let Some(v) = value {
+            parts.push(format!("{name}={v}"));
+        }
+    }
+    parts.join(",")
+}
