@@ -230,6 +230,17 @@ impl Config {
         Some((config, complaints))
     }
 
+    /// Whether both ask for the same; numbers that ports once had do not count, as the switch itself writes them.
+    pub fn asks_like(&self, other: &Config) -> bool {
+        let plain = |c: &Config| {
+            let mut c = c.clone();
+            let ports = c.bridges.values_mut().flat_map(|b| b.ports.values_mut());
+            ports.flat_map(|p| &mut p.interfaces).for_each(|i| i.ofport_before = None);
+            c
+        };
+        plain(self) == plain(other)
+    }
+
     /// `other_config` key as a boolean, false unless it is `true`.
     pub fn flag(&self, key: &str) -> bool {
         self.other_config.get(key).is_some_and(|v| v == "true")
@@ -293,7 +304,18 @@ fn read_bridge(rows: &dyn Rows, row: &dyn Row, complaints: &mut Vec<Complaint>) 
     }
     for id in row.refs("mirrors") {
         if let Some(m) = rows.row("Mirror", id) {
-            bridge.mirrors.push(read_mirror(rows, m.as_ref()));
+            let m = read_mirror(rows, m.as_ref());
+            if m.output_port.is_none() && m.output_vlan.is_none() {
+                complaints.push(Complaint {
+                    level: Level::Err,
+                    text: format!(
+                        "bridge {}: mirror {} does not specify output; ignoring",
+                        bridge.name, m.name
+                    ),
+                });
+                continue;
+            }
+            bridge.mirrors.push(m);
         }
     }
     bridge.mirrors.sort_by(|a, b| a.name.cmp(&b.name));
@@ -323,21 +345,24 @@ fn read_port(rows: &dyn Rows, row: &dyn Row, bridge: &str, complaints: &mut Vec<
         }
         None if tag.is_some() => {
             if !trunks.is_empty() {
-                complaints.push(Complaint {
-                    level: Level::Err,
-                    text: format!("port {name}: ignoring trunks in favor of implicit vlan"),
-                });
+                complaints.push(warning(format!("port {name}: ignoring trunks in favor of implicit vlan")));
             }
             VlanMode::Access
         }
         None => VlanMode::Trunk,
     };
-    let interfaces = row
+    let interfaces: Vec<InterfaceConfig> = row
         .refs("interfaces")
         .into_iter()
         .filter_map(|id| rows.row("Interface", id))
         .map(|i| read_interface(i.as_ref(), bridge))
         .collect();
+    let bond_mode = row.string("bond_mode");
+    if interfaces.len() > 1 && bond_mode.is_none() {
+        complaints.push(warning(format!(
+            "port {name}: Using the default bond_mode active-backup. Note that in previous versions, the default bond_mode was balance-slb"
+        )));
+    }
     PortConfig {
         row: row.id(),
         interfaces,
@@ -346,7 +371,7 @@ fn read_port(rows: &dyn Rows, row: &dyn Row, bridge: &str, complaints: &mut Vec<
         cvlans: vlans(row, "cvlans"),
         vlan_mode,
         protected: row.bool("protected").unwrap_or(false),
-        bond_mode: row.string("bond_mode"),
+        bond_mode,
         lacp: row.string("lacp"),
         mac: row.string("mac").and_then(|m| Mac::parse(&m)),
         other_config: row.map("other_config"),

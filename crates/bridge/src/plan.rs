@@ -96,7 +96,7 @@ pub fn plan(actual: &Actual, wanted: &Config) -> Vec<Change> {
             })
             .collect();
         adds.sort_by_key(|(_, i)| {
-            (i.ofport_request.is_none(), i.ofport_before.is_none(), i.name == want.name)
+            (i.name != want.name, i.ofport_request.is_none(), i.ofport_before.is_none())
         });
         steps.extend(adds.into_iter().map(|(p, i)| Change::AddInterface {
             bridge: name.clone(),

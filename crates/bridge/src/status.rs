@@ -147,7 +147,7 @@ fn bridge_status(bridge: &Bridge, all: &mut Vec<Wanted>) {
 /// An interface that could not be opened shows that, and nothing from before.
 fn failed_status(error: Option<&String>, put: &mut Put<'_>) {
     put.one("ofport", -1);
-    put.optional("error", error.map(String::as_str));
+    put.optional("error", error.map(String::as_str).filter(|e| !e.is_empty()));
     for column in
         ["mac_in_use", "admin_state", "link_state", "link_resets", "link_speed", "duplex", "mtu", "ifindex"]
     {

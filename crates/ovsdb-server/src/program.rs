@@ -224,7 +224,7 @@ fn run(settings: Settings, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Resul
             let path = named.map_or(default, |p| dirs.run.join(p));
             unixctl::Server::listen(&r, UNIXCTL, &path.display().to_string()).map_err(|e| {
                 Fatal::new(format!(
-                    "could not initialize control socket {} ({})",
+                    "{}: could not initialize control socket ({})",
                     path.display(),
                     errno::text(&e)
                 ))
@@ -236,7 +236,9 @@ fn run(settings: Settings, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Resul
         None => None,
     };
     process.complete(vlog)?;
-    info!(log, MODULE, "{}", version::line(PROGRAM));
+    if child.is_none() {
+        info!(log, MODULE, "{}", version::line(PROGRAM));
+    }
 
     let common = common::Common::new(version::line(PROGRAM), Coverage::new(), COMMON);
     let daemon = Daemon { server, common, vlog: vlog.clone(), exiting: false };
@@ -255,12 +257,15 @@ fn run(settings: Settings, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Resul
 
 fn configure(server: &mut Server, r: &mut Reactor, settings: &Settings) -> Result<(), Fatal> {
     let mut good = true;
-    let mut seen = BTreeSet::new();
+    let mut names: Vec<&String> = Vec::new();
     for name in &settings.databases {
-        if !seen.insert(name) {
+        if names.contains(&name) {
             warn!(r.log(), MODULE, "Duplicate database configuration: {name}");
-            continue;
+        } else {
+            names.push(name);
         }
+    }
+    for name in names {
         if let Err(e) = server.open(r, name) {
             warn!(r.log(), MODULE, "failed to open database '{name}': {e}");
             warn!(r.log(), MODULE, "failed to configure databases");

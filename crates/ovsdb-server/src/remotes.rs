@@ -1,7 +1,8 @@
 //! Where clients come from: sockets that listen, connections that the server makes, and rows of a database that
 //! say which (`db:DB,TABLE,COLUMN`).
 
-use crate::server::{RPC_MODULE, Server};
+use crate::server::{MODULE, RPC_MODULE, Server};
+use crate::session::Session;
 use base::{error, info};
 use ovsdb::db::{Changes, RowChange, TableChanges};
 use ovsdb::schema::VERSION_COLUMN;
@@ -110,11 +111,11 @@ impl Server {
     }
 
     /// The remotes that there should be.
-    fn wanted_remotes(&self) -> BTreeMap<String, Wanted> {
+    fn wanted_remotes(&self, r: &Reactor) -> BTreeMap<String, Wanted> {
         let mut wanted = BTreeMap::new();
         for remote in &self.remotes.configured {
             match parts(remote) {
-                Some((db, table, column)) => self.remotes_in(db, table, column, &mut wanted),
+                Some((db, table, column)) => self.remotes_in(r, db, table, column, &mut wanted),
                 None if remote.starts_with("db:") => {}
                 None => {
                     wanted.insert(remote.clone(), Wanted::default());
@@ -124,7 +125,14 @@ impl Server {
         wanted
     }
 
-    fn remotes_in(&self, db: &str, table: &str, column: &str, wanted: &mut BTreeMap<String, Wanted>) {
+    fn remotes_in(
+        &self,
+        r: &Reactor,
+        db: &str,
+        table: &str,
+        column: &str,
+        wanted: &mut BTreeMap<String, Wanted>,
+    ) {
         let Some(served) = self.dbs.get(db) else { return };
         let schema = served.db.schema();
         let Some((t, c)) = schema.table(table).and_then(|t| Some((t, schema.tables[t].column(column)?)))
@@ -141,7 +149,11 @@ impl Server {
                 let Some(row) = served.db.table(table).get(uuid) else { continue };
                 let ts = &schema.tables[table];
                 let value = |name: &str| ts.column(name).map(|c| &row[c]);
-                let Some(name) = value("target").and_then(Datum::as_str) else { continue };
+                let Some(name) = value("target").and_then(Datum::as_str) else {
+                    let table = &ts.name;
+                    info!(r.log(), MODULE, "Table `{table}' has missing or invalid `target' column");
+                    continue;
+                };
                 let millis = |name: &str| {
                     let n = value(name).and_then(Datum::as_integer)?;
                     u64::try_from(n).ok().map(Duration::from_millis)
@@ -164,7 +176,7 @@ impl Server {
 
     /// Makes the remotes be those that there should be.
     pub(crate) fn configure_remotes(&mut self, r: &mut Reactor) {
-        let wanted = self.wanted_remotes();
+        let wanted = self.wanted_remotes(r);
         let gone: Vec<String> =
             self.remotes.active.keys().filter(|k| !wanted.contains_key(*k)).cloned().collect();
         for name in gone {
@@ -227,7 +239,8 @@ impl Server {
         if let Some(remote) = self.remotes.active.get_mut(name) {
             remote.session = Some(number);
         }
-        self.add_session(r, number, rpc, name, wanted.read_only);
+        // The loop will run it: connecting begins when the server does.
+        self.sessions.insert(number, Session::new(rpc, name.to_owned(), wanted.read_only));
     }
 
     /// Takes connections from a listener.

@@ -6,6 +6,7 @@ use crate::session::{Encoded, Session};
 use crate::system;
 use base::{Time, error, info};
 use cli::ovsdb_tool::file::{self, Mode};
+use ovsdb::db::Changes;
 use ovsdb::json::Value;
 use ovsdb::monitor::Monitor;
 use ovsdb::{Database, Error, Uuid, UuidSource};
@@ -218,6 +219,7 @@ impl Server {
                 error!(r.log(), MODULE, "{e}");
             }
             if let Some(changes) = &batch.changes {
+                log_changes(r, served, changes);
                 for session in self.sessions.values_mut() {
                     session.note(&name, changes);
                 }
@@ -467,5 +469,26 @@ impl Server {
             add("backlog", backlog);
         }
         usage
+    }
+}
+
+/// Logs what happened to the tables that `tlog-set` asked for.
+fn log_changes(r: &Reactor, served: &Served, changes: &Changes) {
+    for &table in &served.logged_tables {
+        let ts = &served.db.schema().tables[table];
+        for change in changes.of(table) {
+            let (op, row) = match (&change.old, &change.new) {
+                (None, Some(row)) => ("inserted", row),
+                (Some(_), Some(row)) => ("updated", row),
+                (Some(row), None) => ("deleted", row),
+                (None, None) => continue,
+            };
+            let mut text = format!("table:{},op:{op}", ts.name);
+            for (c, column) in ts.columns.iter().enumerate() {
+                let value = ovsdb::text::datum_to_string(&row[c], &column.kind);
+                text.push_str(&format!(",{}:{value}", column.name));
+            }
+            info!(r.log(), "transaction", "{text}");
+        }
     }
 }

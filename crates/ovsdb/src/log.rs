@@ -459,3 +459,6 @@ fn trailer(options: RecordOptions<'_>) -> String {
     let members = [("_comment", Value::string(options.comment)), ("_date", Value::Integer(options.date))];
     Value::object(members).to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,11 +107,10 @@ pub fn token(s: &str) -> Result<(&str, &str), String> {
     while let Some((i, b)) = bytes.next() {
         match b {
             b'"' => quoted = !quoted,
-            b'\\' => {
-                if bytes.next().is_none() {
-                    return Err(format!("{s}: backslash at end of argument"));
-                }
+            b'\\' if bytes.next().is_none() => {
+                return Err(format!("{s}: backslash at end of argument"));
             }
+            b'\\' => {}
             _ if !quoted && DELIMITERS.contains(&b) => return Ok(s.split_at(i)),
             _ => {}
         }

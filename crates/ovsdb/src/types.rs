@@ -94,20 +94,12 @@ impl BaseType {
             })
         };
         match (&self.constraint, atom) {
-            (Constraint::Enum(allowed), _) => {
-                if allowed.binary_search(atom).is_err() {
-                    let mut details = String::new();
-                    crate::text::write_atom(&mut details, atom);
-                    details.push_str(" is not one of the allowed values ([");
-                    for (i, a) in allowed.iter().enumerate() {
-                        if i > 0 {
-                            details.push_str(", ");
-                        }
-                        crate::text::write_atom(&mut details, a);
-                    }
-                    details.push_str("])");
-                    return Err(Error::constraint(details));
-                }
+            (Constraint::Enum(allowed), _) if allowed.binary_search(atom).is_err() => {
+                let allowed: Vec<String> = allowed.iter().map(crate::text::atom_to_string).collect();
+                let (atom, allowed) = (crate::text::atom_to_string(atom), allowed.join(", "));
+                return Err(Error::constraint(format!(
+                    "{atom} is not one of the allowed values ([{allowed}])"
+                )));
             }
             (Constraint::Integer { min, max }, Atom::Integer(i)) if i < min || i > max => {
                 let low = (*min != i64::MIN).then(|| min.to_string());

@@ -193,6 +193,11 @@ impl Daemon {
                 base::warn!(self.log, "vlog", "reopening the log file failed ({})", reactor::errno::text(&e));
             }
         } else {
+            let (number, name) = match signal {
+                Signal::Int => (2, "Interrupt"),
+                _ => (15, "Terminated"),
+            };
+            base::warn!(self.log, "fatal_signal", "terminating with signal {number} ({name})");
             self.state.exit = Some(Exit { cleanup: false, token: None });
         }
     }
@@ -238,13 +243,15 @@ impl Daemon {
             if !std::mem::replace(&mut self.said_version, true) {
                 info!(self.log, "bridge", "{}", cli::version::line(PROGRAM));
             }
-            if self.state.switch.config() != &config || self.ready.is_none() {
+            if !config.asks_like(self.state.switch.config()) || self.ready.is_none() {
                 for c in complaints {
                     base::record!(self.log, c.level, "bridge", "{}", c.text);
                 }
                 self.state.link.applied = Some(config.next_cfg);
                 self.state.link.unwritten = true;
                 self.state.switch.reconfigure(&mut self.r, config);
+            } else {
+                self.state.switch.note_config(config);
             }
             self.ready.get_or_insert(true);
         } else if self.state.link.is_contended() {

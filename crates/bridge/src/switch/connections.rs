@@ -5,7 +5,7 @@ use super::Switch;
 use super::host::HostView;
 use crate::codec;
 use crate::config::ControllerConfig;
-use base::{Time, Xid, error, info};
+use base::{Time, Xid, error, info, warn};
 use ofproto::{ConnConfig, ConnId, ConnKind};
 use openflow::{Message, VersionSet};
 use reactor::vconn::{Options, Rconn, RconnOptions, Vconn};
@@ -132,6 +132,10 @@ impl Switch {
                 error!(self.env.log, "bridge", "bridge {bridge}: {text}");
                 continue;
             }
+            if !is_passive(&c.target) && !is_active(&c.target) {
+                warn!(self.env.log, "connmgr", "{bridge}: unsupported controller \"{}\"", c.target);
+                continue;
+            }
             wanted.insert(c.target.clone(), c);
         }
         let management = format!("punix:{}/{bridge}.mgmt", self.env.rundir.display());
@@ -152,7 +156,8 @@ impl Switch {
         if changed_versions {
             self.restart_connections(r, bridge);
         }
-        for (target, config) in wanted {
+        let (passive, active): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|(t, _)| is_passive(t));
+        for (target, config) in active.into_iter().chain(passive) {
             if is_passive(&target) {
                 self.open_listener(r, bridge, &target, config);
             } else {
@@ -489,6 +494,10 @@ fn options(config: &ControllerConfig, versions: VersionSet) -> RconnOptions {
 
 fn is_passive(target: &str) -> bool {
     ["ptcp:", "punix:", "pssl:"].iter().any(|p| target.starts_with(p))
+}
+
+fn is_active(target: &str) -> bool {
+    ["tcp:", "unix:", "ssl:"].iter().any(|p| target.starts_with(p))
 }
 
 /// Why a controller's target may not be used, if it may not: sockets outside of the run directory are not ours.

@@ -2,10 +2,10 @@
 
 use super::Switch;
 use super::backer::DpPortInfo;
-use super::bridge::{Bridge, Interface};
+use super::bridge::Interface;
 use super::numbers::datapath_number;
 use crate::config::InterfaceConfig;
-use base::{DpPort, Mac, OfPort, info, warn};
+use base::{DpPort, OfPort, error, info, warn};
 use dpif::Datapath as _;
 use dpif::netdev::{DevError, Netdev};
 use netdev::registry::DummyMode;
@@ -30,9 +30,16 @@ impl Switch {
                 }
             }
             Err(Failed(text)) => {
-                warn!(self.env.log, "bridge", "{text}");
+                let mut error = text.clone();
+                if self.is_reserved_name(&name) {
+                    error.clear();
+                }
+                // What is wrong with options has been said by the device.
+                if !text.starts_with(&format!("{name}: ")) {
+                    warn!(self.env.log, "bridge", "{text}");
+                }
                 if let Some(b) = self.bridges.get_mut(bridge) {
-                    b.failed.insert(name, text);
+                    b.failed.insert(name, error);
                 }
             }
         }
@@ -59,6 +66,7 @@ impl Switch {
             Failed(format!("could not open network device {name} ({})", e.what))
         })?;
         if let Err(text) = device.set_options(&config.options) {
+            self.bad_options(name, &config.kind, &text);
             return Err(Failed(text));
         }
         let is_local = name == bridge;
@@ -76,7 +84,10 @@ impl Switch {
             })?
         };
         if is_local {
-            configure_local(device.as_mut(), b, &self.env.log);
+            if let Ok(mac) = device.mac() {
+                b.default_ether = mac;
+                b.ether = mac;
+            }
         }
         let (dp_port, patch) = if config.kind == "patch" {
             (DpPort::NONE, Some(device))
@@ -102,6 +113,14 @@ impl Switch {
         b.stale.config = true;
         self.dirty = true;
         Ok(of_port)
+    }
+
+    /// A device's options were refused.
+    pub(super) fn bad_options(&self, name: &str, kind: &str, text: &str) {
+        if kind == "patch" {
+            error!(self.env.log, "netdev_vport", "{text}");
+        }
+        warn!(self.env.log, "netdev", "{name}: could not set configuration (Invalid argument)");
     }
 
     /// Names that datapaths use themselves.
@@ -162,18 +181,5 @@ impl Switch {
         } else {
             Arc::make_mut(&mut backer.counters).patches.remove(&(b.id, interface.of_port));
         }
-    }
-}
-
-/// The local port carries the bridge's address.
-fn configure_local(device: &mut dyn Netdev, bridge: &mut Bridge, log: &base::Logger) {
-    let asked = bridge.config.other_config.get("hwaddr").and_then(|m| Mac::parse(m));
-    if let Some(mac) = asked.filter(|m| !m.is_multicast() && *m != Mac::ZERO)
-        && let Err(e) = device.set_mac(mac)
-    {
-        warn!(log, "bridge", "interface {}: setting MAC failed ({})", bridge.name, e.what);
-    }
-    if let Ok(mac) = device.mac() {
-        bridge.ether = mac;
     }
 }

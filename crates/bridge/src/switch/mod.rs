@@ -176,6 +176,11 @@ impl Switch {
         }
     }
 
+    /// Takes note of a configuration that asks for nothing new.
+    pub fn note_config(&mut self, config: Config) {
+        self.config = config;
+    }
+
     /// The configuration last applied.
     pub fn config(&self) -> &Config {
         &self.config

@@ -3,7 +3,7 @@
 use super::Switch;
 use super::publish::describe;
 use crate::config::FailMode;
-use base::{Dpid, Mac, TableId, info, warn};
+use base::{Dpid, Mac, TableId, error, info, warn};
 use dpif::Datapath as _;
 use ofproto::TableConfig;
 use reactor::Reactor;
@@ -34,11 +34,12 @@ impl Switch {
 
     /// Address, MTU and options of devices.
     fn configure_interfaces(&mut self, name: &str) {
+        let address = self.bridge_address(name);
         let Some(b) = self.bridges.get_mut(name) else { return };
         let kind = b.kind.clone();
-        let hwaddr = b.config.other_config.get("hwaddr").and_then(|m| Mac::parse(m));
         let ports = b.config.ports.values().flat_map(|p| &p.interfaces);
         let wanted: Vec<_> = ports.cloned().collect();
+        let mut refused = Vec::new();
         for config in wanted {
             let Some(i) = b.interfaces.get_mut(&config.name) else { continue };
             let is_local = config.name == b.name;
@@ -51,11 +52,25 @@ impl Switch {
             if config.options != i.config.options
                 && let Err(text) = device.set_options(&config.options)
             {
-                warn!(self.env.log, "bridge", "could not configure network device {} ({text})", config.name);
-                i.error = Some(text);
+                refused.push((i.port.clone(), config, text));
+                continue;
             }
-            let mac = if is_local { hwaddr.or(config.mac) } else { config.mac };
-            if let Some(mac) = mac.filter(|_| internal)
+            if is_local && config.mac.is_some() {
+                error!(
+                    self.env.log,
+                    "bridge",
+                    "interface {}: ignoring mac in Interface record (use Bridge record to set local port's mac)",
+                    config.name
+                );
+            }
+            let mac = if is_local { address } else { config.mac };
+            if internal && mac.is_some_and(|m| m.is_multicast()) {
+                error!(
+                    self.env.log,
+                    "bridge", "interface {}: cannot set MAC to multicast address", config.name
+                );
+            }
+            if let Some(mac) = mac.filter(|m| internal && !m.is_multicast())
                 && device.mac().is_ok_and(|m| m != mac)
                 && let Err(e) = device.set_mac(mac)
             {
@@ -74,6 +89,36 @@ impl Switch {
             }
             i.config = config;
         }
+        for (port, config, text) in refused {
+            // It cannot stay as it was; opened anew it says once more why it cannot be as it should.
+            self.bad_options(&config.name, &config.kind, &text);
+            self.del_interface(name, &config.name);
+            self.add_interface(name, &port, &config);
+        }
+    }
+
+    /// The address that a bridge should have: the one asked for, else the lowest that a port of its has by nature (not
+    /// given out locally), else the one that its local device came with.
+    fn bridge_address(&self, name: &str) -> Option<Mac> {
+        let b = self.bridges.get(name)?;
+        if let Some(asked) = b.config.other_config.get("hwaddr").and_then(|m| Mac::parse(m)) {
+            if !asked.is_multicast() && asked != Mac::ZERO {
+                return Some(asked);
+            }
+            let why = if asked == Mac::ZERO { "zero" } else { "multicast address" };
+            error!(self.env.log, "bridge", "bridge {name}: cannot set MAC address to {why} {asked}");
+        }
+        let backer = self.backers.get(&b.kind);
+        let own = |i: &crate::config::InterfaceConfig| {
+            b.interfaces.get(&i.name).and_then(|i| super::host::device(i, backer)?.mac().ok())
+        };
+        let ports = b.config.ports.values().filter(|p| p.name != name);
+        let candidates = ports.flat_map(|p| match p.mac {
+            Some(mac) => vec![mac],
+            None => p.interfaces.iter().filter_map(own).collect(),
+        });
+        let natural = |m: &Mac| !m.is_multicast() && !is_local_address(*m) && *m != Mac::ZERO;
+        candidates.filter(natural).min_by_key(|m| m.to_u64()).or(Some(b.default_ether))
     }
 
     /// Datapath id and description.
@@ -163,6 +208,11 @@ impl Switch {
         }
         any
     }
+}
+
+/// Whether the address is administered locally: the second bit of its first byte.
+fn is_local_address(mac: Mac) -> bool {
+    mac.to_u64() >> 41 & 1 != 0
 }
 
 /// A datapath id: 16 hexadecimal digits, or fewer after `0x`; zero is none.

@@ -213,7 +213,7 @@ fn hold(c: &mut Context, method: &'static str, lock: &str) -> Result {
     loop {
         match c.rpc.wait()? {
             Arrived::Message(Message::Reply { id, result }) if id == first => {
-                println!("{result}");
+                c.print(&format!("{result}\n"))?;
                 if detach && process.is_none() {
                     let (p, ctl) = super::monitor::detach(c)?;
                     process = Some(p);
@@ -224,7 +224,7 @@ fn hold(c: &mut Context, method: &'static str, lock: &str) -> Result {
                 return Err(Fatal::new(format!("transaction returned error: {error}")));
             }
             Arrived::Message(Message::Notification { method, params }) => {
-                println!("{method}\n{}", Value::Array(params));
+                c.print(&format!("{method}\n{}\n", Value::Array(params)))?;
             }
             Arrived::Message(_) => {}
             Arrived::Control(event) => {

@@ -17,6 +17,8 @@ use base::Clock;
 use ovsdb::json::Value;
 use reactor::event::Environment;
 use rpc::Rpc;
+use std::fs::File;
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -50,6 +52,19 @@ struct Context {
     vlog: Arc<Vlog>,
     daemon: DaemonOptions,
     unixctl: Option<String>,
+    /// Where output goes once standard output is let go of, in the background.
+    out: Option<File>,
+}
+
+impl Context {
+    /// Prints.
+    fn print(&mut self, text: &str) -> Result<(), Fatal> {
+        let written = match &mut self.out {
+            Some(out) => out.write_all(text.as_bytes()),
+            None => std::io::stdout().lock().write_all(text.as_bytes()),
+        };
+        written.map_err(|e| Fatal::new(format!("writing output failed ({})", reactor::errno::text(&e))))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -182,7 +197,7 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     if args.len() < c.min || args.len() > c.max {
         return Err(invalid());
     }
-    let mut context = Context { rpc, database, style, force, clock, dirs, vlog, daemon, unixctl };
+    let mut context = Context { rpc, database, style, force, clock, dirs, vlog, daemon, unixctl, out: None };
     (c.run)(&mut context, args)
 }
 

@@ -15,6 +15,8 @@ use ovsdb::{Datum, Schema, TableSchema, Uuid};
 use reactor::errno;
 use reactor::jsonrpc::Message;
 use reactor::unixctl::{self, CommandTable, Outcome};
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 type Result<T> = std::result::Result<T, Fatal>;
@@ -175,7 +177,7 @@ struct Show {
 }
 
 impl Show {
-    fn updates(&mut self, c: &Context, updates: &Value, initial: bool) -> Result<()> {
+    fn updates(&mut self, c: &mut Context, updates: &Value, initial: bool) -> Result<()> {
         let now = c.clock.wall_millis();
         for w in &self.watched {
             let ts = &self.schema.tables[w.table];
@@ -192,7 +194,8 @@ impl Show {
                     _ => rows_v2(&mut table, ts, w, uuid, update)?,
                 }
             }
-            print!("{}", table.print(&c.style, &mut self.first));
+            let text = table.print(&c.style, &mut self.first);
+            c.print(&text)?;
         }
         Ok(())
     }
@@ -293,8 +296,9 @@ pub(super) fn detach(c: &mut Context) -> Result<(Daemon, unixctl::Server)> {
     let path = c.unixctl.as_ref().map_or(default, |p| c.dirs.run.join(p));
     let control = unixctl::Server::listen(&c.rpc.reactor, UNIXCTL, &path.display().to_string());
     let control = control.map_err(|e| {
-        Fatal::new(format!("could not initialize control socket {} ({})", path.display(), errno::text(&e)))
+        Fatal::new(format!("{}: could not initialize control socket ({})", path.display(), errno::text(&e)))
     })?;
+    c.out = std::io::stdout().as_fd().try_clone_to_owned().ok().map(File::from);
     process.complete(&vlog)?;
     Ok((process, control))
 }
@@ -357,10 +361,10 @@ fn refusal(error: &Value) -> String {
     }
 }
 
-fn initial(c: &Context, show: &mut Show, result: &Value) -> Result<()> {
+fn initial(c: &mut Context, show: &mut Show, result: &Value) -> Result<()> {
     let updates = match (show.version, result.as_array()) {
         (Version::V3, Some([found, last, updates])) => {
-            println!("found: {found}, last_id: {}", last.as_str().unwrap_or(""));
+            c.print(&format!("found: {found}, last_id: {}\n", last.as_str().unwrap_or("")))?;
             updates
         }
         _ => result,
@@ -374,7 +378,7 @@ fn notification(c: &mut Context, show: &mut Show, message: Message, database: &s
         ("update" | "update2", [_, updates]) => show.updates(c, updates, false),
         ("update3", [_, last, updates]) => {
             // The table that follows ends the line, unless it is the first one.
-            print!("\nlast_id: {}", last.as_str().unwrap_or(""));
+            c.print(&format!("\nlast_id: {}", last.as_str().unwrap_or("")))?;
             show.updates(c, updates, false)
         }
         ("monitor_canceled", _) => {

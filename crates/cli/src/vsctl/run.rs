@@ -14,7 +14,7 @@ use crate::vlog::{self, Vlog};
 use base::{Clock, Logger};
 use ovsdb::json::Value;
 use ovsdb::text::{datum_to_bare, datum_to_string};
-use ovsdb::{Datum, Uuid};
+use ovsdb::Uuid;
 use reactor::event::Environment;
 use reactor::jsonrpc::Client;
 use std::process::ExitCode;
@@ -389,7 +389,7 @@ fn report_setup_errors(settings: &Settings, session: &Session, state: &Vsctl) ->
         }
         let failed = session.value("Interface", row, "ofport").as_integer() == Some(-1);
         let error = session.value("Interface", row, "error");
-        if !failed && *error == Datum::Empty {
+        if !failed {
             continue;
         }
         match error.as_str().filter(|e| !e.is_empty()) {

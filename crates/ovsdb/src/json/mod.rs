@@ -152,7 +152,7 @@ impl Value {
 
     /// The number `n`, as the integer it is where it is one.
     pub fn number(n: f64) -> Value {
-        if n == n.trunc() && n >= -9_223_372_036_854_775_808.0 && n < 9_223_372_036_854_775_808.0 {
+        if n == n.trunc() && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&n) {
             Value::Integer(n as i64)
         } else {
             Value::Real(n)
