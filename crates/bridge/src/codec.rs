@@ -14,8 +14,8 @@ use openflow::{Action, Message, NoNames, OfpErr, Version, VersionSet};
 use pipeline::BridgeId;
 use reactor::vconn::State;
 
-/// Bytes of an offending message that an error carries at most: what a message has room for.
-const ERROR_BYTES: usize = u16::MAX as usize - 12;
+/// Bytes of an offending message that an error carries at most: what leaves room for the error's own head.
+const ERROR_BYTES: usize = u16::MAX as usize - 64;
 
 /// How a connection encodes and decodes now.
 pub fn of(connection: &Connection) -> Codec {

@@ -1,6 +1,7 @@
 //! A controller's connection, apart from its bytes.
 
 use crate::bundle::Bundles;
+use crate::monitor::Monitors;
 use base::{OfPort, Xid};
 use openflow::msg::{AsyncConfig, AsyncKind, PacketInFormat, PacketInReason, Role};
 use openflow::{Message, Protocol, Version};
@@ -54,6 +55,8 @@ pub struct Connection {
     pub async_config: AsyncConfig,
     /// Bundles that it is filling.
     pub(crate) bundles: Bundles,
+    /// What it watches.
+    pub(crate) monitors: Monitors,
 }
 
 impl Connection {
@@ -76,12 +79,18 @@ impl Connection {
                 AsyncConfig::default()
             },
             bundles: Bundles::default(),
+            monitors: Monitors::default(),
         }
     }
 
     /// Its version.
     pub fn version(&self) -> Version {
         self.protocol.version()
+    }
+
+    /// Whether its flow monitors wait for its reader to catch up.
+    pub fn monitoring_paused(&self) -> bool {
+        self.monitors.is_paused()
     }
 
     /// Whether it may only look.

@@ -11,7 +11,6 @@ use flow::{Field, Match, MiniMatch};
 use openflow::action::{Controller, Output};
 use openflow::msg::{PacketIn, PacketInReason};
 use openflow::{Action, Message};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Priority of the flow that switches on its own in fail-open: above all of controllers.
@@ -126,7 +125,7 @@ pub fn install_internal(state: &mut State, now: Time) {
     let mut on_reg0 = |value: u128, actions: Vec<Action>| {
         let mut m = Match::any();
         m.set(Field::reg(0), value);
-        state.add(Arc::new(Rule::new(TableId::INTERNAL, 0, MiniMatch::new(&m), actions, now)));
+        state.add(Rule::new(TableId::INTERNAL, 0, MiniMatch::new(&m), actions, now));
     };
     let controller = Controller { reason: PacketInReason::ImplicitMiss, ..Controller::default() };
     on_reg0(1, vec![Action::Controller(Box::new(controller))]);
@@ -134,7 +133,7 @@ pub fn install_internal(state: &mut State, now: Time) {
     on_reg0(3, Vec::new());
     let mut m = Match::any();
     m.set(Field::RECIRC_ID, 0);
-    state.add(Arc::new(Rule::new(TableId::INTERNAL, 2, MiniMatch::new(&m), Vec::new(), now)));
+    state.add(Rule::new(TableId::INTERNAL, 2, MiniMatch::new(&m), Vec::new(), now));
 }
 
 /// Puts the flows in place that the switch has on its own after a flush.

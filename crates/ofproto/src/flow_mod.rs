@@ -205,20 +205,15 @@ fn add(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result<()
         _ => RuleStats::new(now),
     };
     let rule = Rule {
-        matching: fm.matching,
-        actions: fm.actions.into(),
         stats: Arc::new(stats),
         cookie: fm.new_cookie,
-        created: now,
-        modified: now,
-        priority,
         idle_timeout: fm.idle_timeout,
         hard_timeout: fm.hard_timeout,
         importance: fm.importance,
         flags,
-        table,
+        ..Rule::new(table, priority, fm.matching, fm.actions, now)
     };
-    state.add(Arc::new(rule));
+    state.add(rule);
     Ok(())
 }
 
@@ -260,7 +255,7 @@ fn modify(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result
         let cookie = if fm.modify_cookie { fm.new_cookie } else { old.cookie };
         let actions = if old.actions == actions { old.actions.clone() } else { actions.clone() };
         let new = Rule { actions, stats, cookie, modified: now, ..old.copy() };
-        state.modify(old, Arc::new(new));
+        state.modify(old, new);
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ impl Ofproto {
             Message::Resume(pin) => self.effects.push(Effect::Resume(pin)),
             Message::CtFlush(f) => self.effects.push(Effect::CtFlush(f)),
             Message::CtFlushZone(zone) => self.effects.push(Effect::CtFlushZone(zone)),
-            Message::FlowMonitorCancel(_) => return Err(OfpErr::OFPMOFC_UNKNOWN_MONITOR),
+            Message::FlowMonitorCancel(monitor) => return self.cancel_monitor(id, monitor),
             Message::TlvTableMod(_) | Message::TlvTableRequest => return Err(OfpErr::NXR_NOT_SUPPORTED),
             Message::Hello(_) | Message::Error(_) | Message::EchoReply(_) | Message::FlowAge => {}
             // Replies and notifications are the switch's to send.
@@ -176,7 +176,8 @@ impl Ofproto {
             self.set_role(id, request.role);
         }
         let Some(c) = self.connections.get(&id) else { return Ok(()) };
-        let generation_id = self.generation_id.filter(|_| c.version() >= Version::V12);
+        // A request in Nicira's form, which has no generation, is answered in kind.
+        let generation_id = request.generation_id.map(|_| self.generation_id.unwrap_or(u64::MAX));
         let reply = RoleRequest { role: c.role, generation_id };
         self.reply(id, xid, Message::RoleReply(reply));
         Ok(())
@@ -189,7 +190,7 @@ impl Ofproto {
                 c.role = role;
             } else if role == Role::Primary && c.role == Role::Primary {
                 c.role = Role::Secondary;
-                if c.version() >= Version::V14
+                if c.version() >= Version::V13
                     && c.wants(AsyncKind::RoleStatus, RoleReason::PrimaryRequest as u32)
                 {
                     demoted.push(c.id);

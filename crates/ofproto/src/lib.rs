@@ -23,6 +23,7 @@ mod flow_mod;
 mod flow_stats;
 mod group_mod;
 mod handle;
+pub mod monitor;
 mod ofproto;
 mod state;
 mod stats;
@@ -38,5 +39,7 @@ pub use port::Port;
 pub use rule::{Rule, RuleEntry, RuleStats};
 pub use tables::{Table, TableConfig, TableCounters, Tables};
 
+#[cfg(test)]
+mod monitor_tests;
 #[cfg(test)]
 mod tests;

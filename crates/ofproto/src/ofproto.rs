@@ -314,9 +314,9 @@ impl Ofproto {
             }
             let old = old.clone();
             let new = Rule { actions: actions.into(), modified: now, ..old.copy() };
-            self.state.modify(old, Arc::new(new));
+            self.state.modify(old, new);
         } else {
-            self.state.add(Arc::new(Rule::new(table, priority, matching, actions, now)));
+            self.state.add(Rule::new(table, priority, matching, actions, now));
         }
         self.commit(None, now);
     }
@@ -344,7 +344,7 @@ impl Ofproto {
             return;
         }
         let new = Rule { idle_timeout: idle, hard_timeout: hard, ..old.copy() };
-        self.state.modify(old, Arc::new(new));
+        self.state.modify(old, new);
         // Timeouts are not what translation reads or monitors report.
         let log = self.state.take_log();
         self.state.recycle(log);
@@ -413,7 +413,7 @@ impl Ofproto {
                 _ => {}
             }
         }
-        let _ = origin;
+        self.report(&log, origin);
         self.state.recycle(log);
     }
 

@@ -73,6 +73,10 @@ pub struct Rule {
     pub flags: FlowModFlags,
     /// Its table.
     pub table: TableId,
+    /// Number of the change that added it.
+    pub(crate) added_in: u64,
+    /// Number of the change that added or last modified it.
+    pub(crate) changed_in: u64,
 }
 
 impl Rule {
@@ -97,6 +101,8 @@ impl Rule {
             importance: 0,
             flags: FlowModFlags(0),
             table,
+            added_in: 0,
+            changed_in: 0,
         }
     }
 
@@ -163,6 +169,8 @@ impl Rule {
             importance: self.importance,
             flags: self.flags,
             table: self.table,
+            added_in: self.added_in,
+            changed_in: self.changed_in,
         }
     }
 }

@@ -79,6 +79,8 @@ pub struct State {
     by_cookie: Option<Index<Cookie>>,
     /// Number of flows that controllers do not see, in tables that they see.
     n_hidden: usize,
+    /// Numbers the changes to flows, so that it can be told what is newer than a moment.
+    sequence: u64,
     log: Vec<Change>,
 }
 
@@ -92,6 +94,7 @@ impl State {
             by_meter: Index::default(),
             by_cookie: None,
             n_hidden: 0,
+            sequence: 0,
             log: Vec::new(),
         }
     }
@@ -200,8 +203,19 @@ impl State {
         }
     }
 
+    /// Number of the last change to a flow.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     /// Adds a flow, in place of one with its match and priority.
-    pub fn add(&mut self, rule: Arc<Rule>) {
+    pub fn add(&mut self, mut rule: Rule) {
+        self.sequence += 1;
+        rule.changed_in = self.sequence;
+        // Who knows of a flow knows of one in its place.
+        let old = self.tables.find_exact(rule.table, &rule.matching, rule.priority);
+        rule.added_in = old.map_or(self.sequence, |o| o.added_in);
+        let rule = Arc::new(rule);
         let old = self.tables.insert(rule.clone());
         if let Some(old) = &old {
             self.unbook(old);
@@ -211,7 +225,10 @@ impl State {
     }
 
     /// Puts a modified flow in the place of the old one.
-    pub fn modify(&mut self, old: Arc<Rule>, rule: Arc<Rule>) {
+    pub fn modify(&mut self, old: Arc<Rule>, mut rule: Rule) {
+        self.sequence += 1;
+        rule.changed_in = self.sequence;
+        let rule = Arc::new(rule);
         self.tables.insert(rule.clone());
         self.unbook(&old);
         self.book(&rule);

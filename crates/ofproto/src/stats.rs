@@ -114,14 +114,20 @@ impl Ofproto {
             StatsRequest::IpfixBridge | StatsRequest::IpfixFlow => {
                 return Err(OfpErr::NXST_NOT_CONFIGURED);
             }
-            StatsRequest::FlowMonitor(_) => return Err(OfpErr::OFPBRC_BAD_STAT),
+            StatsRequest::FlowMonitor(requests) => return self.monitor(id, xid, requests, version),
         };
         self.reply(id, xid, Message::StatsReply { body, more: false });
         Ok(())
     }
 
     /// A reply in parts of a bounded size, at least one.
-    fn parts<T>(&mut self, id: ConnId, xid: Xid, items: Vec<T>, make: impl Fn(Vec<T>) -> StatsReply) {
+    pub(crate) fn parts<T>(
+        &mut self,
+        id: ConnId,
+        xid: Xid,
+        items: Vec<T>,
+        make: impl Fn(Vec<T>) -> StatsReply,
+    ) {
         let mut rest = items.into_iter().peekable();
         loop {
             let part: Vec<T> = rest.by_ref().take(PART).collect();
@@ -133,7 +139,7 @@ impl Ofproto {
         }
     }
 
-    fn check_stats_table(&self, table: u8) -> Result<(), OfpErr> {
+    pub(crate) fn check_stats_table(&self, table: u8) -> Result<(), OfpErr> {
         if table == 0xff || self.state.tables().table(TableId(table)).is_some() {
             Ok(())
         } else {

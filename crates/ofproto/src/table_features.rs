@@ -41,10 +41,11 @@ pub fn table_features(table: u8, config: &TableConfig, version: Version) -> Tabl
     if last {
         instructions &= !GOTO_TABLE;
     }
-    if version < Version::V13 {
+    // In 1.5 metering is an action.
+    if version < Version::V13 || version >= Version::V15 {
         instructions &= !METER;
     }
-    let set_fields: Vec<Field> = Field::all().filter(|f| f.info().writable).collect();
+    let set_fields: Vec<Field> = fields(version).filter(|f| f.info().writable).collect();
     let actions = match version {
         Version::V10 | Version::V11 => (ACTIONS & !(1 << 25)) | ACTIONS_11,
         _ => ACTIONS,
@@ -62,7 +63,7 @@ pub fn table_features(table: u8, config: &TableConfig, version: Version) -> Tabl
         max_entries: config.flow_limit.unwrap_or(MAX_ENTRIES).min(MAX_ENTRIES),
         nonmiss: flows.clone(),
         on_miss: flows,
-        matches: Field::all()
+        matches: fields(version)
             .map(|field| TableMatchField {
                 field,
                 maskable: field.info().maskable == Maskable::Any,
@@ -72,4 +73,11 @@ pub fn table_features(table: u8, config: &TableConfig, version: Version) -> Tabl
         command: 0,
         features: 0,
     }
+}
+
+/// The fields that a version can name. The TTL of NSH comes last, as it came last to the protocol.
+fn fields(version: Version) -> impl Iterator<Item = Field> {
+    let named = move |f: &Field| openflow::oxm::is_encodable(*f) && f.header_for(version.wire()).is_some();
+    let late = std::iter::once(Field::NSH_TTL);
+    Field::all().filter(|f| *f != Field::NSH_TTL).chain(late).filter(named)
 }

@@ -77,6 +77,15 @@ impl Codec {
         Ok((f.xid, decode_framed(&f, self)?))
     }
 
+    /// The wide form of a match, with its tunnel options where this switch keeps them.
+    pub(crate) fn expand(&self, m: &flow::MiniMatch) -> flow::Match {
+        let mut m = m.expand();
+        if m.mask.0.u64_at(flow::layout::TUN_OPTS_PRESENT) != 0 {
+            m.tun.clone_from(&self.tun);
+        }
+        m
+    }
+
     pub(crate) fn match_cx(&self, strict: bool) -> crate::oxm::MatchCx<'_> {
         crate::oxm::MatchCx { strict, tun: self.tun.as_deref(), pipeline_only: false }
     }
@@ -380,7 +389,9 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::OfpstQueueDescRequest => {
             request(StatsRequest::QueueDesc(queue::decode_stats_request(&mut r, v)?))
         }
-        Kind::NxstFlowMonitorRequest | Kind::OfpstFlowMonitorRequest => {
+        Kind::NxstFlowMonitorRequest
+        | Kind::OnfstFlowMonitorRequest
+        | Kind::OfpstFlowMonitorRequest => {
             request(StatsRequest::FlowMonitor(monitor::decode_requests(&mut r, v, codec)?))
         }
         Kind::NxstIpfixBridgeRequest => request(StatsRequest::IpfixBridge),
@@ -414,7 +425,9 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::OfpstTableDescReply => reply(StatsReply::TableDesc(table::decode_descs(&mut r)?)),
         Kind::OfpstPortDescReply => reply(StatsReply::PortDesc(port::decode_descs(&mut r, v)?)),
         Kind::OfpstQueueDescReply => reply(StatsReply::QueueDesc(queue::decode_descs(&mut r)?)),
-        Kind::NxstFlowMonitorReply | Kind::OfpstFlowMonitorReply => {
+        Kind::NxstFlowMonitorReply
+        | Kind::OnfstFlowMonitorReply
+        | Kind::OfpstFlowMonitorReply => {
             reply(StatsReply::FlowMonitor(monitor::decode_updates(&mut r, v, codec)?))
         }
         Kind::NxstIpfixBridgeReply => reply(StatsReply::IpfixBridge(ipfix::decode(&mut r)?)),

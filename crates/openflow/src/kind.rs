@@ -23,6 +23,8 @@ enum Place {
     Onf(u32),
     NiciraStatsRequest(u32),
     NiciraStatsReply(u32),
+    OnfStatsRequest(u32),
+    OnfStatsReply(u32),
 }
 use Place::*;
 
@@ -105,7 +107,10 @@ fn place(version: Version, b: &[u8]) -> Result<(Place, usize), Option<String>> {
     if vendor == NICIRA && b.len() >= 24 {
         return Ok((if reply { NiciraStatsReply(subtype) } else { NiciraStatsRequest(subtype) }, 24));
     }
-    if vendor == NICIRA {
+    if vendor == ONF && b.len() >= 24 {
+        return Ok((if reply { OnfStatsReply(subtype) } else { OnfStatsRequest(subtype) }, 24));
+    }
+    if vendor == NICIRA || vendor == ONF {
         return Err(None);
     }
     Err(Some(format!(
@@ -129,6 +134,10 @@ fn unknown(version: Version, b: &[u8], place: Place) -> DecodeError {
         NiciraStatsRequest(s) | NiciraStatsReply(s) => (
             OfpErr::OFPBRC_BAD_SUBTYPE,
             format!("version {v}, type {t}, stat 65535, vendor {NICIRA:#x}, subtype {s}"),
+        ),
+        OnfStatsRequest(s) | OnfStatsReply(s) => (
+            OfpErr::OFPBRC_BAD_SUBTYPE,
+            format!("version {v}, type {t}, stat 65535, vendor {ONF:#x}, subtype {s}"),
         ),
     };
     DecodeError::logged(error, MODULE, format!("unknown OpenFlow message ({text})"))
@@ -156,8 +165,8 @@ impl Kind {
         let start = out.len();
         let kind = match form.place {
             Type(t) => t,
-            StatsRequest(_) | NiciraStatsRequest(_) => stats_type(version, false),
-            StatsReply(_) | NiciraStatsReply(_) => stats_type(version, true),
+            StatsRequest(_) | NiciraStatsRequest(_) | OnfStatsRequest(_) => stats_type(version, false),
+            StatsReply(_) | NiciraStatsReply(_) | OnfStatsReply(_) => stats_type(version, true),
             Nicira(_) | Onf(_) => 4,
         };
         out.u8(version.wire());
@@ -180,6 +189,13 @@ impl Kind {
                 if version != Version::V10 {
                     out.zeros(4);
                 }
+            }
+            OnfStatsRequest(s) | OnfStatsReply(s) => {
+                out.u16(0xffff);
+                out.u16(0);
+                out.zeros(4);
+                out.u32(ONF);
+                out.u32(s);
             }
             NiciraStatsRequest(s) | NiciraStatsReply(s) => {
                 out.u16(0xffff);
@@ -260,7 +276,15 @@ pub fn identify(bytes: &[u8]) -> Decode<Framed<'_>> {
     }
     let xid = base::Xid(u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]));
     let more =
-        matches!(form.place, StatsReply(_) | NiciraStatsReply(_) | StatsRequest(_) | NiciraStatsRequest(_))
+        matches!(
+            form.place,
+            StatsReply(_)
+                | NiciraStatsReply(_)
+                | OnfStatsReply(_)
+                | StatsRequest(_)
+                | NiciraStatsRequest(_)
+                | OnfStatsRequest(_)
+        )
             && u16_at(bytes, 10).is_some_and(|f| f & 1 != 0);
     Ok(Framed { version, xid, kind, more, body: &bytes[header..], bytes })
 }
@@ -276,6 +300,8 @@ kinds! {
     NxstGroupFeaturesRequest "NXST_GROUP_FEATURES request": (1..=2: NiciraStatsRequest(9) 24 0);
     NxstFlowReply "NXST_FLOW reply": (1..=1: NiciraStatsReply(0) 24 1);
     NxstAggregateReply "NXST_AGGREGATE reply": (1..=1: NiciraStatsReply(1) 48 0);
+    OnfstFlowMonitorRequest "ONFST_FLOW_MONITOR request": (4..=4: OnfStatsRequest(1870) 24 8);
+    OnfstFlowMonitorReply "ONFST_FLOW_MONITOR reply": (4..=4: OnfStatsReply(1870) 24 8);
     NxstFlowMonitorReply "NXST_FLOW_MONITOR reply": (1..=3: NiciraStatsReply(2) 24 8);
     NxstIpfixBridgeReply "NXST_IPFIX_BRIDGE reply": (1..=6: NiciraStatsReply(3) 112 0);
     NxstIpfixFlowReply "NXST_IPFIX_FLOW reply": (1..=6: NiciraStatsReply(4) 24 88);

@@ -26,6 +26,8 @@ const SERVICE_PROBE: Duration = Duration::from_secs(60);
 pub const CLASS_REPLY: u8 = 0;
 /// Packet-ins.
 pub const CLASS_PACKET_IN: u8 = 1;
+/// What flow monitors tell.
+pub const CLASS_MONITOR: u8 = 2;
 
 /// Which connection an event-loop key belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -296,12 +298,19 @@ impl Switch {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(conn) = b.connections.conn(slot) else { return };
         conn.rconn.run(r);
+        self.resume_monitors(bridge, slot);
         for n in 0.. {
             self.follow_connection(bridge, slot);
             let Some(b) = self.bridges.get_mut(bridge) else { return };
             let Some(conn) = b.connections.conn(slot) else { return };
-            if n == BATCH || conn.rconn.backlog() > BACKLOG_LIMIT {
-                // Others have their turn; a peer that does not read waits until it has.
+            // A peer that does not read its answers is not heard until it has.
+            let full = conn.rconn.backlog() > BACKLOG_LIMIT;
+            conn.rconn.pause(r, full);
+            if full {
+                break;
+            }
+            if n == BATCH {
+                // Others have their turn.
                 r.again(conn.rconn.key());
                 break;
             }
@@ -425,13 +434,31 @@ impl Switch {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
         let Some(conn) = b.connections.by_id(id) else { return };
-        let class = if matches!(message, Message::PacketIn(_)) { CLASS_PACKET_IN } else { CLASS_REPLY };
+        let class = match message {
+            Message::PacketIn(_) => CLASS_PACKET_IN,
+            _ if is_monitors(xid, message) => CLASS_MONITOR,
+            _ => CLASS_REPLY,
+        };
         // A reader that does not keep up loses packet-ins, not answers.
         if class == CLASS_PACKET_IN && conn.rconn.queued(class).0 >= 100 {
             return;
         }
         for m in codec::encode(&of, xid, message) {
             conn.rconn.send(r, m, class);
+        }
+        if class == CLASS_MONITOR {
+            let waiting = conn.rconn.queued(class).1;
+            b.ofproto.monitor_backlog(id, waiting);
+        }
+    }
+
+    /// A reader that has caught up with its flow monitors goes on.
+    fn resume_monitors(&mut self, bridge: &str, slot: &Slot) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let Some(conn) = b.connections.conn(slot) else { return };
+        let Some(id) = conn.id else { return };
+        if b.ofproto.connection(id).is_some_and(|c| c.monitoring_paused()) {
+            b.ofproto.monitor_backlog(id, conn.rconn.queued(CLASS_MONITOR).1);
         }
     }
 
@@ -483,6 +510,15 @@ fn options(config: &ControllerConfig, versions: VersionSet) -> RconnOptions {
         probe_interval: Duration::from_millis(config.inactivity_probe),
         max_backoff: Duration::from_millis(config.max_backoff),
         vconn: Options { versions, ..Options::default() },
+    }
+}
+
+/// Whether a message is what a flow monitor tells on its own.
+fn is_monitors(xid: Xid, message: &Message) -> bool {
+    match message {
+        Message::FlowMonitorPaused | Message::FlowMonitorResumed => true,
+        Message::StatsReply { body: openflow::msg::StatsReply::FlowMonitor(_), .. } => xid == Xid(0),
+        _ => false,
     }
 }
 

@@ -170,7 +170,7 @@ fn buffer_from_wire(b: u32) -> Option<u32> {
 /// Appends a flow-mod in the codec's protocol.
 pub(crate) fn put(e: &mut Enc<'_>, fm: &FlowMod) -> Encode {
     let version = e.version;
-    let m = fm.matching.expand();
+    let m = e.codec.expand(&fm.matching);
     let codec = e.codec;
     if version >= Version::V11 {
         return e.put(Kind::OfptFlowMod, |o| put_11(o, fm, &m, version));

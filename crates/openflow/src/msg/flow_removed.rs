@@ -95,7 +95,7 @@ impl FlowRemovedReason {
 
 pub(crate) fn put(e: &mut Enc<'_>, f: &FlowRemoved) -> Encode {
     let version = e.version;
-    let m = f.matching.expand();
+    let m = e.codec.expand(&f.matching);
     let reason = f.reason.for_version(version);
     match version {
         Version::V10 if e.codec.protocol.is_nxm() => e.put(Kind::NxtFlowRemoved, |o| {

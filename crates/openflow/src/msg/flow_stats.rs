@@ -83,7 +83,7 @@ pub struct AggregateStats {
 
 pub(crate) fn put_request(e: &mut Enc<'_>, q: &FlowStatsRequest, aggregate: bool) -> Encode {
     let version = e.version;
-    let m = q.matching.expand();
+    let m = e.codec.expand(&q.matching);
     let kind = |a, b| if aggregate { b } else { a };
     let out_port16 = q.out_port.to_u16().unwrap_or(0xffff);
     if version >= Version::V11 {
@@ -169,7 +169,7 @@ pub(crate) fn put_reply(e: &mut Enc<'_>, flows: &[FlowStats], more: bool) -> Enc
     let nxm = e.codec.protocol.is_nxm();
     let kind = if version == Version::V10 && nxm { Kind::NxstFlowReply } else { Kind::OfpstFlowReply };
     e.split(kind, more, flows, |o, s| {
-        let m = s.matching.expand();
+        let m = e.codec.expand(&s.matching);
         put_sized(o, |o| match version {
             Version::V10 if nxm => put_nxst(o, s, &m),
             Version::V10 => put_10(o, s, &m),

@@ -40,9 +40,9 @@ impl MonitorFlags {
     pub const MODIFY: u16 = 1 << 3;
     /// With their actions.
     pub const ACTIONS: u16 = 1 << 4;
-    /// Also the controller's own changes.
+    /// The controller's own changes in full, too (up to 1.3).
     pub const OWN: u16 = 1 << 5;
-    /// Own changes in the short form only.
+    /// The bit that switches take for [`MonitorFlags::OWN`] from 1.4 on.
     pub const ONLY_OWN: u16 = 1 << 6;
 }
 
@@ -105,11 +105,26 @@ pub struct FlowUpdate {
     pub actions: Vec<Action>,
 }
 
+/// The message's kinds: the standard's, ONF's extension for 1.3, Nicira's.
+const REQUESTS: [Kind; 3] =
+    [Kind::OfpstFlowMonitorRequest, Kind::OnfstFlowMonitorRequest, Kind::NxstFlowMonitorRequest];
+const REPLIES: [Kind; 3] =
+    [Kind::OfpstFlowMonitorReply, Kind::OnfstFlowMonitorReply, Kind::NxstFlowMonitorReply];
+
+/// Writes a match, and its length without padding two bytes wide at `at`.
+fn put_match_sized(o: &mut Vec<u8>, at: usize, m: &flow::Match, version: Version) {
+    let start = o.len();
+    put_match_11(o, m, version);
+    let len = u16::from_be_bytes([o[start + 2], o[start + 3]]);
+    o.patch16(at, len);
+}
+
 pub(crate) fn put_request(e: &mut Enc<'_>, all: &[MonitorRequest]) -> Encode {
     let version = e.version;
-    e.first(&[Kind::OfpstFlowMonitorRequest, Kind::NxstFlowMonitorRequest], |o| {
+    let codec = e.codec;
+    e.first(&REQUESTS, |o| {
         for m in all {
-            let matching = m.matching.expand();
+            let matching = codec.expand(&m.matching);
             o.u32(m.id);
             if version >= Version::V14 {
                 o.u32(m.out_port.0);
@@ -118,8 +133,17 @@ pub(crate) fn put_request(e: &mut Enc<'_>, all: &[MonitorRequest]) -> Encode {
                 o.u8(m.table);
                 o.u8(m.command as u8);
                 put_match_11(o, &matching, version);
+                continue;
+            }
+            o.u16(m.flags.0);
+            if version == Version::V13 {
+                let at = o.len();
+                o.u16(0);
+                o.u32(m.out_port.0);
+                o.u8(m.table);
+                o.zeros(3);
+                put_match_sized(o, at, &matching, version);
             } else {
-                o.u16(m.flags.0);
                 o.u16(m.out_port.to_u16().unwrap_or(0xffff));
                 let at = o.len();
                 o.u16(0);
@@ -145,7 +169,8 @@ pub(crate) fn decode_requests(
 }
 
 fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<MonitorRequest> {
-    let known = if version >= Version::V14 { 0x7f } else { 0x3f };
+    // From 1.4 on, the switch that set the habit takes the bit of ONLY_OWN for OWN, and none for NO_ABBREV.
+    let known = if version >= Version::V14 { 0x5f } else { 0x3f };
     let id = r.u32()?;
     let mut m = MonitorRequest {
         id,
@@ -174,6 +199,15 @@ fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode
             2 => MonitorCommand::Delete,
             _ => return Err(OfpErr::OFPMOFC_BAD_COMMAND.into()),
         };
+        m.matching = MiniMatch::new(&pull_match_11(r, version, codec, true)?);
+    } else if version == Version::V13 {
+        m.flags = check(r.u16()?)?;
+        r.skip(2)?;
+        m.out_port = port_from_wire(r.u32()?)?;
+        m.table = r.u8()?;
+        if r.take(3)?.iter().any(|b| *b != 0) {
+            return Err(OfpErr::NXBRC_MUST_BE_ZERO.into());
+        }
         m.matching = MiniMatch::new(&pull_match_11(r, version, codec, true)?);
     } else {
         m.flags = check(r.u16()?)?;
@@ -206,7 +240,8 @@ fn event_number(e: FlowUpdateEvent, version: Version) -> u16 {
 
 pub(crate) fn put_updates(e: &mut Enc<'_>, all: &[FlowUpdate], more: bool) -> Encode {
     let version = e.version;
-    let kind = [Kind::OfpstFlowMonitorReply, Kind::NxstFlowMonitorReply]
+    let codec = e.codec;
+    let kind = REPLIES
         .into_iter()
         .find(|k| k.exists_in(version))
         .ok_or(crate::codec::Unencodable)?;
@@ -216,14 +251,13 @@ pub(crate) fn put_updates(e: &mut Enc<'_>, all: &[FlowUpdate], more: bool) -> En
             match u.event {
                 FlowUpdateEvent::Abbrev(xid) => o.u32(xid.0),
                 FlowUpdateEvent::Paused | FlowUpdateEvent::Resumed => o.zeros(4),
-                _ => put_full(o, u, version),
+                _ => put_full(o, u, codec.expand(&u.matching), version),
             }
         });
     })
 }
 
-fn put_full(o: &mut Vec<u8>, u: &FlowUpdate, version: Version) {
-    let m = u.matching.expand();
+fn put_full(o: &mut Vec<u8>, u: &FlowUpdate, m: flow::Match, version: Version) {
     let reason = if let FlowUpdateEvent::Deleted(r) = u.event { r } else { 0 };
     if version >= Version::V14 {
         o.u8(u.table);
@@ -245,9 +279,14 @@ fn put_full(o: &mut Vec<u8>, u: &FlowUpdate, version: Version) {
         o.u8(u.table);
         o.zeros(1);
         o.u64(u.cookie.0);
-        let len = crate::oxm::put_nxm(o, &m, (0, 0));
-        o.patch16(at, len);
-        action::wire::encode(&u.actions, version, o);
+        if version == Version::V13 {
+            put_match_sized(o, at, &m, version);
+            action::instruction::encode_instructions(&u.actions, version, o);
+        } else {
+            let len = crate::oxm::put_nxm(o, &m, (0, 0));
+            o.patch16(at, len);
+            action::wire::encode(&u.actions, version, o);
+        }
     }
 }
 
@@ -319,8 +358,13 @@ fn decode_update(b: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<
         u.table = b.u8()?;
         b.skip(1)?;
         u.cookie = Cookie(b.u64()?);
-        (m, _) = crate::oxm::pull_nxm(b, len, &codec.match_cx(false))?;
-        u.actions = action::wire::decode(b.take_all(), version)?;
+        if version == Version::V13 {
+            m = pull_match_11(b, version, codec, false)?;
+            u.actions = action::instruction::decode_instructions(b.take_all(), version)?;
+        } else {
+            (m, _) = crate::oxm::pull_nxm(b, len, &codec.match_cx(false))?;
+            u.actions = action::wire::decode(b.take_all(), version)?;
+        }
     }
     if let FlowUpdateEvent::Deleted(r) = &mut u.event {
         *r = reason;

@@ -156,7 +156,7 @@ pub(crate) fn put(e: &mut Enc<'_>, p: &PacketIn) -> Encode {
     let why = p.reason.for_version(version);
     let cookie = p.cookie.map_or(u64::MAX, |c| c.0);
     match (e.codec.packet_in, version) {
-        (PacketInFormat::NxtPacketIn2, _) => e.put(Kind::NxtPacketIn2, |o| put_properties(o, p, version)),
+        (PacketInFormat::NxtPacketIn2, _) => e.put(Kind::NxtPacketIn2, |o| put_properties(o, p, &e.codec.expand(&p.metadata), version)),
         (PacketInFormat::NxtPacketIn, _) => e.put(Kind::NxtPacketIn, |o| {
             o.u32(buffer);
             o.u16(total);
@@ -165,7 +165,7 @@ pub(crate) fn put(e: &mut Enc<'_>, p: &PacketIn) -> Encode {
             o.u64(cookie);
             let at = o.len();
             o.zeros(8);
-            let len = crate::oxm::put_nxm(o, &p.metadata.expand(), (0, 0));
+            let len = crate::oxm::put_nxm(o, &e.codec.expand(&p.metadata), (0, 0));
             o.patch16(at, len);
             o.zeros(2);
             o.bytes(&p.packet);
@@ -196,7 +196,7 @@ pub(crate) fn put(e: &mut Enc<'_>, p: &PacketIn) -> Encode {
             if version >= Version::V13 {
                 o.u64(cookie);
             }
-            put_match_11(o, &p.metadata.expand(), version);
+            put_match_11(o, &e.codec.expand(&p.metadata), version);
             o.zeros(2);
             o.bytes(&p.packet);
         }),
@@ -205,7 +205,7 @@ pub(crate) fn put(e: &mut Enc<'_>, p: &PacketIn) -> Encode {
 
 pub(crate) fn put_resume(e: &mut Enc<'_>, p: &PacketIn) -> Encode {
     let version = e.version;
-    e.put(Kind::NxtResume, |o| put_properties(o, p, version))
+    e.put(Kind::NxtResume, |o| put_properties(o, p, &e.codec.expand(&p.metadata), version))
 }
 
 fn put_u64_property(o: &mut Vec<u8>, kind: u16, n: u64) {
@@ -215,7 +215,7 @@ fn put_u64_property(o: &mut Vec<u8>, kind: u16, n: u64) {
     });
 }
 
-fn put_properties(o: &mut Vec<u8>, p: &PacketIn, version: Version) {
+fn put_properties(o: &mut Vec<u8>, p: &PacketIn, metadata: &flow::Match, version: Version) {
     put_property(o, 0, |o| o.bytes(&p.packet));
     if p.packet_len as usize != p.packet.len() {
         put_property(o, 1, |o| o.u32(p.packet_len));
@@ -230,7 +230,7 @@ fn put_properties(o: &mut Vec<u8>, p: &PacketIn, version: Version) {
     put_property(o, 5, |o| o.u8(p.reason.for_version(Version::V15)));
     // The metadata's entries, without padding of their own.
     let mut raw = Vec::new();
-    crate::oxm::put_match_raw(&mut raw, &p.metadata.expand(), version, (0, 0));
+    crate::oxm::put_match_raw(&mut raw, metadata, version, (0, 0));
     put_property(o, 6, |o| o.bytes(&raw));
     if !p.userdata.is_empty() {
         put_property(o, 7, |o| o.bytes(&p.userdata));

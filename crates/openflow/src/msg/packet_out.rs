@@ -32,7 +32,7 @@ pub struct PacketOut {
 
 pub(crate) fn put(e: &mut Enc<'_>, p: &PacketOut) -> Encode {
     let version = e.version;
-    let m = p.metadata.expand();
+    let m = e.codec.expand(&p.metadata);
     let port = m.key.in_port();
     let mut actions = Vec::new();
     action::wire::encode(&p.actions, version, &mut actions);

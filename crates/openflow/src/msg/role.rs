@@ -26,7 +26,8 @@ pub enum Role {
 pub struct RoleRequest {
     /// The role.
     pub role: Role,
-    /// Generation of the election, if said.
+    /// Generation of the election, if said. A reply of OpenFlow 1.2 and later gives all ones when there has been
+    /// none; a reply without one has Nicira's form, which answers a request of that form.
     pub generation_id: Option<u64>,
 }
 
@@ -54,7 +55,8 @@ pub struct RoleStatus {
 }
 
 pub(crate) fn put(e: &mut Enc<'_>, q: &RoleRequest, reply: bool) -> Encode {
-    if e.version >= Version::V12 {
+    let nicira = reply && q.generation_id.is_none();
+    if e.version >= Version::V12 && !nicira {
         let kind = if reply { Kind::OfptRoleReply } else { Kind::OfptRoleRequest };
         return e.put(kind, |o| {
             o.u32(q.role as u32);
@@ -82,8 +84,8 @@ pub(crate) fn decode(r: &mut Reader<'_>, request: bool) -> Decode<RoleRequest> {
     r.skip(4)?;
     let generation = r.u64()?;
     // A request for a role always gives a generation; a reply says "none" by all ones.
-    let given = if request { role != Role::NoChange && role != Role::Equal } else { generation != u64::MAX };
-    Ok(RoleRequest { role, generation_id: given.then_some(generation) })
+    let given = !request || role == Role::Primary || role == Role::Secondary;
+    Ok(RoleRequest { role, generation_id: Some(if given { generation } else { u64::MAX }) })
 }
 
 pub(crate) fn decode_nxt(r: &mut Reader<'_>) -> Decode<RoleRequest> {

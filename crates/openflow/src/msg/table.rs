@@ -391,7 +391,7 @@ const WILDCARDS_11: [(Field, u32); 18] = [
     (Field::ETH_DST, 12),
     (Field::IP_SRC, 13),
     (Field::IP_DST, 14),
-    (Field::METADATA, 10),
+    (Field::METADATA, 15),
     (Field::TCP_SRC, 6),
     (Field::TCP_DST, 7),
     (Field::IP_PROTO, 5),
@@ -419,20 +419,20 @@ fn same(a: Field, b: Field) -> bool {
     canonical(a) == canonical(b)
 }
 
+/// Fields as bits of OpenFlow 1.2: those that it writes in the basic class.
 fn oxm_bits(fields: impl Iterator<Item = Field>) -> u64 {
     let mut bits = 0;
     for f in fields {
-        for h in f.info().headers() {
-            if h.class == 0x8000 && h.field < 40 {
-                bits |= 1 << h.field;
-            }
+        let h = crate::oxm::header_for(f, Version::V12);
+        if h.class == 0x8000 && h.field < 64 {
+            bits |= 1 << h.field;
         }
     }
     bits
 }
 
 fn oxm_fields(bits: u64) -> impl Iterator<Item = Field> {
-    (0..40).filter(move |n| bits >> n & 1 != 0).filter_map(|n| Field::from_header(0x8000, n, 0))
+    (0..64).filter(move |n| bits >> n & 1 != 0).filter_map(|n| Field::from_header(0x8000, n, 0))
 }
 
 pub(crate) fn put_stats(e: &mut Enc<'_>, all: &[TableStats], more: bool) -> Encode {
@@ -472,7 +472,7 @@ fn stats_10(o: &mut Vec<u8>, s: &TableStats, f: &TableFeatures) {
     o.u64(s.matched_count);
 }
 
-fn wildcards_11(f: &TableFeatures, pick: impl Fn(&TableMatchField) -> bool + Copy) -> u64 {
+fn wildcards_11(f: &TableFeatures, pick: impl Fn(&TableMatchField) -> bool + Copy) -> u32 {
     WILDCARDS_11.iter().filter(|(field, _)| has(f, *field, pick)).fold(0, |w, (_, bit)| w | 1 << bit)
 }
 
@@ -480,8 +480,8 @@ fn stats_11(o: &mut Vec<u8>, s: &TableStats, f: &TableFeatures) {
     o.u8(s.table);
     o.zeros(7);
     o.string(&f.name, 32);
-    o.u64(wildcards_11(f, |m| m.wildcardable));
-    o.u64(wildcards_11(f, |_| true));
+    o.u32(wildcards_11(f, |m| m.wildcardable));
+    o.u32(wildcards_11(f, |_| true));
     o.u32(f.nonmiss.instructions & 0x3e);
     o.u32(f.nonmiss.write.actions as u32);
     o.u32(f.nonmiss.apply.actions as u32);
@@ -543,7 +543,7 @@ fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<TableStats> 
             }
         }
         Version::V11 => {
-            let (wild, matched) = (r.u64()?, r.u64()?);
+            let (wild, matched) = (r.u32()?, r.u32()?);
             for (field, bit) in &WILDCARDS_11[..15] {
                 if matched >> bit & 1 != 0 {
                     f.matches.push(match_field(*field, wild >> bit & 1 != 0));
