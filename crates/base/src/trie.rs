@@ -11,13 +11,13 @@
 //!           └─ ..
 //! ```
 //!
-//! A leaf holds up to 24 items and then splits into eight of about three, so that leaves are half full on average
+//! A leaf holds up to 12 items and then splits into eight of one or two, so that leaves are half full on average
 //! however many items there are, which keeps the overhead near 20 bytes per item; depth is near `log8(n / 12)`.
 
 use std::sync::Arc;
 
 /// Items in a leaf before it splits.
-const LEAF_CAP: usize = 24;
+const LEAF_CAP: usize = 12;
 /// A branch with no more items than this collapses into a leaf.
 const COLLAPSE: usize = LEAF_CAP / 3;
 /// Levels that the 32 bits of a hash allow: below it, leaves grow without limit.

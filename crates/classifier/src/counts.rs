@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-/// Keys per node before it splits.
-const CAP: usize = 64;
+/// Keys per node before it splits: few, since a change copies a node of every level.
+const CAP: usize = 16;
 
 #[derive(Clone, Debug)]
 enum Node<K> {

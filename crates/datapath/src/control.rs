@@ -237,7 +237,11 @@ impl<P: Pipeline> Datapath<P> {
 
     /// The next thing that an engine has to tell.
     pub fn next_event(&mut self) -> Option<Event<P>> {
-        self.shared.iter().find_map(|s| s.events.pop())
+        let event = self.shared.iter().find_map(|s| s.events.pop());
+        if event.is_none() {
+            self.collect();
+        }
+        event
     }
 
     fn shared_events_forward(&self, e: Event<P>) {

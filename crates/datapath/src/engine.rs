@@ -203,6 +203,16 @@ impl<P: Pipeline> Engine<P> {
         Some((fds, all))
     }
 
+    /// Tells the queues that whoever polls them has slept.
+    pub(crate) fn woken(&mut self) {
+        self.rx.iter_mut().for_each(|r| r.queue.woken());
+    }
+
+    /// Tells them that it found nothing.
+    pub(crate) fn woken_for_nothing(&mut self) {
+        self.rx.iter_mut().for_each(|r| r.queue.woken_for_nothing());
+    }
+
     /// Whether work is left that no descriptor announces.
     pub(crate) fn has_more(&self) -> bool {
         self.sweep.is_some() || !self.shared.inbox.is_empty()
@@ -468,6 +478,10 @@ impl<P: Pipeline> Engine<P> {
         if self.shared.announced.push(flow.clone()).is_err() {
             bump(&self.shared.stats.lost, 1);
             return;
+        }
+        // Well before the queue is full.
+        if self.shared.announced.len() == self.shared.announced.capacity() / 4 {
+            self.shared.events.nudge();
         }
         self.flows.insert(key, hash, flow, body, generation);
         if self.until_check == 0 {

@@ -92,6 +92,11 @@ impl<P: Pipeline> Events<P> {
         true
     }
 
+    /// Wakes the control thread for something that is not an event.
+    pub(crate) fn nudge(&self) {
+        self.wake.wake();
+    }
+
     pub(crate) fn pop(&self) -> Option<Event<P>> {
         let (lane, event) = self.queue.pop()?;
         self.waiting[usize::from(lane)].fetch_sub(1, Relaxed);

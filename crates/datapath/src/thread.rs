@@ -24,8 +24,12 @@ pub(crate) fn run<P: Pipeline>(
 ) -> Vec<(DpPort, Box<dyn RxQueue>, Arc<PortCounters>)> {
     let mut idle = 0;
     let mut all_watched = true;
+    let mut woken = false;
     while !engine.is_stopped() {
         let busy = engine.poll();
+        if std::mem::take(&mut woken) && !busy {
+            engine.woken_for_nothing();
+        }
         if let Some((fds, all)) = engine.changed_fds() {
             waiter.watch(&fds);
             all_watched = all;
@@ -37,6 +41,8 @@ pub(crate) fn run<P: Pipeline>(
             std::hint::spin_loop();
         } else {
             waiter.wait(if all_watched { None } else { Some(BLIND) });
+            engine.woken();
+            woken = true;
         }
     }
     engine.dismantle()

@@ -61,6 +61,10 @@ pub trait RxQueue: Send {
     fn recv(&mut self, max: usize, pool: &mut PacketPool, out: &mut Vec<Packet>) -> Result<usize, DevError>;
     /// A descriptor that polls readable when frames wait; `None` for devices without one.
     fn fd(&self) -> Option<i32>;
+    /// Whoever polls has slept on the descriptors, and one was ready: look now, even where looking costs.
+    fn woken(&mut self) {}
+    /// One was ready, but no queue had a frame: it may have been for an error of this one.
+    fn woken_for_nothing(&mut self) {}
 }
 
 /// A sending queue, owned by one thread.

@@ -172,24 +172,31 @@ impl RxQueue for SystemRx {
         while n < max {
             let packet = self.ring.next(|f| {
                 let mut p = pool.take();
-                p.buf.fill(f.data);
+                let vlan = f.vlan;
+                let Some(vnet) = f.read(p.buf.begin()) else {
+                    pool.put(p);
+                    return None;
+                };
                 let mut shift = 0;
-                if let Some((tpid, tci)) = f.vlan
-                    && f.data.len() >= 12
+                if let Some((tpid, tci)) = vlan
+                    && p.buf.len() >= 12
                 {
                     shift = 4;
                     let tag = p.buf.insert(12, 4);
                     tag[..2].copy_from_slice(&tpid.to_be_bytes());
                     tag[2..].copy_from_slice(&tci.to_be_bytes());
                 }
-                p.offload = from_vnet(&f.vnet, shift);
-                p
+                p.offload = from_vnet(&vnet, shift);
+                Some(p)
             });
             let Some(p) = packet else { break };
             out.push(p);
             n += 1;
         }
         Ok(n)
+    }
+    fn woken_for_nothing(&mut self) {
+        self.ring.polled_ready();
     }
     fn fd(&self) -> Option<i32> {
         Some(self.ring.socket().as_fd().as_raw_fd())

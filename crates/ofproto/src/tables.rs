@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub const N_VISIBLE: u8 = 254;
 /// Number of tables, with the switch's own.
 const N_TABLES: usize = 255;
+/// Tables are kept in groups, so that a change to one copies two short lists of pointers and not one long.
+const GROUP: usize = 16;
+type TableGroup = [Arc<Table>; GROUP];
 
 /// Lookups in a table; may be written from any thread.
 #[derive(Debug, Default)]
@@ -70,7 +73,8 @@ pub struct Table {
 /// Flow tables, groups and meters. A clone is a snapshot.
 #[derive(Clone, Debug)]
 pub struct Tables {
-    tables: Arc<Vec<Arc<Table>>>,
+    /// Has one place more than there are tables.
+    tables: Arc<[Arc<TableGroup>; GROUP]>,
     counters: Arc<[TableCounters]>,
     groups: HashTrie<Arc<Group>>,
     meters: HashTrie<Arc<Meter>>,
@@ -94,7 +98,7 @@ impl Tables {
         let config = classifier::Config { seed, ..classifier::Config::default() };
         let empty = Arc::new(Table { flows: Classifier::new(&config), config: Arc::default() });
         Tables {
-            tables: Arc::new(vec![empty; N_TABLES]),
+            tables: Arc::new(std::array::from_fn(|_| Arc::new(std::array::from_fn(|_| empty.clone())))),
             counters: (0..N_TABLES).map(|_| TableCounters::default()).collect(),
             groups: HashTrie::default(),
             meters: HashTrie::default(),
@@ -103,20 +107,30 @@ impl Tables {
         }
     }
 
+    fn at(&self, id: TableId) -> Option<&Arc<Table>> {
+        let i = usize::from(id.0);
+        (i < N_TABLES).then(|| &self.tables[i / GROUP][i % GROUP])
+    }
+
     /// A table; number 255 is none.
     pub fn table(&self, id: TableId) -> Option<&Table> {
-        self.tables.get(usize::from(id.0)).map(|t| &**t)
+        self.at(id).map(|t| &**t)
     }
 
     /// A table, to be changed. A switch's tables are changed through [`crate::Ofproto`], which keeps its books.
     pub fn table_mut(&mut self, id: TableId) -> Option<&mut Table> {
         self.generation += 1;
-        Arc::make_mut(&mut self.tables).get_mut(usize::from(id.0)).map(Arc::make_mut)
+        let i = usize::from(id.0);
+        if i >= N_TABLES {
+            return None;
+        }
+        let group = Arc::make_mut(&mut Arc::make_mut(&mut self.tables)[i / GROUP]);
+        Some(Arc::make_mut(&mut group[i % GROUP]))
     }
 
     /// Every table with its number, the switch's own last.
     pub fn iter(&self) -> impl Iterator<Item = (TableId, &Table)> {
-        self.tables.iter().enumerate().map(|(i, t)| (TableId(i as u8), &**t))
+        (0..N_TABLES).map(|i| (TableId(i as u8), &*self.tables[i / GROUP][i % GROUP]))
     }
 
     /// The lookup counters of a table; these do not belong to one snapshot.
@@ -243,11 +257,25 @@ impl Tables {
     /// Whether a table, and what it does with misses, is the same in two snapshots. For telling which cached
     /// flows a change can have touched.
     pub fn same_table(&self, other: &Tables, id: TableId) -> bool {
-        match (self.tables.get(usize::from(id.0)), other.tables.get(usize::from(id.0))) {
+        match (self.at(id), other.at(id)) {
             (Some(a), Some(b)) => {
-                Arc::ptr_eq(a, b) || (a.flows.is_same(&b.flows) && self.miss(id) == other.miss(id))
+                (Arc::ptr_eq(a, b) && self.implicit_miss_to_controller == other.implicit_miss_to_controller)
+                    || (a.flows.is_same(&b.flows) && self.miss(id) == other.miss(id))
             }
             (a, b) => a.is_none() && b.is_none(),
         }
+    }
+
+    /// The tables that are not [`Tables::same_table`] in two snapshots. Costs little where little differs.
+    pub fn changed<'a>(&'a self, other: &'a Tables) -> impl Iterator<Item = TableId> + 'a {
+        let same_miss = self.implicit_miss_to_controller == other.implicit_miss_to_controller;
+        self.tables
+            .iter()
+            .zip(other.tables.iter())
+            .enumerate()
+            .filter(move |(_, (a, b))| !(same_miss && Arc::ptr_eq(a, b)))
+            .flat_map(|(g, _)| g * GROUP..(g + 1) * GROUP)
+            .map(|i| TableId(i as u8))
+            .filter(move |id| !self.same_table(other, *id))
     }
 }

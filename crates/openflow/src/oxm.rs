@@ -274,6 +274,9 @@ const COOKIE_FIELD: u8 = 30;
 const NXM_COOKIE: u32 = 0x0001_0000 | (COOKIE_FIELD as u32) << 9;
 
 fn put_field(out: &mut Vec<u8>, m: &Match, field: Field, version: Version) {
+    if m.mask.is_plainly_wild(field) {
+        return;
+    }
     let (value, mask) = m.get(field);
     if mask == 0 {
         return;

@@ -200,12 +200,11 @@ impl Changes {
         if old.tables.generation() == new.tables.generation() {
             return;
         }
-        let changed = |t: &u8| !old.tables.same_table(&new.tables, TableId(*t));
         let before = self.any_table;
         let mut any = false;
-        for t in (0..=254u8).filter(changed) {
+        for t in old.tables.changed(&new.tables) {
             let tables = self.tables.get_or_insert_with(|| Arc::new([before; 256]));
-            Arc::make_mut(tables)[t as usize] = now;
+            Arc::make_mut(tables)[usize::from(t.0)] = now;
             any = true;
         }
         if any {

@@ -8,7 +8,7 @@
 use crate::errno;
 use crate::event::{Interest, Key, Reactor, Waker};
 use crate::target::{self, Active, Host, Passive, Service};
-use base::{Time, error, info};
+use base::{Time, error, info, warn};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -234,8 +234,14 @@ fn resolve(host: String, port: u16, waker: Waker) -> io::Result<mpsc::Receiver<i
 /// A stream with buffers.
 pub struct Channel {
     stream: Stream,
+    /// Space for input; what has come is before `filled`, what was consumed before `taken`.
     input: Vec<u8>,
+    filled: usize,
     taken: usize,
+    /// Bytes asked for by the next read.
+    ask: usize,
+    /// The last read left nothing behind.
+    drained: bool,
     output: VecDeque<Vec<u8>>,
     written: usize,
     queued: usize,
@@ -247,6 +253,8 @@ pub struct Channel {
 impl Channel {
     /// Bytes read by one [`Channel::fill`] at most.
     pub const READ_SIZE: usize = 64 * 1024;
+    /// Bytes read at first: enough for most messages. A peer with much to say gets more.
+    const FIRST_READ: usize = 2 * 1024;
     /// Smaller pieces of output are gathered into pieces of about this size.
     const CHUNK: usize = 32 * 1024;
     /// Pieces handed to the kernel at once.
@@ -257,7 +265,10 @@ impl Channel {
         Channel {
             stream,
             input: Vec::new(),
+            filled: 0,
             taken: 0,
+            ask: Self::FIRST_READ,
+            drained: false,
             output: VecDeque::new(),
             written: 0,
             queued: 0,
@@ -300,42 +311,58 @@ impl Channel {
         if self.paused {
             return Ok(false);
         }
+        // A read that came back short has taken everything: the event tells when there is more.
+        if std::mem::take(&mut self.drained) {
+            self.shrink();
+            return Ok(false);
+        }
         if self.taken > 0 {
-            self.input.drain(..self.taken);
+            self.input.copy_within(self.taken..self.filled, 0);
+            self.filled -= self.taken;
             self.taken = 0;
         }
-        let old = self.input.len();
-        self.input.resize(old + Self::READ_SIZE, 0);
-        let result = self.stream.read(&mut self.input[old..]);
-        self.input.truncate(old + *result.as_ref().unwrap_or(&0));
-        match result {
+        if self.input.len() < self.filled + self.ask {
+            self.input.resize(self.filled + self.ask, 0);
+        }
+        let space = &mut self.input[self.filled..][..self.ask];
+        match self.stream.read(space) {
             Ok(0) => Err(errno::eof()),
             Ok(n) => {
+                self.drained = n < self.ask;
+                if !self.drained {
+                    self.ask = (self.ask * 8).min(Self::READ_SIZE);
+                }
+                self.filled += n;
                 self.received += n as u64;
                 Ok(true)
             }
             Err(e) if errno::is_again(&e) => {
-                if self.input.is_empty() {
-                    // Thousands of idle connections should not keep a buffer each.
-                    self.input = Vec::new();
-                }
+                self.shrink();
                 Ok(false)
             }
             Err(e) => Err(e),
         }
     }
 
+    /// Thousands of idle connections should not keep a large buffer each.
+    fn shrink(&mut self) {
+        if self.taken == self.filled && self.input.len() > Self::FIRST_READ {
+            self.input = Vec::new();
+            (self.filled, self.taken) = (0, 0);
+            self.ask = Self::FIRST_READ;
+        }
+    }
+
     /// Bytes read and not consumed.
     pub fn input(&self) -> &[u8] {
-        &self.input[self.taken..]
+        &self.input[self.taken..self.filled]
     }
 
     /// Drops the first `n` bytes of the input.
     pub fn consume(&mut self, n: usize) {
-        self.taken = (self.taken + n).min(self.input.len());
-        if self.taken == self.input.len() {
-            self.input.clear();
-            self.taken = 0;
+        self.taken = (self.taken + n).min(self.filled);
+        if self.taken == self.filled {
+            (self.filled, self.taken) = (0, 0);
         }
     }
 
@@ -452,6 +479,15 @@ impl Listener {
             }
             Passive::Unix(path) => {
                 let socket = socket::unix_listen(&path, Self::MODE).inspect_err(|e| {
+                    if e.kind() == io::ErrorKind::NotFound {
+                        warn!(
+                            log,
+                            "fatal_signal",
+                            "could not unlink \"{}\" ({})",
+                            path.display(),
+                            errno::text(e)
+                        );
+                    }
                     error!(log, "stream_unix", "{}: binding failed: {}", path.display(), errno::text(e));
                 })?;
                 ListenSock::Unix(socket, path)

@@ -125,6 +125,31 @@ impl PacketSocket {
     }
 }
 
+impl PacketSocket {
+    /// Fetches a frame that the kernel queued beside the ring, appending it.
+    fn fetch(&self, out: &mut Vec<u8>) -> Option<VnetHdr> {
+        let mut vnet = [0u8; vnet::LEN];
+        out.reserve(MAX_FRAME * 2);
+        let room = out.spare_capacity_mut();
+        let room = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
+        let mut iov = [libc::iovec { iov_base: vnet.as_mut_ptr().cast(), iov_len: vnet.len() }, room];
+        // SAFETY: plain integers and pointers, for which zero is valid.
+        let mut m: libc::msghdr = unsafe { std::mem::zeroed() };
+        m.msg_iov = iov.as_mut_ptr();
+        m.msg_iovlen = 2;
+        // SAFETY: both buffers are writable for their lengths and live through the call.
+        let r = unsafe { libc::recvmsg(self.fd.as_raw_fd(), &mut m, libc::MSG_DONTWAIT) };
+        let n = cvt_len(r).ok()?.checked_sub(vnet::LEN)?;
+        if m.msg_flags & libc::MSG_TRUNC != 0 {
+            return None;
+        }
+        let len = out.len() + n;
+        // SAFETY: the kernel wrote `n` bytes (not more than fit, or the flag would be set) behind the length.
+        unsafe { out.set_len(len) };
+        Some(VnetHdr::parse(&vnet))
+    }
+}
+
 impl AsFd for PacketSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -173,15 +198,35 @@ impl Drop for Slots {
     }
 }
 
-/// A frame as it lies in the ring.
+/// A frame that has come, to be read once.
 #[derive(Debug)]
 pub struct RxFrame<'a> {
-    /// From the Ethernet header on, without the VLAN tag that was taken out.
-    pub data: &'a [u8],
     /// The VLAN tag taken out by kernel or device: TPID and TCI.
     pub vlan: Option<(u16, u16)>,
-    /// Checksum and segmentation.
-    pub vnet: VnetHdr,
+    body: Body<'a>,
+}
+
+/// Where a frame's bytes are.
+#[derive(Debug)]
+enum Body<'a> {
+    /// In the ring, after the virtio-net header.
+    Slot(&'a [u8; vnet::LEN], &'a [u8]),
+    /// The kernel queued it beside the ring.
+    Queued(&'a PacketSocket),
+}
+
+impl RxFrame<'_> {
+    /// Appends the bytes, from the Ethernet header on and without the VLAN tag that was taken out; gives checksum
+    /// and segmentation. `None` if the frame is lost.
+    pub fn read(self, out: &mut Vec<u8>) -> Option<VnetHdr> {
+        match self.body {
+            Body::Slot(vnet, data) => {
+                out.extend_from_slice(data);
+                Some(VnetHdr::parse(vnet))
+            }
+            Body::Queued(socket) => socket.fetch(out),
+        }
+    }
 }
 
 /// A receiving ring.
@@ -191,13 +236,12 @@ pub struct RxRing {
     socket: Arc<PacketSocket>,
     head: usize,
     empty: u32,
-    large: Vec<u8>,
     truncated: u64,
 }
 
 impl RxRing {
-    /// Calls that find nothing before the socket's error is looked at.
-    const LOOK: u32 = 16;
+    /// Calls that find nothing before the socket's error is looked at, whether anything speaks for one or not.
+    const LOOK: u32 = 1024;
 
     /// Opens a ring of about `slots` frames on a device; frames up to `mtu` lie in it whole.
     pub fn open(ifindex: u32, mtu: u32, slots: usize) -> io::Result<RxRing> {
@@ -210,7 +254,7 @@ impl RxRing {
         let ring = socket.ring(libc::PACKET_RX_RING, slot, slots.max(16))?;
         socket.bind(ifindex)?;
         let socket = Arc::new(socket);
-        Ok(RxRing { slots: ring, socket, head: 0, empty: 0, large: Vec::new(), truncated: 0 })
+        Ok(RxRing { slots: ring, socket, head: 0, empty: 0, truncated: 0 })
     }
 
     /// The socket, to be polled or bound anew.
@@ -223,8 +267,9 @@ impl RxRing {
         self.truncated
     }
 
-    /// Hands the next frame to `f`; `None` when none waits. Never blocks.
-    pub fn next<R>(&mut self, mut f: impl FnMut(RxFrame<'_>) -> R) -> Option<R> {
+    /// Hands the next frame to `f`, which reads it and gives nothing if it was lost; `None` when none waits. Never
+    /// blocks.
+    pub fn next<R>(&mut self, mut f: impl FnMut(RxFrame<'_>) -> Option<R>) -> Option<R> {
         loop {
             let status = self.slots.status(self.head).load(Ordering::Acquire);
             if status & libc::TP_STATUS_USER == 0 {
@@ -243,7 +288,12 @@ impl RxRing {
         }
     }
 
-    fn read<R>(&mut self, i: usize, status: u32, f: &mut impl FnMut(RxFrame<'_>) -> R) -> Option<R> {
+    fn read<R>(
+        &mut self,
+        i: usize,
+        status: u32,
+        f: &mut impl FnMut(RxFrame<'_>) -> Option<R>,
+    ) -> Option<R> {
         let p = self.slots.at(i);
         // SAFETY: the kernel gave the slot to us (status read with acquire) and does not write to it before
         // we give it back; the header is at its start, aligned.
@@ -253,8 +303,7 @@ impl RxRing {
             (tpid, h.tp_vlan_tci)
         });
         if status & libc::TP_STATUS_COPY != 0 {
-            let (vnet, len) = self.fetch_large()?;
-            return Some(f(RxFrame { data: &self.large[..len], vlan, vnet }));
+            return f(RxFrame { vlan, body: Body::Queued(&self.socket) });
         }
         let (mac, len) = (usize::from(h.tp_mac), h.tp_snaplen as usize);
         if h.tp_snaplen < h.tp_len || mac < vnet::LEN || mac + len > self.slots.slot {
@@ -264,35 +313,20 @@ impl RxRing {
         // given back.
         let bytes = unsafe { std::slice::from_raw_parts(p.add(mac - vnet::LEN), vnet::LEN + len) };
         let (vnet, data) = bytes.split_first_chunk()?;
-        Some(f(RxFrame { data, vlan, vnet: VnetHdr::parse(vnet) }))
+        f(RxFrame { vlan, body: Body::Slot(vnet, data) })
     }
 
-    /// Fetches a frame that the kernel queued beside the ring.
-    fn fetch_large(&mut self) -> Option<(VnetHdr, usize)> {
-        self.large.resize(MAX_FRAME * 2, 0);
-        let mut vnet = [0u8; vnet::LEN];
-        let mut iov = [
-            libc::iovec { iov_base: vnet.as_mut_ptr().cast(), iov_len: vnet.len() },
-            libc::iovec { iov_base: self.large.as_mut_ptr().cast(), iov_len: self.large.len() },
-        ];
-        // SAFETY: plain integers and pointers, for which zero is valid.
-        let mut m: libc::msghdr = unsafe { std::mem::zeroed() };
-        m.msg_iov = iov.as_mut_ptr();
-        m.msg_iovlen = 2;
-        // SAFETY: both buffers are writable for their lengths and live through the call.
-        let r = unsafe { libc::recvmsg(self.socket.fd.as_raw_fd(), &mut m, libc::MSG_DONTWAIT) };
-        let n = cvt_len(r).ok()?;
-        if n < vnet::LEN || m.msg_flags & libc::MSG_TRUNC != 0 {
-            return None;
-        }
-        Some((VnetHdr::parse(&vnet), n - vnet::LEN))
+    /// The socket may have polled ready for an error: to be seen to when there is no frame.
+    pub fn polled_ready(&mut self) {
+        self.empty = Self::LOOK - 1;
     }
 
-    /// When a device goes down or away the socket gets an error, and polls ready for it. It is taken now and
-    /// then; the queue waits for the device to come back.
+    /// When a device goes down or away the socket gets an error, and polls ready for it. It is taken away; the
+    /// queue waits for the device to come back.
     fn nothing(&mut self) {
         self.empty += 1;
-        if self.empty.is_multiple_of(Self::LOOK) {
+        if self.empty >= Self::LOOK {
+            self.empty = 0;
             let _ = take_error(&self.socket.fd);
         }
     }

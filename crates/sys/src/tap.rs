@@ -97,17 +97,24 @@ impl Tap {
             .map(NetNs::from)
     }
 
-    /// Reads a frame that the host sent; `None` when none waits. `buf` should have room for [`MAX_FRAME`]; a
-    /// longer frame is cut.
-    pub fn read(&self, buf: &mut [u8]) -> io::Result<Option<(VnetHdr, usize)>> {
+    /// Reads a frame that the host sent, appending it; `None` when none waits. One longer than [`MAX_FRAME`] is cut.
+    pub fn read(&self, out: &mut Vec<u8>) -> io::Result<Option<VnetHdr>> {
         let mut v = [0u8; vnet::LEN];
+        out.reserve(MAX_FRAME);
+        let room = out.spare_capacity_mut();
+        let room_len = room.len();
         let iov = [
             libc::iovec { iov_base: v.as_mut_ptr().cast(), iov_len: v.len() },
-            libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() },
+            libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() },
         ];
         // SAFETY: both buffers are writable for their lengths and live through the call.
         match cvt_len(unsafe { libc::readv(self.fd.as_raw_fd(), iov.as_ptr(), 2) }) {
-            Ok(n) if n >= vnet::LEN => Ok(Some((VnetHdr::parse(&v), (n - vnet::LEN).min(buf.len())))),
+            Ok(n) if n >= vnet::LEN => {
+                let len = out.len() + (n - vnet::LEN).min(room_len);
+                // SAFETY: the kernel wrote up to there, within the capacity.
+                unsafe { out.set_len(len) };
+                Ok(Some(VnetHdr::parse(&v)))
+            }
             Ok(_) => Ok(None),
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
             Err(e) => Err(e),

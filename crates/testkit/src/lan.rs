@@ -177,12 +177,13 @@ impl RawPort {
     pub fn receive(&mut self, patience: Duration, mut want: impl FnMut(&[u8]) -> bool) -> Option<Vec<u8>> {
         crate::until(patience, || {
             while let Some(frame) = self.rx.next(|f| {
-                let mut v = f.data.to_vec();
-                if let Some((tpid, tci)) = f.vlan {
+                let (vlan, mut v) = (f.vlan, Vec::new());
+                f.read(&mut v)?;
+                if let Some((tpid, tci)) = vlan {
                     let tag = [tpid.to_be_bytes(), tci.to_be_bytes()].concat();
                     v.splice(12..12, tag);
                 }
-                v
+                Some(v)
             }) {
                 if want(&frame) {
                     return Some(frame);

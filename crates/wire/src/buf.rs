@@ -22,11 +22,19 @@ impl PacketBuf {
 
     /// Replaces the contents by a copy of `frame`, with [`HEADROOM`]; keeps the allocation.
     pub fn fill(&mut self, frame: &[u8]) {
-        self.bytes.clear();
-        self.bytes.reserve(HEADROOM + frame.len());
-        self.bytes.resize(HEADROOM, 0);
-        self.bytes.extend_from_slice(frame);
+        self.begin().extend_from_slice(frame);
+    }
+
+    /// Makes it empty with [`HEADROOM`]; what is appended to the bytes given out, behind those in it, is the frame.
+    pub fn begin(&mut self) -> &mut Vec<u8> {
+        // The headroom's bytes need not be zero: whoever pushes a header writes it.
+        if self.bytes.len() < HEADROOM {
+            self.bytes.resize(HEADROOM, 0);
+        } else {
+            self.bytes.truncate(HEADROOM);
+        }
         self.start = HEADROOM;
+        &mut self.bytes
     }
 
     /// Replaces the contents by `len` zero bytes with [`HEADROOM`] and hands them out to be written.

@@ -303,8 +303,14 @@ impl Switch {
             self.follow_connection(bridge, slot);
             let Some(b) = self.bridges.get_mut(bridge) else { return };
             let Some(conn) = b.connections.conn(slot) else { return };
-            if n == BATCH || conn.rconn.backlog() > BACKLOG_LIMIT {
-                // Others have their turn; a peer that does not read waits until it has.
+            // A peer that does not read its answers is not heard until it has.
+            let full = conn.rconn.backlog() > BACKLOG_LIMIT;
+            conn.rconn.pause(r, full);
+            if full {
+                break;
+            }
+            if n == BATCH {
+                // Others have their turn.
                 r.again(conn.rconn.key());
                 break;
             }

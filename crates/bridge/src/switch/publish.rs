@@ -29,8 +29,7 @@ impl Switch {
                     views.push(None);
                     continue;
                 };
-                refresh(b, &patches);
-                views.push(Some(b.view.clone()));
+                views.push(Some(refreshed(b, &patches)));
             }
             backer.publish(views);
             // The stamps of this publication are what the next one compares with.
@@ -90,11 +89,12 @@ impl Switch {
 
 type Patches = BTreeMap<String, Patch>;
 
-/// Brings a bridge's view up to date, sharing what has not changed.
-fn refresh(b: &mut Bridge, patches: &Patches) {
+/// A bridge's view brought up to date, sharing what has not changed. The bridge gets it when it has been published:
+/// as long as nobody else holds it, stamping it needs no copy.
+fn refreshed(b: &mut Bridge, patches: &Patches) -> Arc<BridgeView> {
     let stale = std::mem::take(&mut b.stale);
     if !(stale.tables || stale.mac || stale.config) {
-        return;
+        return b.view.clone();
     }
     let mut view = BridgeView::clone(&b.view);
     if stale.tables {
@@ -106,7 +106,7 @@ fn refresh(b: &mut Bridge, patches: &Patches) {
     if stale.config {
         configure(b, &mut view, patches);
     }
-    b.view = Arc::new(view);
+    Arc::new(view)
 }
 
 fn configure(b: &mut Bridge, view: &mut BridgeView, patches: &Patches) {
