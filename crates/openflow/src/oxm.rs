@@ -465,18 +465,24 @@ fn set_tun_metadata(m: &mut Match, n: u8, e: &Entry<'_>, cx: &MatchCx<'_>) -> De
         layout.allot(n, e.value.len()).ok_or(OfpErr::OFPBMC_BAD_LEN)?;
     }
     let len = layout.len_of(n);
-    if e.value.len() != len {
+    if e.value.len() > len {
         return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
+    // A shorter value is the low end of the field.
+    let before = len - e.value.len();
     if TunLayout::is_present(&m.mask.0, n) {
         return Err(OfpErr::OFPBMC_DUP_FIELD.into());
     }
     if let Some(b) = layout.bytes_mut(&mut m.key, n) {
-        b.copy_from_slice(e.value);
+        b[..before].fill(0);
+        b[before..].copy_from_slice(e.value);
     }
     if let Some(b) = layout.bytes_mut(&mut m.mask.0, n) {
         match e.mask {
-            Some(mask) => b.copy_from_slice(mask),
+            Some(mask) => {
+                b[..before].fill(0xff);
+                b[before..].copy_from_slice(mask);
+            }
             None => b.fill(0xff),
         }
     }

@@ -8,7 +8,7 @@
 use crate::errno;
 use crate::event::{Interest, Key, Reactor, Waker};
 use crate::target::{self, Active, Host, Passive, Service};
-use base::{Time, error, info};
+use base::{Time, error, info, warn};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -479,6 +479,15 @@ impl Listener {
             }
             Passive::Unix(path) => {
                 let socket = socket::unix_listen(&path, Self::MODE).inspect_err(|e| {
+                    if e.kind() == io::ErrorKind::NotFound {
+                        warn!(
+                            log,
+                            "fatal_signal",
+                            "could not unlink \"{}\" ({})",
+                            path.display(),
+                            errno::text(e)
+                        );
+                    }
                     error!(log, "stream_unix", "{}: binding failed: {}", path.display(), errno::text(e));
                 })?;
                 ListenSock::Unix(socket, path)

@@ -69,6 +69,8 @@ pub struct Daemon {
     /// The database's first configuration has been applied.
     ready: Option<bool>,
     said_version: bool,
+    /// The signal that ended it.
+    signal: Option<Signal>,
     events: Vec<Event>,
     log: base::Logger,
 }
@@ -125,11 +127,17 @@ impl Daemon {
             devices_watched: false,
             ready: None,
             said_version: false,
+            signal: None,
             events: Vec::new(),
             log,
         };
         daemon.state.link.run(&mut daemon.r);
         Ok(daemon)
+    }
+
+    /// The signal that has ended it, if one has.
+    pub fn ended_by(&self) -> Option<Signal> {
+        self.signal
     }
 
     /// Whether `exit` or a signal has ended it.
@@ -193,11 +201,14 @@ impl Daemon {
                 base::warn!(self.log, "vlog", "reopening the log file failed ({})", reactor::errno::text(&e));
             }
         } else {
-            let (number, name) = match signal {
-                Signal::Int => (2, "Interrupt"),
-                _ => (15, "Terminated"),
-            };
-            base::warn!(self.log, "fatal_signal", "terminating with signal {number} ({name})");
+            let number = signal.number();
+            base::warn!(
+                self.log,
+                "fatal_signal",
+                "terminating with signal {number} ({})",
+                sys::signal::name(number)
+            );
+            self.signal = Some(signal);
             self.state.exit = Some(Exit { cleanup: false, token: None });
         }
     }
@@ -296,7 +307,7 @@ fn open_control(r: &Reactor, dirs: &Dirs, path: Option<&str>) -> Result<Server, 
     };
     let path = path.display().to_string();
     Server::listen(r, component::UNIXCTL, &path).map_err(|e| {
-        Fatal::new(format!("could not initialize control socket {path} ({})", reactor::errno::text(&e)))
+        Fatal::new(format!("{path}: could not initialize control socket ({})", reactor::errno::text(&e)))
     })
 }
 

@@ -46,7 +46,12 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
             process.complete(&vlog)?;
         }
     }
+    let signal = daemon.ended_by();
     daemon.close();
     process.end();
+    if let Some(signal) = signal {
+        // Whoever waits for us sees what ended us.
+        sys::signal::die_of(signal.number());
+    }
     Ok(ExitCode::SUCCESS)
 }
