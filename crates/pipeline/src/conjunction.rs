@@ -75,8 +75,9 @@ fn complete<'a>(ctx: &mut Ctx<'a, '_>, table: TableId, level: &[&'a RuleEntry]) 
         });
         ctx.key.set(Field::CONJ_ID, old);
         if let Some(rule) = rule {
-            let uses =
-                |r: &&'a Arc<Rule>| r.actions.iter().any(|a| matches!(a, Action::Conjunction(c) if c.id == id));
+            let uses = |r: &&'a Arc<Rule>| {
+                r.actions.iter().any(|a| matches!(a, Action::Conjunction(c) if c.id == id))
+            };
             return Some((rule, level.iter().map(|e| &e.0).filter(uses).collect()));
         }
     }

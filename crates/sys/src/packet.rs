@@ -288,12 +288,7 @@ impl RxRing {
         }
     }
 
-    fn read<R>(
-        &mut self,
-        i: usize,
-        status: u32,
-        f: &mut impl FnMut(RxFrame<'_>) -> Option<R>,
-    ) -> Option<R> {
+    fn read<R>(&mut self, i: usize, status: u32, f: &mut impl FnMut(RxFrame<'_>) -> Option<R>) -> Option<R> {
         let p = self.slots.at(i);
         // SAFETY: the kernel gave the slot to us (status read with acquire) and does not write to it before
         // we give it back; the header is at its start, aligned.
