@@ -38,8 +38,6 @@ pub struct Bridge {
     pub numbers: OfNumbers,
     /// Its address: that of the local port.
     pub ether: Mac,
-    /// The address that the local port came with.
-    pub default_ether: Mac,
     /// Datapath id, once chosen.
     pub dpid: Option<Dpid>,
     /// Number of each meter in the datapath.

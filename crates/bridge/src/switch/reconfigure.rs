@@ -134,7 +134,6 @@ impl Switch {
             connections: Connections::default(),
             numbers: Default::default(),
             ether: Mac::ZERO,
-            default_ether: Mac::ZERO,
             dpid: None,
             meters: Arc::default(),
             view,

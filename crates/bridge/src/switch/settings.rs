@@ -2,7 +2,7 @@
 
 use super::Switch;
 use super::publish::describe;
-use crate::config::FailMode;
+use crate::config::{FailMode, RowId};
 use base::{Dpid, Mac, TableId, error, info, warn};
 use dpif::Datapath as _;
 use ofproto::TableConfig;
@@ -98,7 +98,7 @@ impl Switch {
     }
 
     /// The address that a bridge should have: the one asked for, else the lowest that a port of its has by nature (not
-    /// given out locally), else the one that its local device came with.
+    /// given out locally), else one of its own that comes from its row, so that it is the same after a restart.
     fn bridge_address(&self, name: &str) -> Option<Mac> {
         let b = self.bridges.get(name)?;
         if let Some(asked) = b.config.other_config.get("hwaddr").and_then(|m| Mac::parse(m)) {
@@ -118,7 +118,7 @@ impl Switch {
             None => p.interfaces.iter().filter_map(own).collect(),
         });
         let natural = |m: &Mac| !m.is_multicast() && !is_local_address(*m) && *m != Mac::ZERO;
-        candidates.filter(natural).min_by_key(|m| m.to_u64()).or(Some(b.default_ether))
+        candidates.filter(natural).min_by_key(|m| m.to_u64()).or_else(|| Some(own_address(b.config.row)))
     }
 
     /// Datapath id and description.
@@ -215,6 +215,14 @@ fn is_local_address(mac: Mac) -> bool {
     mac.to_u64() >> 41 & 1 != 0
 }
 
+/// The address of a bridge that no port lends one: the first bytes of its row's UUID, as a locally administered
+/// address. They are taken in the order in which the reference keeps them, so that a bridge keeps its datapath id
+/// when the programs are exchanged.
+fn own_address(row: RowId) -> Mac {
+    let [d, c, b, a, _, _, f, e, ..] = row.0.to_be_bytes();
+    Mac([a & !1 | 2, b, c, d, e, f])
+}
+
 /// A datapath id: 16 hexadecimal digits, or fewer after `0x`; zero is none.
 fn parse_dpid(text: &str) -> Option<Dpid> {
     let digits = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
@@ -227,4 +235,21 @@ fn parse_dpid(text: &str) -> Option<Dpid> {
         return None;
     }
     u64::from_str_radix(digits, 16).ok().filter(|n| *n != 0).map(Dpid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_addresses_are_the_reference_ones() {
+        // (row of table Bridge, its datapath_id) as the reference gave them.
+        for (row, dpid) in [
+            (0x1bd9d9d7_ed01_461b_bad8_7df1cb185c08, 0xd6d9d91b1b46),
+            (0x35d5e52c_293b_4243_8b87_ec62cc22cc68, 0x2ee5d5354342),
+            (0xe15d60c4_9f57_4e36_b25b_1ab5e61e06ba, 0xc6605de1364e),
+        ] {
+            assert_eq!(own_address(RowId(row)).to_u64(), dpid);
+        }
+    }
 }
