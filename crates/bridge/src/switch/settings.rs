@@ -24,6 +24,8 @@ impl Switch {
         };
         b.ofproto.set_has_controllers(has, now);
         b.ofproto.set_fail_mode(mode, now);
+        self.tell_fail_mode(name);
+        let Some(b) = self.bridges.get_mut(name) else { return };
         let other = &b.config.other_config;
         let idle: u64 = other.get("mac-aging-time").and_then(|v| v.parse().ok()).unwrap_or(300);
         b.mac.set_idle(Duration::from_secs(idle.clamp(15, 3600)));
