@@ -7,7 +7,7 @@ use flow::compose::Payload;
 use flow::odp::{DpPortMap, parse_odp};
 use ofproto::Connection;
 use openflow::action::text::format_list;
-use openflow::codec::Codec;
+use openflow::codec::{Codec, decode_framed};
 use openflow::msg::{ErrorMsg, MeterBand, MeterBandKind, Role};
 use openflow::text::Fmt;
 use openflow::{Action, Message, NoNames, OfpErr, Version, VersionSet};
@@ -19,7 +19,7 @@ const ERROR_BYTES: usize = u16::MAX as usize - 64;
 
 /// How a connection encodes and decodes now.
 pub fn of(connection: &Connection) -> Codec {
-    Codec { protocol: connection.protocol, packet_in: connection.packet_in_format, tun: None }
+    Codec { protocol: connection.protocol, packet_in: connection.packet_in_format, tun: Some(connection.tun.clone()) }
 }
 
 /// Versions that the database's `protocols` names; all when it names none.
@@ -31,9 +31,20 @@ pub fn versions(protocols: &[String]) -> VersionSet {
     named.fold(VersionSet::EMPTY, VersionSet::with)
 }
 
-/// Decodes a message; what is wrong with it is logged and comes back as the error to send.
-pub fn decode(codec: &Codec, bytes: &[u8], log: &Logger) -> Result<(Xid, Message), OfpErr> {
-    codec.decode(bytes).map_err(|e| {
+/// Decodes a message; what is wrong with it is logged and comes back as the error to send. What the sender may not
+/// send at all is refused whatever it holds.
+pub fn decode(codec: &Codec, secondary: bool, bytes: &[u8], log: &Logger) -> Result<(Xid, Message), OfpErr> {
+    let permitted = |bytes| {
+        let framed = openflow::kind::identify(bytes)?;
+        if !framed.kind.is_for_switch() {
+            return Err(OfpErr::OFPBRC_BAD_TYPE.into());
+        }
+        if secondary && framed.kind.changes_the_switch() {
+            return Err(OfpErr::OFPBRC_IS_SECONDARY.into());
+        }
+        Ok((framed.xid, decode_framed(&framed, codec)?))
+    };
+    permitted(bytes).map_err(|e: openflow::DecodeError| {
         for (module, text) in &e.log {
             base::warn!(log, module, "{text}");
         }
@@ -147,4 +158,33 @@ impl DpPortMap for PortNames<'_> {
 pub fn compose(key: &FlowKey, length: Option<usize>) -> Result<Vec<u8>, String> {
     let payload = length.map_or(Payload::Counting, Payload::Fill);
     flow::compose::compose(key, payload, false).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Open vSwitch 3.5.0 answers, whatever the rest of the message holds.
+    #[test]
+    fn who_may_send_what_comes_before_what_it_holds() {
+        let (none, log) = (&[][..], Logger::default());
+        let cases: &[(u8, u8, &[u8], bool, Option<OfpErr>)] = &[
+            (4, 0, none, false, Some(OfpErr::OFPBRC_BAD_TYPE)),
+            (4, 1, &[0, 0, 0, 0], false, Some(OfpErr::OFPBRC_BAD_TYPE)),
+            (4, 1, &[255; 40], false, Some(OfpErr::OFPBRC_BAD_TYPE)),
+            (4, 2, &[1, 2, 3], true, None),
+            (4, 3, none, true, None),
+            (4, 23, &[0; 8], false, Some(OfpErr::OFPBRC_BAD_TYPE)),
+            (4, 14, &[255; 64], true, Some(OfpErr::OFPBRC_IS_SECONDARY)),
+            (4, 14, &[255; 64], false, Some(OfpErr::OFPBMC_BAD_TYPE)),
+            (4, 20, none, true, None),
+        ];
+        for (version, kind, body, secondary, wanted) in cases {
+            let mut bytes = vec![*version, *kind, 0, 8 + body.len() as u8, 0, 0, 0, 9];
+            bytes.extend(*body);
+            let codec = Codec::new(Version::V13);
+            let got = decode(&codec, *secondary, &bytes, &log).err();
+            assert_eq!(got, *wanted, "type {kind}, secondary {secondary}");
+        }
+    }
 }

@@ -188,13 +188,45 @@ impl<R: Entry> Classifier<R> {
             if best.is_some_and(|(p, _)| p >= slot.max_priority) {
                 break;
             }
-            if let Some(rule) = slot.table.lookup(key, &mut memo, mask.as_deref_mut())
+            if let Some(rule) = slot.table.lookup(key, u32::MAX, &mut memo, mask.as_deref_mut())
                 && best.is_none_or(|(p, _)| rule.priority() > p)
             {
                 best = Some((rule.priority(), rule));
             }
         }
         best.map(|(_, r)| r)
+    }
+
+    /// All rules that match `key` and have the highest priority, up to `limit`, of which any does: into `out`, which
+    /// is emptied. Gives that priority. Bits are added to `mask` as [`Classifier::lookup`] does, for this answer.
+    ///
+    /// This is how conjunctive matches are looked up: level by level of priority, each at the cost of one lookup.
+    pub fn lookup_level<'a>(
+        &'a self,
+        key: &FlowKey,
+        limit: u32,
+        mask: Option<&mut Mask>,
+        out: &mut Vec<&'a R>,
+    ) -> Option<u32> {
+        out.clear();
+        let mut mask = mask;
+        let mut memo = PrefixMemo::new(&self.0.trackers);
+        let mut best = None;
+        for slot in &self.0.slots {
+            if best.is_some_and(|p| p > slot.max_priority) {
+                break;
+            }
+            let Some(rule) = slot.table.lookup(key, limit, &mut memo, mask.as_deref_mut()) else { continue };
+            let priority = rule.priority();
+            if best.is_none_or(|p| priority > p) {
+                best = Some(priority);
+                out.clear();
+            }
+            if best == Some(priority) {
+                out.push(rule);
+            }
+        }
+        best
     }
 
     /// All rules, in no particular order.

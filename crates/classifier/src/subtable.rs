@@ -208,8 +208,14 @@ impl<R: Entry> Subtable<R> {
         Some(rule)
     }
 
-    /// The rule of highest priority that matches `key`, with the bits that tell added to `mask`.
-    pub fn lookup(&self, key: &FlowKey, memo: &mut PrefixMemo<'_>, mask: Option<&mut Mask>) -> Option<&R> {
+    /// The rule of highest priority, up to `limit`, that matches `key`, with the bits that tell added to `mask`.
+    pub fn lookup(
+        &self,
+        key: &FlowKey,
+        limit: u32,
+        memo: &mut PrefixMemo<'_>,
+        mask: Option<&mut Mask>,
+    ) -> Option<&R> {
         let mut mask = mask;
         let mut h = Hash::new(self.seed);
         for stage in 0..STAGES {
@@ -233,7 +239,10 @@ impl<R: Entry> Subtable<R> {
                 return None;
             }
         }
-        let found = self.rules.with_hash(h.value()).find(|r| self.shape.matches(key, r.matching()));
+        let found = self
+            .rules
+            .with_hash(h.value())
+            .find(|r| r.priority() <= limit && self.shape.matches(key, r.matching()));
         if let Some(mask) = mask {
             if found.is_none() && self.ports_len > 0 && self.mark_up_to_ports(key, mask) {
                 return None;

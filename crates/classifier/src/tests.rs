@@ -136,6 +136,53 @@ fn check_lookups(c: &Classifier<R>, model: &[R], rng: &mut Rng, n: usize) {
     }
 }
 
+/// Level by level, as conjunctive matches are looked up; the mask covers the whole walk.
+fn levels(c: &Classifier<R>, key: &FlowKey, mask: &mut Mask) -> Vec<(u32, Vec<u64>)> {
+    let mut all = Vec::new();
+    let mut level = Vec::new();
+    let mut limit = u32::MAX;
+    while let Some(priority) = c.lookup_level(key, limit, Some(mask), &mut level) {
+        let mut ids: Vec<u64> = level.iter().map(|r| r.id).collect();
+        ids.sort_unstable();
+        all.push((priority, ids));
+        let Some(next) = priority.checked_sub(1) else { break };
+        limit = next;
+    }
+    all
+}
+
+#[test]
+fn levels_of_matching_rules() {
+    for seed in 1..8u64 {
+        let mut rng = Rng(seed * 0x9e37_79b9);
+        let mut c = Classifier::new(&Config { seed: rng.next(), ..Config::default() });
+        let mut model: Vec<R> = Vec::new();
+        for id in 0..200 {
+            let r = random_rule(&mut rng, id, 6);
+            model.retain(|o| !(o.m == r.m && o.priority == r.priority));
+            model.push(r.clone());
+            c.insert(r);
+        }
+        for _ in 0..100 {
+            let key = random_key(&mut rng);
+            let mut mask = Mask::default();
+            let got = levels(&c, &key, &mut mask);
+            let mut want: Vec<(u32, Vec<u64>)> = Vec::new();
+            for priority in (0..6).rev() {
+                let fits = |r: &&R| r.priority == priority && r.m.matches(&key);
+                let mut ids: Vec<u64> = model.iter().filter(fits).map(|r| r.id).collect();
+                ids.sort_unstable();
+                if !ids.is_empty() {
+                    want.push((priority, ids));
+                }
+            }
+            assert_eq!(got, want);
+            let other = mutate(&mut rng, &key, &mask);
+            assert_eq!(levels(&c, &other, &mut Mask::default()), want, "unsound mask");
+        }
+    }
+}
+
 fn random_rule(rng: &mut Rng, id: u64, priorities: u64) -> R {
     let m = MiniMatch::new(&random_match(rng));
     Arc::new(Rule { m, priority: rng.below(priorities) as u32, id })

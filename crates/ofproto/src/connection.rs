@@ -53,6 +53,8 @@ pub struct Connection {
     pub controller_id: u16,
     /// Which asynchronous messages it gets.
     pub async_config: AsyncConfig,
+    /// Where the switch keeps tunnel options, as the codec is to read and write them.
+    pub tun: std::sync::Arc<flow::TunLayout>,
     /// Bundles that it is filling.
     pub(crate) bundles: Bundles,
     /// What it watches.
@@ -78,6 +80,7 @@ impl Connection {
             } else {
                 AsyncConfig::default()
             },
+            tun: std::sync::Arc::default(),
             bundles: Bundles::default(),
             monitors: Monitors::default(),
         }

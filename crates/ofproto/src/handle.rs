@@ -91,7 +91,16 @@ impl Ofproto {
             Message::CtFlush(f) => self.effects.push(Effect::CtFlush(f)),
             Message::CtFlushZone(zone) => self.effects.push(Effect::CtFlushZone(zone)),
             Message::FlowMonitorCancel(monitor) => return self.cancel_monitor(id, monitor),
-            Message::TlvTableMod(_) | Message::TlvTableRequest => return Err(OfpErr::NXR_NOT_SUPPORTED),
+            Message::TlvTableMod(change) => {
+                self.tlv = self.tlv.changed(&change, self.state.tables())?;
+                for c in self.connections.values_mut() {
+                    c.tun.clone_from(self.tlv.layout());
+                }
+            }
+            Message::TlvTableRequest => {
+                let map = self.tlv.reply();
+                self.reply(id, xid, Message::TlvTableReply(map));
+            }
             Message::Hello(_) | Message::Error(_) | Message::EchoReply(_) | Message::FlowAge => {}
             // Replies and notifications are the switch's to send.
             _ => return Err(OfpErr::OFPBRC_BAD_TYPE),

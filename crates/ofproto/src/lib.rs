@@ -28,6 +28,7 @@ mod ofproto;
 mod state;
 mod stats;
 mod table_features;
+pub mod tlv_map;
 
 pub use connection::{ConnConfig, ConnId, ConnKind, Connection};
 pub use effect::{Effect, PacketOutRequest};

@@ -10,6 +10,7 @@ use crate::port::{Port, as_seen_by};
 use crate::rule::Rule;
 use crate::state::{Change, State};
 use crate::tables::{TableConfig, Tables};
+use crate::tlv_map::TlvMap;
 use base::{Dpid, OfPort, TableId, Time, Xid};
 use flow::MiniMatch;
 use openflow::msg::{
@@ -80,6 +81,7 @@ pub struct Ofproto {
     /// Generation of the last election of a primary.
     pub(crate) generation_id: Option<u64>,
     pub(crate) fail: FailMode,
+    pub(crate) tlv: TlvMap,
     pub(crate) effects: Vec<Effect>,
     /// Generation of the tables up to which [`Effect::TablesChanged`] was given.
     noted: u64,
@@ -104,6 +106,7 @@ impl Ofproto {
             frag: FragHandling::Normal,
             generation_id: None,
             fail: FailMode::default(),
+            tlv: TlvMap::default(),
             effects: Vec::new(),
             noted: 0,
         };
@@ -126,6 +129,11 @@ impl Ofproto {
     /// Tables, groups and meters; clone them for a snapshot.
     pub fn tables(&self) -> &Tables {
         self.state.tables()
+    }
+
+    /// Which tunnel option is which field.
+    pub fn tlv_map(&self) -> &TlvMap {
+        &self.tlv
     }
 
     /// How fragments are treated.
@@ -246,7 +254,8 @@ impl Ofproto {
     pub fn connect(&mut self, config: &ConnConfig) -> ConnId {
         let id = ConnId(self.next_conn);
         self.next_conn = self.next_conn.wrapping_add(1);
-        self.connections.insert(id, Connection::new(id, config));
+        let tun = self.tlv.layout().clone();
+        self.connections.insert(id, Connection { tun, ..Connection::new(id, config) });
         self.update_miss();
         id
     }

@@ -80,13 +80,13 @@ fn place(version: Version, b: &[u8]) -> Result<(Place, usize), Option<String>> {
     let kind = b[1];
     let (v, t) = (version.wire(), kind);
     if kind == 4 {
-        let (vendor, subtype) = (u32_at(b, 8).ok_or(None)?, u32_at(b, 12));
+        let (vendor, subtype) = (u32_at(b, 8).ok_or(None)?, u32_at(b, 12).ok_or(None)?);
         let unknown = |s: u32| {
             Some(format!("unknown OpenFlow message (version {v}, type {t}, vendor {vendor:#x}, subtype {s})"))
         };
         return match vendor {
-            NICIRA => Ok((Nicira(subtype.ok_or(None)?), 16)),
-            ONF => Ok((Onf(subtype.ok_or(None)?), 16)),
+            NICIRA => Ok((Nicira(subtype), 16)),
+            ONF => Ok((Onf(subtype), 16)),
             _ => Err(unknown(0)),
         };
     }
@@ -144,6 +144,56 @@ fn unknown(version: Version, b: &[u8], place: Place) -> DecodeError {
 }
 
 impl Kind {
+    /// Whether the message goes to a switch once versions are agreed on: replies, notifications and errors are the
+    /// switch's to send, whatever they hold.
+    pub fn is_for_switch(self) -> bool {
+        let name = self.name();
+        let from_switch = name.ends_with(" reply") || name.ends_with("_REPLY");
+        let notification = matches!(
+            self,
+            Kind::OfptHello
+                | Kind::OfptError
+                | Kind::OfptPacketIn
+                | Kind::NxtPacketIn
+                | Kind::NxtPacketIn2
+                | Kind::OfptFlowRemoved
+                | Kind::NxtFlowRemoved
+                | Kind::OfptPortStatus
+                | Kind::OfptRoleStatus
+                | Kind::OnftRoleStatus
+                | Kind::OfptTableStatus
+                | Kind::OfptRequestforward
+                | Kind::NxtFlowMonitorPaused
+                | Kind::NxtFlowMonitorResumed
+                | Kind::OnftFlowMonitorPaused
+                | Kind::OnftFlowMonitorResumed
+        );
+        self == Kind::OfptEchoReply || !(from_switch || notification)
+    }
+
+    /// Whether a connection of role secondary must not send it.
+    pub fn changes_the_switch(self) -> bool {
+        matches!(
+            self,
+            Kind::OfptFlowMod
+                | Kind::NxtFlowMod
+                | Kind::OfptGroupMod
+                | Kind::NxtGroupMod
+                | Kind::OfptMeterMod
+                | Kind::OfptPortMod
+                | Kind::OfptTableMod
+                | Kind::OfptPacketOut
+                | Kind::OfptBundleControl
+                | Kind::OnftBundleControl
+                | Kind::OfptBundleAddMessage
+                | Kind::OnftBundleAddMessage
+                | Kind::NxtResume
+                | Kind::NxtTlvTableMod
+                | Kind::NxtCtFlush
+                | Kind::NxtCtFlushZone
+        )
+    }
+
     /// As printed.
     pub fn name(self) -> &'static str {
         TABLE[self as usize].name

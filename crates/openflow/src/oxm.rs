@@ -422,16 +422,11 @@ fn pull_entry<'a>(r: &mut Reader<'a>) -> Decode<Entry<'a>> {
             ),
         ));
     }
-    if let Some(width) = width {
-        if header.len != width << u8::from(header.has_mask) {
-            return Err(OfpErr::OFPBMC_BAD_LEN.into());
-        }
-    }
     let body = r.take(header.len)?;
     let (value, mask) =
         if header.has_mask { (&body[..header.len / 2], Some(&body[header.len / 2..])) } else { (body, None) };
     if let Some(mask) = mask {
-        if width.is_some() && value.iter().zip(mask).any(|(v, m)| v & !m != 0) {
+        if value.iter().zip(mask).any(|(v, m)| v & !m != 0) {
             return Err(DecodeError::logged(
                 OfpErr::OFPBMC_BAD_WILDCARDS,
                 MODULE,
@@ -441,6 +436,15 @@ fn pull_entry<'a>(r: &mut Reader<'a>) -> Decode<Entry<'a>> {
                 ),
             ));
         }
+    }
+    // A header that has the number of a field but not its length is no field's header.
+    let fits = width.is_none_or(|width| header.len == width << u8::from(header.has_mask));
+    if !fits {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBMC_BAD_FIELD,
+            MODULE,
+            format!("unknown OXM/NXM field {}", header.text()),
+        ));
     }
     Ok(Entry { header, field, value, mask })
 }
@@ -461,18 +465,24 @@ fn set_tun_metadata(m: &mut Match, n: u8, e: &Entry<'_>, cx: &MatchCx<'_>) -> De
         layout.allot(n, e.value.len()).ok_or(OfpErr::OFPBMC_BAD_LEN)?;
     }
     let len = layout.len_of(n);
-    if e.value.len() != len {
+    if e.value.len() > len {
         return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
+    // A shorter value is the low end of the field.
+    let before = len - e.value.len();
     if TunLayout::is_present(&m.mask.0, n) {
         return Err(OfpErr::OFPBMC_DUP_FIELD.into());
     }
     if let Some(b) = layout.bytes_mut(&mut m.key, n) {
-        b.copy_from_slice(e.value);
+        b[..before].fill(0);
+        b[before..].copy_from_slice(e.value);
     }
     if let Some(b) = layout.bytes_mut(&mut m.mask.0, n) {
         match e.mask {
-            Some(mask) => b.copy_from_slice(mask),
+            Some(mask) => {
+                b[..before].fill(0xff);
+                b[before..].copy_from_slice(mask);
+            }
             None => b.fill(0xff),
         }
     }
@@ -631,9 +641,7 @@ pub fn pull_oxm(r: &mut Reader<'_>, cx: &MatchCx<'_>) -> Decode<Match> {
             ),
         ));
     }
+    // What the padding holds is nobody's business.
     let body = r.take(padded - 4)?;
-    if body[len - 4..].iter().any(|b| *b != 0) {
-        return Err(OfpErr::OFPBMC_BAD_LEN.into());
-    }
     Ok(pull_match_raw(&body[..len - 4], cx, false)?.0)
 }

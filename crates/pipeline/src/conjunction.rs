@@ -6,7 +6,7 @@
 use crate::ctx::Ctx;
 use base::TableId;
 use flow::Field;
-use ofproto::Rule;
+use ofproto::{Rule, RuleEntry};
 use openflow::Action;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -28,38 +28,26 @@ pub(crate) fn lookup<'a>(ctx: &mut Ctx<'a, '_>, table: TableId) -> Option<Hit<'a
     with_clauses(ctx, table)
 }
 
-/// The same, knowing that clauses match: all matching flows are considered in falling priority.
+/// The same, knowing that clauses match: level by level of priority.
 fn with_clauses<'a>(ctx: &mut Ctx<'a, '_>, table: TableId) -> Option<Hit<'a>> {
     let bridge = ctx.bridge;
     let flows = &bridge.tables.table(table)?.flows;
-    let mut matching: Vec<&'a Arc<Rule>> = Vec::new();
-    for entry in flows.iter() {
-        let rule = &entry.0;
-        if rule.matching.matches(&ctx.key) {
-            matching.push(rule);
-        }
-        // The answer rests on which of the flows match, wherever they differ from the packet.
-        rule.matching.mask().or_into(&mut ctx.mask);
-    }
-    matching.sort_by_key(|r| std::cmp::Reverse(r.priority));
-    let mut at = 0;
-    while at < matching.len() {
-        let priority = matching[at].priority;
-        let end = at + matching[at..].iter().take_while(|r| r.priority == priority).count();
-        let level = &matching[at..end];
+    let mut level = Vec::new();
+    let mut limit = u32::MAX;
+    loop {
+        let priority = flows.lookup_level(&ctx.key, limit, Some(&mut ctx.mask), &mut level)?;
         if let Some(rule) = level.iter().find(|r| !is_clause(r)) {
-            return Some((rule, SmallVec::new()));
+            return Some((&rule.0, SmallVec::new()));
         }
-        if let Some(hit) = complete(ctx, table, level) {
+        if let Some(hit) = complete(ctx, table, &level) {
             return Some(hit);
         }
-        at = end;
+        limit = priority.checked_sub(1)?;
     }
-    None
 }
 
 /// A conjunction of which every clause is among `level`, and the flow for its id.
-fn complete<'a>(ctx: &mut Ctx<'a, '_>, table: TableId, level: &[&'a Arc<Rule>]) -> Option<Hit<'a>> {
+fn complete<'a>(ctx: &mut Ctx<'a, '_>, table: TableId, level: &[&'a RuleEntry]) -> Option<Hit<'a>> {
     let mut ids: SmallVec<[(u32, u8, u64); 4]> = SmallVec::new();
     for rule in level {
         for a in rule.actions.iter() {
@@ -79,17 +67,17 @@ fn complete<'a>(ctx: &mut Ctx<'a, '_>, table: TableId, level: &[&'a Arc<Rule>]) 
         let old = ctx.key.get(Field::CONJ_ID);
         ctx.key.set(Field::CONJ_ID, id.into());
         let bridge = ctx.bridge;
+        let priority = level[0].priority;
         let rule = bridge.tables.table(table).and_then(|t| {
-            let fits = |r: &&Arc<Rule>| {
-                r.priority == level[0].priority && !is_clause(r) && r.matching.matches(&ctx.key)
-            };
-            t.flows.iter().map(|e| &e.0).find(fits)
+            let mut found = Vec::new();
+            let at = t.flows.lookup_level(&ctx.key, priority, Some(&mut ctx.mask), &mut found)?;
+            found.into_iter().find(|r| at == priority && !is_clause(r)).map(|e| &e.0)
         });
         ctx.key.set(Field::CONJ_ID, old);
         if let Some(rule) = rule {
             let uses =
-                |r: &&&Arc<Rule>| r.actions.iter().any(|a| matches!(a, Action::Conjunction(c) if c.id == id));
-            return Some((rule, level.iter().filter(uses).copied().collect()));
+                |r: &&'a Arc<Rule>| r.actions.iter().any(|a| matches!(a, Action::Conjunction(c) if c.id == id));
+            return Some((rule, level.iter().map(|e| &e.0).filter(uses).collect()));
         }
     }
     None

@@ -11,6 +11,7 @@ use openflow::{Message, VersionSet};
 use reactor::vconn::{Options, Rconn, RconnOptions, Vconn};
 use reactor::{Key, Listener, Reactor};
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// Number of the component that connections are, relative to the switch's first.
@@ -316,7 +317,7 @@ impl Switch {
             }
             let Some(bytes) = conn.rconn.recv(r) else { break };
             self.follow_connection(bridge, slot);
-            self.message(r, bridge, slot, &bytes);
+            self.message_contained(r, bridge, slot, &bytes);
         }
         self.handle_effects(r);
         self.publish();
@@ -419,6 +420,24 @@ impl Switch {
         }
     }
 
+    /// A panic over a message is a bug; it costs the connection that sent it, and nobody else's.
+    fn message_contained(&mut self, r: &mut Reactor, bridge: &str, slot: &Slot, bytes: &[u8]) {
+        if catch_unwind(AssertUnwindSafe(|| self.message(r, bridge, slot, bytes))).is_ok() {
+            return;
+        }
+        let shown: String = bytes.iter().take(64).map(|b| format!("{b:02x}")).collect();
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let Some(conn) = b.connections.conn(slot) else { return };
+        error!(
+            self.env.log,
+            "connmgr",
+            "{}: closing connection: panic while handling a message of {} bytes: {shown}",
+            conn.rconn.name(),
+            bytes.len()
+        );
+        conn.rconn.reconnect(r);
+    }
+
     fn message(&mut self, r: &mut Reactor, bridge: &str, slot: &Slot, bytes: &[u8]) {
         if codec::asks_for_counters(bytes) {
             self.push_stats_soon(r);
@@ -427,8 +446,9 @@ impl Switch {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(conn) = b.connections.conn(slot) else { return };
         let Some(id) = conn.id else { return };
-        let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
-        let (xid, message) = match codec::decode(&of, bytes, &self.env.log) {
+        let Some(state) = b.ofproto.connection(id) else { return };
+        let (of, secondary) = (codec::of(state), state.is_secondary());
+        let (xid, message) = match codec::decode(&of, secondary, bytes, &self.env.log) {
             Ok(decoded) => decoded,
             Err(error) => {
                 let reply = codec::error_reply(&of, error, bytes);

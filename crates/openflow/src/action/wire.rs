@@ -203,17 +203,11 @@ fn pull_action(r: &mut Reader<'_>, version: Version, depth: u8) -> Decode<Action
     }
     let kind = r.u16()?;
     let len = usize::from(r.u16()?);
-    if len < 8 || len % 8 != 0 || len > whole.len() {
-        return Err(OfpErr::OFPBAC_BAD_LEN.into());
-    }
-    let mut body = Reader::with_error(&whole.rest()[4..len], OfpErr::OFPBAC_BAD_LEN);
-    r.skip(len - 4)?;
+    // What it is comes first: of an unknown action nothing is known of its length either.
+    let mut head = *r;
     let (vendor, subtype, form) = if kind == 0xffff {
-        let vendor = body.u32()?;
-        if len < 16 {
-            return Err(OfpErr::OFPBAC_BAD_LEN.into());
-        }
-        let subtype = if vendor == NICIRA || vendor == ONF { body.u16()? } else { 0 };
+        let vendor = head.u32()?;
+        let subtype = if vendor == NICIRA || vendor == ONF { head.u16()? } else { 0 };
         let form = match vendor {
             NICIRA => nicira_form(version, subtype),
             ONF if subtype == 3200 && version == Version::V13 => Some(Form(24, true, reg_move::decode_onf)),
@@ -243,6 +237,12 @@ fn pull_action(r: &mut Reader<'_>, version: Version, depth: u8) -> Decode<Action
             format!("unknown {} action for vendor {v} and type {subtype}", version.name()),
         ));
     };
+    if len < 8 || len % 8 != 0 || len > whole.len() {
+        return Err(OfpErr::OFPBAC_BAD_LEN.into());
+    }
+    let mut body = Reader::with_error(&whole.rest()[4..len], OfpErr::OFPBAC_BAD_LEN);
+    body.skip(if vendor == 0 { 0 } else { 6 })?;
+    r.skip(len - 4)?;
     let min = usize::from(min);
     if len < min.next_multiple_of(8) || (!variable && len > min) {
         return Err(OfpErr::OFPBAC_BAD_LEN.into());

@@ -282,23 +282,27 @@ fn decode_11(r: &mut Reader<'_>, fm: &mut FlowMod, version: Version, codec: &Cod
     let cookie = r.u64()?;
     let mask = r.u64()?;
     fm.table = r.u8()?;
-    let cmd = FlowModCommand::from_wire(r.u8()?).ok_or(OfpErr::OFPFMFC_BAD_COMMAND)?;
-    fm.command = cmd;
+    let cmd = r.u8()?;
     fm.idle_timeout = r.u16()?;
     fm.hard_timeout = r.u16()?;
     fm.priority = r.u16()?;
     fm.buffer_id = buffer_from_wire(r.u32()?);
     let out_port = r.u32()?;
     let out_group = r.u32()?;
-    let deleting = matches!(cmd, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
-    if deleting {
-        fm.out_port = port_from_wire(out_port)?;
-        fm.out_group = GroupId(out_group);
-    }
-    fm.flags = flags_from_wire(r.u16()?, version)?;
+    let flags = r.u16()?;
     fm.importance = r.u16()?;
     if version < Version::V14 {
         fm.importance = 0;
+    }
+    // Which of several faults is reported follows from this order: match, port, command, instructions, flags.
+    let m = pull_match_11(r, version, codec, true)?;
+    let out_port = port_from_wire(out_port)?;
+    let cmd = FlowModCommand::from_wire(cmd).ok_or(OfpErr::OFPFMFC_BAD_COMMAND)?;
+    fm.command = cmd;
+    let deleting = matches!(cmd, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
+    if deleting {
+        fm.out_port = out_port;
+        fm.out_group = GroupId(out_group);
     }
     match cmd {
         FlowModCommand::Add => fm.new_cookie = Cookie(cookie),
@@ -315,8 +319,8 @@ fn decode_11(r: &mut Reader<'_>, fm: &mut FlowMod, version: Version, codec: &Cod
     if version == Version::V11 && fm.table == 0xff {
         return Err(OfpErr::OFPFMFC_BAD_TABLE_ID.into());
     }
-    let m = pull_match_11(r, version, codec, true)?;
     fm.actions = action::instruction::decode_instructions(r.take_all(), version)?;
+    fm.flags = flags_from_wire(flags, version)?;
     Ok(m)
 }
 

@@ -4,7 +4,7 @@ use super::Message;
 use super::port::port_from_wire;
 use crate::Action;
 use crate::action;
-use crate::buf::{Decode, Put, Reader};
+use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::codec::{Enc, Encode};
 use crate::codec::{Property, pull_property, put_property, put_sized};
 use crate::kind::Kind;
@@ -336,27 +336,37 @@ pub(crate) fn put_mod(e: &mut Enc<'_>, g: &GroupMod) -> Encode {
     })
 }
 
-pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message> {
-    let command = match r.u16()? {
+/// In a group-mod, a bucket whose length is wrong is a bad bucket.
+fn bad_bucket(mut e: DecodeError) -> DecodeError {
+    if e.error == OfpErr::OFPBRC_BAD_LEN {
+        e.error = OfpErr::OFPGMFC_BAD_BUCKET;
+    }
+    e
+}
+
+/// A group-mod's command.
+fn command_from_wire(raw: u16, version: Version) -> Option<GroupModCommand> {
+    Some(match raw {
         0 => GroupModCommand::Add,
         1 => GroupModCommand::Modify,
         2 => GroupModCommand::Delete,
         3 if new_form(version) => GroupModCommand::InsertBucket,
         5 if new_form(version) => GroupModCommand::RemoveBucket,
         0x8000 => GroupModCommand::AddOrModify,
-        _ => return Err(OfpErr::OFPGMFC_BAD_COMMAND.into()),
-    };
+        _ => return None,
+    })
+}
+
+pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message> {
+    let raw = r.u16()?;
+    let command = command_from_wire(raw, version);
     let kind = r.u8()?;
     r.skip(1)?;
     let group = GroupId(r.u32()?);
-    let changes = !matches!(command, GroupModCommand::Delete | GroupModCommand::RemoveBucket);
-    let kind = match GroupType::from_wire(kind) {
-        Some(k) => k,
-        None if command == GroupModCommand::Delete => GroupType::All,
-        None => return Err(OfpErr::OFPGMFC_BAD_TYPE.into()),
-    };
+    let wire_kind = GroupType::from_wire(kind);
+    let kind = wire_kind.unwrap_or(GroupType::All);
     let mut g = GroupMod {
-        command,
+        command: command.unwrap_or(GroupModCommand::Add),
         kind,
         group,
         command_bucket_id: Bucket::ID_ALL,
@@ -370,11 +380,17 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message
         if len > r.len() {
             return Err(OfpErr::OFPBRC_BAD_LEN.into());
         }
-        g.buckets = pull_buckets(&mut r.sub(len)?, version, kind)?;
+        g.buckets = pull_buckets(&mut r.sub(len)?, version, kind).map_err(bad_bucket)?;
         g.props = pull_props(r)?;
     } else {
-        g.buckets = pull_buckets(r, version, kind)?;
+        g.buckets = pull_buckets(r, version, kind).map_err(bad_bucket)?;
     }
+    // The buckets' and then the type's faults are reported before the command's.
+    if wire_kind.is_none() && command != Some(GroupModCommand::Delete) {
+        return Err(OfpErr::OFPGMFC_BAD_TYPE.into());
+    }
+    let command = command.ok_or(OfpErr::OFPGMFC_BAD_COMMAND)?;
+    let changes = !matches!(command, GroupModCommand::Delete | GroupModCommand::RemoveBucket);
     check_mod(&g, changes)?;
     Ok(Message::GroupMod(Box::new(g)))
 }

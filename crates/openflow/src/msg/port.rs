@@ -186,7 +186,7 @@ pub(crate) fn port_from_wire(n: u32) -> Decode<OfPort> {
         return Ok(p);
     }
     Err(DecodeError::logged(
-        OfpErr::OFPBRC_BAD_PORT,
+        OfpErr::OFPBAC_BAD_OUT_PORT,
         "ofp_port",
         format!("port {n} is outside the supported range 0 through ffff or 0xffffff00 through 0xffffffff"),
     ))
