@@ -32,6 +32,7 @@ const WARP: Key = Key::new(component::LOOP, 1);
 const WAKE: Key = Key::new(component::LOOP, 2);
 const SIGNALS: Key = Key::new(component::LOOP, 3);
 const DEVICES: Key = Key::new(component::LOOP, 4);
+const PACKETS: Key = Key::new(component::LOOP, 5);
 const DATABASE: Key = Key::new(component::DATABASE, 0);
 
 /// What a daemon is started with.
@@ -172,6 +173,7 @@ impl Daemon {
         let deadline = self.state.switch.next_deadline().min(self.state.link.next_deadline());
         self.r.set_timer(TIMER, deadline);
         self.watch_devices();
+        self.watch_packets();
         let mut events = std::mem::take(&mut self.events);
         self.r
             .turn(&mut events)
@@ -196,7 +198,7 @@ impl Daemon {
                         self.control.reply(&mut self.r, token, result);
                     }
                 }
-                WAKE => self.state.switch.run_packets(&mut self.r),
+                WAKE | PACKETS => self.state.switch.run_packets(&mut self.r),
                 SIGNALS => self.signal(event),
                 DEVICES => self.devices(),
                 _ => {}
@@ -238,6 +240,26 @@ impl Daemon {
             && let Some(fd) = self.state.switch.registry().watch_fd()
         {
             self.devices_watched = self.r.add_raw(fd, DEVICES, Interest::READ).is_ok();
+        }
+    }
+
+    /// In test mode packets of real devices are polled by this thread.
+    fn watch_packets(&mut self) {
+        for (new, old) in self.state.switch.changed_fds() {
+            for fd in old {
+                // A descriptor that was closed is gone from the set already.
+                let _ = self.r.remove_raw(fd);
+            }
+            for fd in new {
+                if let Err(e) = self.r.add_raw(fd, PACKETS, Interest::READ) {
+                    base::warn!(
+                        self.log,
+                        "dpif_netdev",
+                        "watching a device failed ({})",
+                        reactor::errno::text(&e)
+                    );
+                }
+            }
         }
     }
 

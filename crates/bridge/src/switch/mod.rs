@@ -179,6 +179,19 @@ impl Switch {
         }
     }
 
+    /// Descriptors to watch for packets that are polled by [`Switch::run_packets`], if they have changed: those of a
+    /// datapath, and those that were watched for it before.
+    pub fn changed_fds(&mut self) -> Vec<(Vec<i32>, Vec<i32>)> {
+        if !self.inline() {
+            return Vec::new();
+        }
+        let changed = self.backers.values_mut().filter_map(|b| {
+            let new = b.dp.changed_fds()?;
+            Some((new.clone(), std::mem::replace(&mut b.watched, new)))
+        });
+        changed.collect()
+    }
+
     /// Takes note of a configuration that asks for nothing new.
     pub fn note_config(&mut self, config: Config) {
         self.config = config;
