@@ -221,10 +221,15 @@ impl Switch {
     }
 
     fn open_controller(&mut self, r: &mut Reactor, bridge: &str, target: &str, config: ControllerConfig) {
+        let now = self.now();
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let options = options(&config, b.connections.versions);
         if let Some((old, conn)) = b.connections.controllers.get_mut(target) {
             if *old != config {
+                let (before, limit) = (config_limit(old), config_limit(&config));
+                if let Some(id) = conn.id.filter(|_| before != limit) {
+                    b.ofproto.limit_packet_ins(id, limit, now);
+                }
                 *old = config;
                 conn.rconn.set_options(r, options);
             }
@@ -328,6 +333,7 @@ impl Switch {
 
     /// Keeps the OpenFlow state in step with the connection's comings and goings.
     fn follow_connection(&mut self, bridge: &str, slot: &Slot) {
+        let now = self.now();
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let service = matches!(slot, Slot::Accepted(..));
         let enable_async = match slot {
@@ -355,6 +361,9 @@ impl Switch {
             conn.seqno = seqno;
             let kind = if service { ConnKind::Service } else { ConnKind::Primary };
             let id = b.ofproto.connect(&ConnConfig { kind, version, enable_async });
+            if let Some(limit) = rate_limit(&b.connections, slot) {
+                b.ofproto.limit_packet_ins(id, Some(limit), now);
+            }
             if let Some(conn) = b.connections.conn(slot) {
                 conn.id = Some(id);
             }
@@ -562,6 +571,21 @@ fn is_monitors(xid: Xid, message: &Message) -> bool {
         Message::StatsReply { body: openflow::msg::StatsReply::FlowMonitor(_), .. } => xid == Xid(0),
         _ => false,
     }
+}
+
+/// Packet-ins per second and at once that a connection may get, if that is limited.
+fn rate_limit(connections: &Connections, slot: &Slot) -> Option<(u32, u32)> {
+    let config = match slot {
+        Slot::Controller(t) => &connections.controllers.get(t)?.0,
+        Slot::Accepted(t, _) => &connections.services.get(t)?.config,
+        Slot::Listener(_) => return None,
+    };
+    config_limit(config)
+}
+
+fn config_limit(config: &ControllerConfig) -> Option<(u32, u32)> {
+    let rate = config.rate_limit.filter(|r| *r > 0)?;
+    Some((rate, config.burst_limit.unwrap_or(rate / 4)))
 }
 
 fn is_passive(target: &str) -> bool {
