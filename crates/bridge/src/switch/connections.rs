@@ -405,6 +405,28 @@ impl Switch {
                 .unwrap_or(Duration::from_secs(5)),
         };
         b.ofproto.set_contact(contact, now);
+        self.tell_fail_mode(bridge);
+    }
+
+    /// Says when the fail mode takes over, and when it gives way.
+    pub(super) fn tell_fail_mode(&mut self, bridge: &str) {
+        let now = self.now();
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let open = b.ofproto.failed_open();
+        if open == std::mem::replace(&mut b.said_open, open) {
+            return;
+        }
+        if open {
+            let lost = b.connections.controllers.values().map(|(_, c)| c.rconn.failure_duration(now)).min();
+            warn!(
+                self.env.log,
+                "fail_open",
+                "Could not connect to controller (or switch failed controller's post-connection admission control policy) for {} seconds, failing open",
+                lost.unwrap_or_default().as_secs()
+            );
+        } else {
+            warn!(self.env.log, "fail_open", "No longer in fail-open mode");
+        }
     }
 
     /// A panic over a message is a bug; it costs the connection that sent it, and nobody else's.
@@ -589,8 +611,7 @@ fn forbidden(target: &str, bridge: &str, rundir: &std::path::Path) -> Option<Str
             )
         })
     } else if let Some(path) = target.strip_prefix("punix:") {
-        let name = path.strip_prefix(&format!("{run}/")).unwrap_or(path);
-        let inside = name.strip_prefix(&format!("{bridge}.")).is_some_and(|rest| !rest.contains('/'));
+        let inside = path.strip_prefix(&format!("{run}/{bridge}.")).is_some_and(|rest| !rest.contains('/'));
         (!inside).then(|| {
             format!(
                 "Not adding Unix domain socket controller \"{target}\" due to possibility of overwriting local files. Instead, specify path in permitted format \"punix:{run}/{bridge}.*\" {always}"
