@@ -19,7 +19,11 @@ const ERROR_BYTES: usize = u16::MAX as usize - 64;
 
 /// How a connection encodes and decodes now.
 pub fn of(connection: &Connection) -> Codec {
-    Codec { protocol: connection.protocol, packet_in: connection.packet_in_format, tun: Some(connection.tun.clone()) }
+    Codec {
+        protocol: connection.protocol,
+        packet_in: connection.packet_in_format,
+        tun: Some(connection.tun.clone()),
+    }
 }
 
 /// Versions that the database's `protocols` names; all when it names none.

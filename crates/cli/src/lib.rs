@@ -2,8 +2,8 @@
 //! program that talks to a daemon.
 
 pub mod appctl;
-pub mod daemon;
 pub mod ctl;
+pub mod daemon;
 pub mod dirs;
 pub mod fatal;
 pub mod localtime;
@@ -14,7 +14,7 @@ pub mod ovsdb_tool;
 pub mod table;
 pub mod timefmt;
 pub mod timeout;
-pub mod version;
 pub mod tls;
+pub mod version;
 pub mod vlog;
 pub mod vsctl;

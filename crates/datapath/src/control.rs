@@ -235,6 +235,12 @@ impl<P: Pipeline> Datapath<P> {
         self.inline.run_commands();
     }
 
+    /// Descriptors that are readable when the control thread's engine has something to receive; `None` if they are
+    /// those that were last given.
+    pub fn changed_fds(&mut self) -> Option<Vec<i32>> {
+        self.inline.changed_fds().map(|(fds, _)| fds)
+    }
+
     /// The next thing that an engine has to tell.
     pub fn next_event(&mut self) -> Option<Event<P>> {
         let event = self.shared.iter().find_map(|s| s.events.pop());

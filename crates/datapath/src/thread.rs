@@ -25,8 +25,12 @@ pub(crate) fn run<P: Pipeline>(
     let mut idle = 0;
     let mut all_watched = true;
     let mut woken = false;
-    while !engine.is_stopped() {
+    loop {
         let busy = engine.poll();
+        // Nobody wakes it again.
+        if engine.is_stopped() {
+            break;
+        }
         if std::mem::take(&mut woken) && !busy {
             engine.woken_for_nothing();
         }

@@ -75,10 +75,9 @@ fn operator() {
     s.ofctl(&["mod-flows", "br0", "ipv6,actions=LOCAL"]);
     s.ofctl(&["--strict", "del-flows", "br0", "priority=0"]);
     s.ofctl(&["del-flows", "br0", "table=4"]);
-    assert_eq!(
-        s.ofctl(&["dump-aggregate", "br0"]).split(": ").nth(1).unwrap(),
-        "packet_count=0 byte_count=0 flow_count=3\n"
-    );
+    // The kernel's own frames may have hit a flow.
+    let aggregate = s.ofctl(&["dump-aggregate", "br0"]);
+    assert!(aggregate.contains(": packet_count=") && aggregate.ends_with(" flow_count=3\n"), "{aggregate}");
     assert_eq!(s.ofctl(&["--no-stats", "dump-flows", "br0", "ipv6"]), " priority=5,ipv6 actions=LOCAL\n");
 
     let desc = s.ofctl(&["show", "br0"]);

@@ -32,6 +32,7 @@ const WARP: Key = Key::new(component::LOOP, 1);
 const WAKE: Key = Key::new(component::LOOP, 2);
 const SIGNALS: Key = Key::new(component::LOOP, 3);
 const DEVICES: Key = Key::new(component::LOOP, 4);
+const PACKETS: Key = Key::new(component::LOOP, 5);
 const DATABASE: Key = Key::new(component::DATABASE, 0);
 
 /// What a daemon is started with.
@@ -69,6 +70,8 @@ pub struct Daemon {
     /// The database's first configuration has been applied.
     ready: Option<bool>,
     said_version: bool,
+    /// A configuration was applied.
+    in_charge: bool,
     /// The signal that ended it.
     signal: Option<Signal>,
     events: Vec<Event>,
@@ -127,6 +130,7 @@ impl Daemon {
             devices_watched: false,
             ready: None,
             said_version: false,
+            in_charge: false,
             signal: None,
             events: Vec::new(),
             log,
@@ -157,11 +161,19 @@ impl Daemon {
         }
     }
 
+    /// Says once which program does what the database asks, after whoever waited for that was told.
+    pub fn announce(&mut self) {
+        if self.in_charge && !std::mem::replace(&mut self.said_version, true) {
+            info!(self.log, "bridge", "{}", cli::version::line(PROGRAM));
+        }
+    }
+
     /// One turn of the loop: waits for something to do, and does it.
     pub fn turn(&mut self) -> Result<(), Fatal> {
         let deadline = self.state.switch.next_deadline().min(self.state.link.next_deadline());
         self.r.set_timer(TIMER, deadline);
         self.watch_devices();
+        self.watch_packets();
         let mut events = std::mem::take(&mut self.events);
         self.r
             .turn(&mut events)
@@ -186,7 +198,7 @@ impl Daemon {
                         self.control.reply(&mut self.r, token, result);
                     }
                 }
-                WAKE => self.state.switch.run_packets(&mut self.r),
+                WAKE | PACKETS => self.state.switch.run_packets(&mut self.r),
                 SIGNALS => self.signal(event),
                 DEVICES => self.devices(),
                 _ => {}
@@ -231,6 +243,26 @@ impl Daemon {
         }
     }
 
+    /// In test mode packets of real devices are polled by this thread.
+    fn watch_packets(&mut self) {
+        for (new, old) in self.state.switch.changed_fds() {
+            for fd in old {
+                // A descriptor that was closed is gone from the set already.
+                let _ = self.r.remove_raw(fd);
+            }
+            for fd in new {
+                if let Err(e) = self.r.add_raw(fd, PACKETS, Interest::READ) {
+                    base::warn!(
+                        self.log,
+                        "dpif_netdev",
+                        "watching a device failed ({})",
+                        reactor::errno::text(&e)
+                    );
+                }
+            }
+        }
+    }
+
     fn devices(&mut self) {
         self.state.switch.registry().change_seq();
         if self.state.switch.refresh_devices(&mut self.r) {
@@ -251,9 +283,7 @@ impl Daemon {
     /// Everything that is due.
     fn run(&mut self) {
         if let Some((config, complaints)) = self.state.link.changed_config() {
-            if !std::mem::replace(&mut self.said_version, true) {
-                info!(self.log, "bridge", "{}", cli::version::line(PROGRAM));
-            }
+            self.in_charge = true;
             if !config.asks_like(self.state.switch.config()) || self.ready.is_none() {
                 for c in complaints {
                     base::record!(self.log, c.level, "bridge", "{}", c.text);
@@ -321,7 +351,15 @@ fn memory(s: &mut State) -> String {
         rules += b.ofproto.tables().iter().map(|(_, t)| t.flows.len() as u64).sum::<u64>();
         connections += b.ofproto.connections().count() as u64;
     }
-    for (name, n) in [("ports", ports), ("rules", rules), ("ofconns", connections)] {
+    let revalidators = s.switch.backers().len() as u64;
+    let keys = s.switch.backers().values().map(|b| dpif::Datapath::stats(&b.dp).flows).sum();
+    for (name, n) in [
+        ("ports", ports),
+        ("rules", rules),
+        ("ofconns", connections),
+        ("revalidators", revalidators),
+        ("udpif keys", keys),
+    ] {
         if n > 0 {
             usage.insert(name.to_string(), n);
         }

@@ -85,7 +85,6 @@ impl Switch {
         };
         if is_local {
             if let Ok(mac) = device.mac() {
-                b.default_ether = mac;
                 b.ether = mac;
             }
         }

@@ -148,6 +148,9 @@ impl Switch {
             }
             if let Some(b) = self.bridges.get_mut(&name) {
                 b.ofproto.run(now);
+                self.tell_fail_mode(&name);
+            }
+            if let Some(b) = self.bridges.get_mut(&name) {
                 if b.mac.on_timer(now) {
                     b.mac_changed();
                     self.dirty = true;
@@ -174,6 +177,19 @@ impl Switch {
                 break;
             }
         }
+    }
+
+    /// Descriptors to watch for packets that are polled by [`Switch::run_packets`], if they have changed: those of a
+    /// datapath, and those that were watched for it before.
+    pub fn changed_fds(&mut self) -> Vec<(Vec<i32>, Vec<i32>)> {
+        if !self.inline() {
+            return Vec::new();
+        }
+        let changed = self.backers.values_mut().filter_map(|b| {
+            let new = b.dp.changed_fds()?;
+            Some((new.clone(), std::mem::replace(&mut b.watched, new)))
+        });
+        changed.collect()
     }
 
     /// Takes note of a configuration that asks for nothing new.

@@ -2,7 +2,7 @@
 
 use super::Switch;
 use super::publish::describe;
-use crate::config::FailMode;
+use crate::config::{FailMode, RowId};
 use base::{Dpid, Mac, TableId, error, info, warn};
 use dpif::Datapath as _;
 use ofproto::TableConfig;
@@ -12,6 +12,7 @@ use std::time::Duration;
 impl Switch {
     pub(super) fn configure_bridge(&mut self, r: &mut Reactor, name: &str) {
         self.configure_interfaces(name);
+        self.follow_mtu(name);
         self.configure_identity(name);
         self.configure_tables(name);
         self.refresh_ports(name);
@@ -24,6 +25,8 @@ impl Switch {
         };
         b.ofproto.set_has_controllers(has, now);
         b.ofproto.set_fail_mode(mode, now);
+        self.tell_fail_mode(name);
+        let Some(b) = self.bridges.get_mut(name) else { return };
         let other = &b.config.other_config;
         let idle: u64 = other.get("mac-aging-time").and_then(|v| v.parse().ok()).unwrap_or(300);
         b.mac.set_idle(Duration::from_secs(idle.clamp(15, 3600)));
@@ -97,8 +100,25 @@ impl Switch {
         }
     }
 
+    /// Internal ports take packets of the size that every other port can: they follow the smallest MTU among those,
+    /// unless they are told theirs.
+    fn follow_mtu(&mut self, name: &str) {
+        let Some(b) = self.bridges.get_mut(name) else { return };
+        let Some(backer) = self.backers.get_mut(&b.kind) else { return };
+        let others = b.interfaces.values().filter(|i| i.kind != "internal" && i.patch.is_none());
+        let least = others.filter_map(|i| backer.dp.device(i.dp_port)?.mtu()).min().unwrap_or(1500);
+        for i in b.interfaces.values().filter(|i| i.kind == "internal" && i.config.mtu_request.is_none()) {
+            let Some(device) = backer.dp.device_mut(i.dp_port) else { continue };
+            if device.mtu().is_some_and(|is| is != least)
+                && let Err(e) = device.set_mtu(least)
+            {
+                warn!(self.env.log, "ofproto", "{}: setting MTU failed ({})", i.name, e.what);
+            }
+        }
+    }
+
     /// The address that a bridge should have: the one asked for, else the lowest that a port of its has by nature (not
-    /// given out locally), else the one that its local device came with.
+    /// given out locally), else one of its own that comes from its row, so that it is the same after a restart.
     fn bridge_address(&self, name: &str) -> Option<Mac> {
         let b = self.bridges.get(name)?;
         if let Some(asked) = b.config.other_config.get("hwaddr").and_then(|m| Mac::parse(m)) {
@@ -118,7 +138,7 @@ impl Switch {
             None => p.interfaces.iter().filter_map(own).collect(),
         });
         let natural = |m: &Mac| !m.is_multicast() && !is_local_address(*m) && *m != Mac::ZERO;
-        candidates.filter(natural).min_by_key(|m| m.to_u64()).or(Some(b.default_ether))
+        candidates.filter(natural).min_by_key(|m| m.to_u64()).or_else(|| Some(own_address(b.config.row)))
     }
 
     /// Datapath id and description.
@@ -198,6 +218,7 @@ impl Switch {
                 }
             }
             if changed {
+                self.follow_mtu(&name);
                 self.refresh_ports(&name);
                 any = true;
             }
@@ -215,6 +236,14 @@ fn is_local_address(mac: Mac) -> bool {
     mac.to_u64() >> 41 & 1 != 0
 }
 
+/// The address of a bridge that no port lends one: the first bytes of its row's UUID, as a locally administered
+/// address. They are taken in the order in which the reference keeps them, so that a bridge keeps its datapath id
+/// when the programs are exchanged.
+fn own_address(row: RowId) -> Mac {
+    let [d, c, b, a, _, _, f, e, ..] = row.0.to_be_bytes();
+    Mac([a & !1 | 2, b, c, d, e, f])
+}
+
 /// A datapath id: 16 hexadecimal digits, or fewer after `0x`; zero is none.
 fn parse_dpid(text: &str) -> Option<Dpid> {
     let digits = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
@@ -227,4 +256,21 @@ fn parse_dpid(text: &str) -> Option<Dpid> {
         return None;
     }
     u64::from_str_radix(digits, 16).ok().filter(|n| *n != 0).map(Dpid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_addresses_are_the_reference_ones() {
+        // (row of table Bridge, its datapath_id) as the reference gave them.
+        for (row, dpid) in [
+            (0x1bd9d9d7_ed01_461b_bad8_7df1cb185c08, 0xd6d9d91b1b46),
+            (0x35d5e52c_293b_4243_8b87_ec62cc22cc68, 0x2ee5d5354342),
+            (0xe15d60c4_9f57_4e36_b25b_1ab5e61e06ba, 0xc6605de1364e),
+        ] {
+            assert_eq!(own_address(RowId(row)).to_u64(), dpid);
+        }
+    }
 }

@@ -41,8 +41,14 @@ pub fn transact(c: &Context, conn: &mut Connection, messages: Vec<Message>) -> R
 
 /// Sends a bundle control message and waits for its answer. Errors that come meanwhile are printed; whether there was
 /// one is the result.
-fn control(c: &Context, conn: &mut Connection, kind: BundleControlKind, sent: &[(u32, Vec<u8>)]) -> Result<bool, Fatal> {
-    let request = c.encode(conn, &Message::BundleControl(BundleControl { bundle_id: 0, kind, flags: FLAGS }))?;
+fn control(
+    c: &Context,
+    conn: &mut Connection,
+    kind: BundleControlKind,
+    sent: &[(u32, Vec<u8>)],
+) -> Result<bool, Fatal> {
+    let request =
+        c.encode(conn, &Message::BundleControl(BundleControl { bundle_id: 0, kind, flags: FLAGS }))?;
     let mut errors = Vec::new();
     let reply = conn
         .client
@@ -51,7 +57,9 @@ fn control(c: &Context, conn: &mut Connection, kind: BundleControlKind, sent: &[
                 errors.push(m);
             }
         })
-        .map_err(|e| Fatal::new(format!("talking to {} ({})", conn.client.name(), reactor::errno::text(&e))))?;
+        .map_err(|e| {
+            Fatal::new(format!("talking to {} ({})", conn.client.name(), reactor::errno::text(&e)))
+        })?;
     let mut failed = !errors.is_empty();
     for e in &errors {
         let xid = reactor::vconn::xid(e);
@@ -93,7 +101,8 @@ pub fn bundle(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
         Ok(())
     })?;
     let versions = c.settings.versions.unwrap_or(VersionSet::only(Version::V14));
-    let usable = cx.usable.intersection(ProtocolSet::of_versions(versions)).intersection(c.settings.flow_formats);
+    let usable =
+        cx.usable.intersection(ProtocolSet::of_versions(versions)).intersection(c.settings.flow_formats);
     let able = usable.intersection(ProtocolSet::OF13_UP);
     if able.is_empty() {
         return Err(Fatal::new(format!(

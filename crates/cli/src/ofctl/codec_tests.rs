@@ -94,7 +94,8 @@ pub fn parse_ofp10_match(_: &mut Context, _: &[String]) -> Result<ExitCode, Fata
             Ok(m) => {
                 let mut again = Vec::new();
                 fixed_match::put_of10(&mut again, &m);
-                let mut out = format!("{}\n{}", match_text(&m, None, Style::default()), differences(&bytes, &again));
+                let mut out =
+                    format!("{}\n{}", match_text(&m, None, Style::default()), differences(&bytes, &again));
                 let mut normal = m;
                 normal.normalize();
                 let mut last = Vec::new();
@@ -121,7 +122,11 @@ pub fn parse_ofp11_match(_: &mut Context, _: &[String]) -> Result<ExitCode, Fata
             Ok(m) => {
                 let mut again = Vec::new();
                 fixed_match::put_of11(&mut again, &m);
-                print(&format!("{}\n{}\n", match_text(&m, None, Style::default()), differences(&bytes, &again)));
+                print(&format!(
+                    "{}\n{}\n",
+                    match_text(&m, None, Style::default()),
+                    differences(&bytes, &again)
+                ));
             }
         }
         Ok(())
@@ -196,7 +201,10 @@ fn entries(text: &str, version: Version) -> Result<Vec<u8>, String> {
 }
 
 pub fn check_vlan(_: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    let number = |s: &str| u16::from_str_radix(s.trim_start_matches("0x"), 16).map_err(|_| Fatal::new(format!("{s}: bad number")));
+    let number = |s: &str| {
+        u16::from_str_radix(s.trim_start_matches("0x"), 16)
+            .map_err(|_| Fatal::new(format!("{s}: bad number")))
+    };
     let (tci, mask) = (number(&args[0])?, number(&args[1])?);
     let mut m = flow::Match::any();
     m.set_masked(flow::Field::VLAN_TCI, u128::from(tci), u128::from(mask));
@@ -216,12 +224,17 @@ pub fn check_vlan(_: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
         } else {
             String::new()
         };
-        out.push_str(&format!("{name}: {} -> {}{pcp}\n", openflow::text::print::entries_text(&bytes), vlan(&back)));
+        out.push_str(&format!(
+            "{name}: {} -> {}{pcp}\n",
+            openflow::text::print::entries_text(&bytes),
+            vlan(&back)
+        ));
     }
     let mut bytes = Vec::new();
     fixed_match::put_of10(&mut bytes, &m);
     let wild = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    let back = fixed_match::pull_of10(&mut Reader::new(&bytes)).map_err(|e| Fatal::new(e.error.to_string()))?;
+    let back =
+        fixed_match::pull_of10(&mut Reader::new(&bytes)).map_err(|e| Fatal::new(e.error.to_string()))?;
     out.push_str(&format!(
         "OF1.0: {:02x}{:02x}/{},{:02x}/{} -> {}\n",
         bytes[18],
@@ -234,7 +247,8 @@ pub fn check_vlan(_: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let mut bytes = Vec::new();
     fixed_match::put_of11(&mut bytes, &m);
     let wild = u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
-    let back = fixed_match::pull_of11(&mut Reader::new(&bytes)).map_err(|e| Fatal::new(e.error.to_string()))?;
+    let back =
+        fixed_match::pull_of11(&mut Reader::new(&bytes)).map_err(|e| Fatal::new(e.error.to_string()))?;
     out.push_str(&format!(
         "OF1.1: {:02x}{:02x}/{},{:02x}/{} -> {}\n",
         bytes[36],

@@ -212,7 +212,8 @@ impl Context {
         if name.contains(':') {
             return Ok(name.to_string());
         }
-        let is_socket = |path: &std::path::Path| std::fs::metadata(path).is_ok_and(|m| m.file_type().is_socket());
+        let is_socket =
+            |path: &std::path::Path| std::fs::metadata(path).is_ok_and(|m| m.file_type().is_socket());
         let bridge = self.dirs.run.join(format!("{name}.{socket}"));
         if is_socket(&bridge) {
             return Ok(format!("unix:{}", bridge.display()));
@@ -260,7 +261,9 @@ impl Context {
 
     /// Sends a message.
     pub fn send(&self, c: &mut Connection, bytes: Vec<u8>) -> Result<(), Fatal> {
-        c.client.send(bytes).map_err(|e| Fatal::new(format!("failed to send packet to switch ({})", errno::text(&e))))
+        c.client
+            .send(bytes)
+            .map_err(|e| Fatal::new(format!("failed to send packet to switch ({})", errno::text(&e))))
     }
 
     /// Receives a message.
@@ -285,7 +288,11 @@ impl Context {
     }
 
     /// Sends requests that are answered only by errors, without waiting, and then a barrier: gives the first error.
-    pub fn transact_silent(&self, c: &mut Connection, requests: impl IntoIterator<Item = Vec<u8>>) -> Result<Option<Vec<u8>>, Fatal> {
+    pub fn transact_silent(
+        &self,
+        c: &mut Connection,
+        requests: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Result<Option<Vec<u8>>, Fatal> {
         for r in requests {
             self.send(c, r)?;
         }
@@ -308,7 +315,11 @@ impl Context {
     }
 
     /// The same for one request; an error is printed and ends the program.
-    pub fn perform(&self, c: &mut Connection, requests: impl IntoIterator<Item = Vec<u8>>) -> Result<(), Fatal> {
+    pub fn perform(
+        &self,
+        c: &mut Connection,
+        requests: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Result<(), Fatal> {
         match self.transact_silent(c, requests)? {
             None => Ok(()),
             Some(error) => {
@@ -326,7 +337,12 @@ impl Context {
     }
 
     /// Sends a statistics request and hands all parts of the reply to `each`, or an error.
-    pub fn stats(&self, c: &mut Connection, r: StatsRequest, mut each: impl FnMut(&[u8])) -> Result<(), Fatal> {
+    pub fn stats(
+        &self,
+        c: &mut Connection,
+        r: StatsRequest,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), Fatal> {
         let request = self.encode(c, &Message::StatsRequest(r))?;
         let wanted = vconn::xid(&request);
         self.send(c, request)?;

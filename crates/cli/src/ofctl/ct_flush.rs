@@ -7,7 +7,9 @@ use openflow::text::lex;
 use std::process::ExitCode;
 
 fn zone(s: &str) -> Result<u16, Fatal> {
-    lex::c_int(s).and_then(|n| u16::try_from(n).ok()).ok_or_else(|| Fatal::new(format!("invalid zone_id \"{s}\"")))
+    lex::c_int(s)
+        .and_then(|n| u16::try_from(n).ok())
+        .ok_or_else(|| Fatal::new(format!("invalid zone_id \"{s}\"")))
 }
 
 pub fn ct_flush_zone(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
@@ -34,7 +36,9 @@ pub fn ct_flush(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
             m.mark = Some((lex::u32(value).map_err(failed)?, lex::u32(mask).map_err(failed)?));
         } else if let Some(v) = arg.strip_prefix("labels=") {
             let number = |s: &str| {
-                flow::text::value::parse_int(s, 16).flatten().ok_or_else(|| failed(format!("invalid labels {v}")))
+                flow::text::value::parse_int(s, 16)
+                    .flatten()
+                    .ok_or_else(|| failed(format!("invalid labels {v}")))
             };
             m.labels = Some(match v.split_once('/') {
                 Some((a, b)) => (number(a)?, number(b)?),
@@ -60,16 +64,20 @@ fn tuple(text: &str, reply: bool, m: &mut CtFlush) -> Result<(), String> {
             return Err(format!("field {} missing value", p.key));
         }
         let number = |max: i128| {
-            lex::c_int(p.value).filter(|n| (0..=max).contains(n)).ok_or_else(|| format!("{} is not valid for {}", p.value, p.key))
+            lex::c_int(p.value)
+                .filter(|n| (0..=max).contains(n))
+                .ok_or_else(|| format!("{} is not valid for {}", p.value, p.key))
         };
         match p.key {
             "ct_nw_src" | "ct_nw_dst" => {
-                let a: std::net::Ipv4Addr = p.value.parse().map_err(|_| format!("{}: invalid IP address", p.value))?;
+                let a: std::net::Ipv4Addr =
+                    p.value.parse().map_err(|_| format!("{}: invalid IP address", p.value))?;
                 *side(&mut t, p.key.ends_with("src")) = Some(u128::from(a.to_ipv6_mapped()));
                 m.family = 2;
             }
             "ct_ipv6_src" | "ct_ipv6_dst" => {
-                let a: std::net::Ipv6Addr = p.value.parse().map_err(|_| format!("{}: invalid IPv6 address", p.value))?;
+                let a: std::net::Ipv6Addr =
+                    p.value.parse().map_err(|_| format!("{}: invalid IPv6 address", p.value))?;
                 *side(&mut t, p.key.ends_with("src")) = Some(u128::from(a));
                 m.family = 10;
             }

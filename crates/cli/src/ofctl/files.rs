@@ -9,9 +9,8 @@ pub fn lines(name: &str, mut each: impl FnMut(&str, usize) -> Result<(), Fatal>)
     let mut reader: Box<dyn BufRead> = if name == "-" {
         Box::new(std::io::stdin().lock())
     } else {
-        let file = File::open(name).map_err(|e| {
-            Fatal::new(format!("{name}: open failed ({})", reactor::errno::text(&e)))
-        })?;
+        let file = File::open(name)
+            .map_err(|e| Fatal::new(format!("{name}: open failed ({})", reactor::errno::text(&e))))?;
         Box::new(BufReader::with_capacity(256 * 1024, file))
     };
     let mut bytes = Vec::new();

@@ -4,7 +4,7 @@ use super::context::{Context, print};
 use super::flows::{collect, open_for_dump, read};
 use crate::fatal::Fatal;
 use base::{Cookie, GroupId, OfPort};
-use flow::{Match, MiniMatch};
+use flow::{Field, Match, MiniMatch};
 use openflow::Action;
 use openflow::msg::{FlowMod, FlowModCommand, FlowModFlags, FlowStatsRequest, Message, StatsRequest};
 use openflow::text::flow::{actions, match_string};
@@ -66,6 +66,7 @@ const KEPT: u16 = FlowModFlags::SEND_FLOW_REM | FlowModFlags::NO_PKT_COUNTS | Fl
 
 impl FlowSet {
     fn add(&mut self, source: usize, table: u8, priority: u16, matching: MiniMatch, version: Version) {
+        let matching = without_implied(&matching);
         let id = Id {
             table,
             priority,
@@ -95,7 +96,12 @@ impl FlowSet {
         })
     }
 
-    fn add_switch(&mut self, c: &Context, conn: &mut super::context::Connection, source: usize) -> Result<(), Fatal> {
+    fn add_switch(
+        &mut self,
+        c: &Context,
+        conn: &mut super::context::Connection,
+        source: usize,
+    ) -> Result<(), Fatal> {
         let all = FlowStatsRequest {
             matching: MiniMatch::new(&Match::any()),
             cookie: Cookie(0),
@@ -117,6 +123,17 @@ impl FlowSet {
         }
         Ok(())
     }
+}
+
+/// The match without "is an Ethernet frame" where another field says as much: switches do not give that back.
+fn without_implied(matching: &MiniMatch) -> MiniMatch {
+    let mut m = matching.expand();
+    if m.get(Field::PACKET_TYPE).0 != 0 {
+        return matching.clone();
+    }
+    m.clear(Field::PACKET_TYPE);
+    let bare = MiniMatch::new(&m);
+    if bare.map() == 0 { matching.clone() } else { bare }
 }
 
 /// Whether `name` is a file of flows rather than a switch.

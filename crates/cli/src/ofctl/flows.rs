@@ -5,7 +5,9 @@ use super::files::lines;
 use crate::fatal::Fatal;
 use base::Xid;
 use openflow::codec::Codec;
-use openflow::msg::{FlowMod, FlowModCommand, FlowStats, FlowStatsRequest, Message, StatsReply, StatsRequest};
+use openflow::msg::{
+    FlowMod, FlowModCommand, FlowStats, FlowStatsRequest, Message, StatsReply, StatsRequest,
+};
 use openflow::text::TextCx;
 use openflow::text::flow::{Stats, format_stats, parse_flow_mod, parse_stats_request};
 use openflow::version::{Protocol, ProtocolSet};
@@ -83,7 +85,11 @@ pub fn dump_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
 }
 
 /// All flows of a reply.
-pub(super) fn collect(c: &Context, conn: &mut Connection, request: StatsRequest) -> Result<Vec<FlowStats>, Fatal> {
+pub(super) fn collect(
+    c: &Context,
+    conn: &mut Connection,
+    request: StatsRequest,
+) -> Result<Vec<FlowStats>, Fatal> {
     let mut flows = Vec::new();
     for part in c.collect(conn, request)? {
         if let StatsReply::Flow(mut all) = part {
@@ -174,7 +180,12 @@ pub(super) fn read(
     })
 }
 
-fn from_file(c: &Context, switch: &str, file: &str, command: Option<FlowModCommand>) -> Result<ExitCode, Fatal> {
+fn from_file(
+    c: &Context,
+    switch: &str,
+    file: &str,
+    command: Option<FlowModCommand>,
+) -> Result<ExitCode, Fatal> {
     let names = c.names(switch);
     let mut cx = TextCx::new(&names);
     let mut all = Vec::new();
@@ -183,7 +194,12 @@ fn from_file(c: &Context, switch: &str, file: &str, command: Option<FlowModComma
 }
 
 /// Sends flow-mods without waiting for each; the first error is printed.
-pub(super) fn send(c: &Context, switch: &str, all: &[FlowMod], usable: ProtocolSet) -> Result<ExitCode, Fatal> {
+pub(super) fn send(
+    c: &Context,
+    switch: &str,
+    all: &[FlowMod],
+    usable: ProtocolSet,
+) -> Result<ExitCode, Fatal> {
     let mut conn = c.open_for_flows(switch, usable)?;
     if c.settings.bundle {
         let messages = all.iter().map(|fm| Message::FlowMod(Box::new(fm.clone())));
@@ -216,7 +232,9 @@ impl Sender<'_> {
         let xid: Xid = self.c.next_xid();
         // One allocation for the message, of about the right size.
         self.buffer.reserve(160);
-        self.codec.encode_into(xid, &Message::FlowMod(Box::new(fm.clone())), &mut self.buffer).map_err(|e| Fatal::new(e.to_string()))?;
+        self.codec
+            .encode_into(xid, &Message::FlowMod(Box::new(fm.clone())), &mut self.buffer)
+            .map_err(|e| Fatal::new(e.to_string()))?;
         self.flush()
     }
 

@@ -40,7 +40,12 @@ fn one(c: &Context, args: &[String], command: GroupModCommand) -> Result<ExitCod
     send(c, &args[0], vec![parsed.map_err(Fatal::new)?], cx.usable)
 }
 
-fn from_file(c: &Context, switch: &str, file: &str, command: Option<GroupModCommand>) -> Result<ExitCode, Fatal> {
+fn from_file(
+    c: &Context,
+    switch: &str,
+    file: &str,
+    command: Option<GroupModCommand>,
+) -> Result<ExitCode, Fatal> {
     let names = c.names(switch);
     let mut cx = TextCx::new(&names);
     let mut all = Vec::new();
@@ -84,8 +89,7 @@ pub fn remove_buckets(c: &mut Context, args: &[String]) -> Result<ExitCode, Fata
 pub fn dump_groups(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let group = match args.get(1).map(String::as_str) {
         None => GroupId::ALL,
-        Some(text) => group_id(text)
-            .ok_or_else(|| Fatal::new(format!("unknown group `{text}'")))?,
+        Some(text) => group_id(text).ok_or_else(|| Fatal::new(format!("unknown group `{text}'")))?,
     };
     // Before 1.5 all are asked for; the switch's extension takes one in 1.0.
     let names = c.names(&args[0]);

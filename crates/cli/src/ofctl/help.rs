@@ -119,7 +119,8 @@ Other options:
 
 /// All of it.
 pub fn text(dirs: &Dirs) -> String {
-    [COMMAND_HELP, &daemon::help(PROGRAM, dirs), VERSION_HELP, &vlog::help(PROGRAM, dirs), OTHER_HELP].concat()
+    [COMMAND_HELP, &daemon::help(PROGRAM, dirs), VERSION_HELP, &vlog::help(PROGRAM, dirs), OTHER_HELP]
+        .concat()
 }
 
 pub fn help(c: &mut Context, _: &[String]) -> Result<ExitCode, Fatal> {

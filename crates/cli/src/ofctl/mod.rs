@@ -80,7 +80,14 @@ const MANY: usize = usize::MAX;
 const READ: bool = true;
 const WRITE: bool = false;
 
-const fn command(name: &'static str, usage: &'static str, min: usize, max: usize, reads_only: bool, run: Run) -> Command {
+const fn command(
+    name: &'static str,
+    usage: &'static str,
+    min: usize,
+    max: usize,
+    reads_only: bool,
+    run: Run,
+) -> Command {
     Command { name, usage, min, max, reads_only, run }
 }
 
@@ -111,7 +118,14 @@ const COMMANDS: &[Command] = &[
     command("dump-meters", "switch", 1, 2, READ, meters::dump_meters),
     command("meter-stats", "switch [meter]", 1, 2, READ, meters::meter_stats),
     command("meter-features", "switch", 1, 1, READ, meters::meter_features),
-    command("packet-out", "switch \"in_port=<port> packet=<hex data> actions=...\"", 2, MANY, WRITE, packets::packet_out),
+    command(
+        "packet-out",
+        "switch \"in_port=<port> packet=<hex data> actions=...\"",
+        2,
+        MANY,
+        WRITE,
+        packets::packet_out,
+    ),
     command("dump-ports", "switch [port]", 1, 2, READ, switch::dump_ports),
     command("dump-ports-desc", "switch [port]", 1, 2, READ, switch::dump_ports_desc),
     command("mod-port", "switch iface act", 3, 3, WRITE, switch::mod_port),
@@ -248,13 +262,25 @@ fn parse_timeout(value: &str) -> Result<u32, Fatal> {
 fn parse_color(given: &Given) -> Result<Color, Fatal> {
     match given.value.as_deref() {
         None => Ok(Color::Auto),
-        Some(v) if v.eq_ignore_ascii_case("always") || v.eq_ignore_ascii_case("yes") || v.eq_ignore_ascii_case("force") => {
+        Some(v)
+            if v.eq_ignore_ascii_case("always")
+                || v.eq_ignore_ascii_case("yes")
+                || v.eq_ignore_ascii_case("force") =>
+        {
             Ok(Color::Always)
         }
-        Some(v) if v.eq_ignore_ascii_case("never") || v.eq_ignore_ascii_case("no") || v.eq_ignore_ascii_case("none") => {
+        Some(v)
+            if v.eq_ignore_ascii_case("never")
+                || v.eq_ignore_ascii_case("no")
+                || v.eq_ignore_ascii_case("none") =>
+        {
             Ok(Color::Never)
         }
-        Some(v) if v.eq_ignore_ascii_case("auto") || v.eq_ignore_ascii_case("tty") || v.eq_ignore_ascii_case("if-tty") => {
+        Some(v)
+            if v.eq_ignore_ascii_case("auto")
+                || v.eq_ignore_ascii_case("tty")
+                || v.eq_ignore_ascii_case("if-tty") =>
+        {
             Ok(Color::Auto)
         }
         Some(other) => Err(Fatal::new(format!("incorrect value `{other}' for --color"))),
@@ -268,9 +294,10 @@ fn own(given: &Given, s: &mut Settings) -> Result<bool, Fatal> {
         "readd" => s.readd = true,
         "flow-format" => s.flow_formats = ProtocolSet::parse(given.value()).map_err(Fatal::new)?,
         "packet-in-format" => {
-            s.packet_ins = Some(PacketIns::parse(given.value()).ok_or_else(|| {
-                Fatal::new(format!("unknown packet-in format `{}'", given.value()))
-            })?);
+            s.packet_ins = Some(
+                PacketIns::parse(given.value())
+                    .ok_or_else(|| Fatal::new(format!("unknown packet-in format `{}'", given.value())))?,
+            );
         }
         "more" => s.verbosity += 1,
         "timestamp" => s.timestamp = true,

@@ -123,9 +123,13 @@ const COMMANDS: &[Command<Monitor>] = &[
         Outcome::Later
     }),
     Command::new("ofctl/send", "OFMSG...", 1, usize::MAX, |m, _, call| send(m, call.args())),
-    Command::new("ofctl/packet-out", "\"in_port=<port> packet=<hex data> actions=...\"", 1, usize::MAX, |m, _, call| {
-        send_packets(m, call.args())
-    }),
+    Command::new(
+        "ofctl/packet-out",
+        "\"in_port=<port> packet=<hex data> actions=...\"",
+        1,
+        usize::MAX,
+        |m, _, call| send_packets(m, call.args()),
+    ),
     Command::new("ofctl/barrier", "", 0, 0, |m, _, call| {
         let xid = m.xid();
         match m.codec.encode(base::Xid(xid), &Message::BarrierRequest) {
@@ -146,10 +150,18 @@ const COMMANDS: &[Command<Monitor>] = &[
         }
     }),
     Command::new("ofctl/block", "", 0, 0, |m, _, _| {
-        if std::mem::replace(&mut m.blocked, true) { Outcome::error("already blocking") } else { Outcome::ok("") }
+        if std::mem::replace(&mut m.blocked, true) {
+            Outcome::error("already blocking")
+        } else {
+            Outcome::ok("")
+        }
     }),
     Command::new("ofctl/unblock", "", 0, 0, |m, _, _| {
-        if std::mem::replace(&mut m.blocked, false) { Outcome::ok("") } else { Outcome::error("already unblocked") }
+        if std::mem::replace(&mut m.blocked, false) {
+            Outcome::ok("")
+        } else {
+            Outcome::error("already unblocked")
+        }
     }),
 ];
 
@@ -271,7 +283,14 @@ fn serve(
     }
 }
 
-fn received(c: &Context, m: &mut Monitor, r: &mut Reactor, vconn: &mut Vconn, server: &mut Server, bytes: &[u8]) {
+fn received(
+    c: &Context,
+    m: &mut Monitor,
+    r: &mut Reactor,
+    vconn: &mut Vconn,
+    server: &mut Server,
+    bytes: &[u8],
+) {
     if c.settings.timestamp {
         let stamp = format_time("%Y-%m-%d %H:%M:%S.###: ", base::Clock::real().wall_millis(), &Zone::utc());
         m.write(&stamp);

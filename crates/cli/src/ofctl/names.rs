@@ -19,7 +19,13 @@ pub struct SwitchNames<'a> {
 
 impl<'a> SwitchNames<'a> {
     pub fn new(context: &'a Context, switch: &'a str) -> SwitchNames<'a> {
-        SwitchNames { context, switch, ports: OnceCell::new(), tables: OnceCell::new(), show: context.settings.show_names }
+        SwitchNames {
+            context,
+            switch,
+            ports: OnceCell::new(),
+            tables: OnceCell::new(),
+            show: context.settings.show_names,
+        }
     }
 
     fn accepts(&self) -> bool {
@@ -52,7 +58,11 @@ impl<'a> SwitchNames<'a> {
         let versions = self.context.versions();
         let Ok(mut c) = self.context.open_versions(self.switch, "mgmt", versions) else { return Vec::new() };
         let _: VersionSet = versions;
-        let request = if c.version() >= Version::V13 { StatsRequest::TableFeatures(Vec::new()) } else { StatsRequest::Table };
+        let request = if c.version() >= Version::V13 {
+            StatsRequest::TableFeatures(Vec::new())
+        } else {
+            StatsRequest::Table
+        };
         let codec = c.codec.clone();
         let mut out = Vec::new();
         let _ = self.context.stats(&mut c, request, |m| {

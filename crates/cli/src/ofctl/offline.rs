@@ -3,6 +3,7 @@
 use super::context::{Context, dump, print};
 use crate::fatal::Fatal;
 use base::Xid;
+use openflow::NoNames;
 use openflow::codec::Codec;
 use openflow::msg::{ErrorMsg, FlowMod, Hello, Message};
 use openflow::ofperr::OfpErr;
@@ -11,7 +12,6 @@ use openflow::text::flow::parse_flow_mod;
 use openflow::text::group::parse_group_mod;
 use openflow::text::packet::hex_prefix;
 use openflow::version::{ProtocolSet, Version, VersionSet};
-use openflow::NoNames;
 use std::io::Read;
 use std::process::ExitCode;
 
@@ -136,7 +136,9 @@ fn read_pcap(c: &Context, name: &str) -> Result<Vec<Captured>, Fatal> {
     let mut out = Vec::new();
     let mut at = 24;
     while at < bytes.len() {
-        let (Some(sec), Some(us), Some(len)) = (word(at), word(at + 4), word(at + 8)) else { return Err(bad()) };
+        let (Some(sec), Some(us), Some(len)) = (word(at), word(at + 4), word(at + 8)) else {
+            return Err(bad());
+        };
         let data = bytes.get(at + 16..at + 16 + len as usize).ok_or_else(bad)?;
         out.push((u64::from(sec) * 1_000_000 + u64::from(us), data.to_vec()));
         at += 16 + len as usize;

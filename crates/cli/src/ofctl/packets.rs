@@ -38,9 +38,7 @@ fn packet_out_of_old(c: &Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let actions = actions.map_err(Fatal::new)?;
     let in_port = match args[1].as_str() {
         s if s.eq_ignore_ascii_case("none") || s.eq_ignore_ascii_case("any") => OfPort::NONE,
-        s => cx
-            .port(s)
-            .ok_or_else(|| Fatal::new(format!("{}: unknown port `{s}'", args[0])))?,
+        s => cx.port(s).ok_or_else(|| Fatal::new(format!("{}: unknown port `{s}'", args[0])))?,
     };
     let mut metadata = Match::any();
     metadata.set(Field::IN_PORT_OXM, u128::from(in_port.0));

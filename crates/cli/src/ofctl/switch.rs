@@ -4,8 +4,8 @@ use super::context::{Connection, Context, print};
 use crate::fatal::Fatal;
 use base::OfPort;
 use openflow::msg::{
-    Features, FragHandling, Message, PhyPort, PortConfig, PortMod, QueueStatsRequest, StatsReply, StatsRequest,
-    SwitchConfig,
+    Features, FragHandling, Message, PhyPort, PortConfig, PortMod, QueueStatsRequest, StatsReply,
+    StatsRequest, SwitchConfig,
 };
 use openflow::text::TextCx;
 use openflow::version::Version;
@@ -280,7 +280,6 @@ pub fn ping(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
             args[0],
             took.as_secs_f64() * 1000.0
         ));
-    
     }
     OK
 }

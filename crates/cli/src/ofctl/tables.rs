@@ -3,9 +3,7 @@
 use super::context::{Context, print};
 use super::switch::simple;
 use crate::fatal::Fatal;
-use openflow::msg::{
-    Message, StatsReply, StatsRequest, TableEviction, TableMiss, TableMod, TableVacancy,
-};
+use openflow::msg::{Message, StatsReply, StatsRequest, TableEviction, TableMiss, TableMod, TableVacancy};
 use openflow::text::TextCx;
 use openflow::text::table::FeaturesPrinter;
 use openflow::version::{Version, VersionSet};
@@ -156,7 +154,12 @@ fn parse_vacancy(s: &str) -> Result<TableVacancy, Fatal> {
 const MODIFY: u8 = 1;
 
 /// Names a table: its features are read, changed and written back.
-fn rename(c: &Context, mut conn: super::context::Connection, table: u8, name: &str) -> Result<ExitCode, Fatal> {
+fn rename(
+    c: &Context,
+    mut conn: super::context::Connection,
+    table: u8,
+    name: &str,
+) -> Result<ExitCode, Fatal> {
     let mut all = Vec::new();
     for part in c.collect(&mut conn, StatsRequest::TableFeatures(Vec::new()))? {
         if let StatsReply::TableFeatures(features) = part {

@@ -5,6 +5,7 @@ use crate::{ThreadParts, Waiter, Wake};
 use dpif::Datapath as _;
 use dpif::netdev::TxCaps;
 use flow::Field;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use std::time::Duration;
 struct Bell {
     rung: Mutex<bool>,
     changed: Condvar,
+    /// How often somebody went to sleep.
+    sleeps: AtomicU32,
 }
 
 impl Wake for Bell {
@@ -29,7 +32,8 @@ impl Waiter for BellWaiter {
     }
     fn wait(&mut self, timeout: Option<Duration>) {
         let rung = self.0.rung.lock().unwrap();
-        let timeout = timeout.unwrap_or(Duration::from_secs(1));
+        self.0.sleeps.fetch_add(1, Relaxed);
+        let timeout = timeout.unwrap_or(Duration::from_secs(60));
         let (mut rung, _) = self.0.changed.wait_timeout_while(rung, timeout, |r| !*r).unwrap();
         *rung = false;
     }
@@ -47,6 +51,20 @@ fn until(b: &mut Bench, mut f: impl FnMut(&mut Bench) -> bool) {
         assert!(b.clock.real_now() < deadline, "never came true");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn a_sleeping_thread_stops_at_one_word() {
+    // No ports: nothing but the word to stop wakes it.
+    let mut b = Bench::new(0, TxCaps::default(), Vec::new());
+    let bell = Arc::<Bell>::default();
+    let (waiter, wake) = (Box::new(BellWaiter(bell.clone())), bell.clone());
+    let mut once = Some(ThreadParts { waiter, wake });
+    b.dp.set_threads(1, |_| Ok(once.take().unwrap())).unwrap();
+    until(&mut b, |_| bell.sleeps.load(Relaxed) > 0);
+    let start = b.clock.real_now();
+    b.dp.set_threads(0, parts).unwrap();
+    assert!(b.clock.real_now().since(start) < Duration::from_secs(30));
 }
 
 #[test]
