@@ -220,7 +220,7 @@ impl Config {
             let Some(row) = rows.row("Bridge", id) else { continue };
             let bridge = read_bridge(rows, row.as_ref(), &mut complaints);
             if bridge.name.contains('/') || bridge.name.is_empty() {
-                complaints.push(warning(format!("ignoring bridge with invalid name '{}'", bridge.name)));
+                complaints.push(warning(format!("ignoring bridge with invalid name \"{}\"", bridge.name)));
             } else if config.bridges.contains_key(&bridge.name) {
                 complaints.push(warning(format!("bridge {} specified twice", bridge.name)));
             } else {

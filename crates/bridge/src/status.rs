@@ -179,11 +179,9 @@ fn statistics(s: &NetdevStats) -> Datum {
         ("tx_dropped", s.tx_dropped),
         ("rx_multicast_packets", s.multicast),
         ("collisions", s.collisions),
-        ("rx_length_errors", s.rx_length_errors),
         ("rx_over_err", s.rx_over_errors),
         ("rx_crc_err", s.rx_crc_errors),
         ("rx_frame_err", s.rx_frame_errors),
-        ("rx_fifo_errors", s.rx_fifo_errors),
         ("rx_missed_errors", s.rx_missed_errors),
     ];
     let pairs: BTreeMap<&str, u64> = known

@@ -2,6 +2,7 @@
 
 use crate::bundle::Bundles;
 use crate::monitor::Monitors;
+use crate::pace::{Pace, PaceCounts};
 use base::{OfPort, Xid};
 use openflow::msg::{AsyncConfig, AsyncKind, PacketInFormat, PacketInReason, Role};
 use openflow::{Message, Protocol, Version};
@@ -55,6 +56,8 @@ pub struct Connection {
     pub async_config: AsyncConfig,
     /// Where the switch keeps tunnel options, as the codec is to read and write them.
     pub tun: std::sync::Arc<flow::TunLayout>,
+    /// Pacing of packet-ins, of misses and of others; none unless a limit is set.
+    pub(crate) paces: Option<Box<[Pace; 2]>>,
     /// Bundles that it is filling.
     pub(crate) bundles: Bundles,
     /// What it watches.
@@ -81,6 +84,7 @@ impl Connection {
                 AsyncConfig::default()
             },
             tun: std::sync::Arc::default(),
+            paces: None,
             bundles: Bundles::default(),
             monitors: Monitors::default(),
         }
@@ -89,6 +93,11 @@ impl Connection {
     /// Its version.
     pub fn version(&self) -> Version {
         self.protocol.version()
+    }
+
+    /// What pacing did to packet-ins of misses and to others, if it is on.
+    pub fn pace_counts(&self) -> Option<[PaceCounts; 2]> {
+        self.paces.as_ref().map(|p| [p[0].counts(), p[1].counts()])
     }
 
     /// Whether its flow monitors wait for its reader to catch up.

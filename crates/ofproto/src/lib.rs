@@ -11,6 +11,7 @@ pub mod effect;
 pub mod fail;
 pub mod group;
 pub mod meter;
+pub mod pace;
 pub mod packet_in;
 pub mod port;
 pub mod rule;

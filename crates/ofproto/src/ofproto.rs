@@ -5,6 +5,7 @@ use crate::effect::Effect;
 use crate::fail::FailMode;
 use crate::flow_mod;
 use crate::group::Group;
+use crate::pace::Pace;
 use crate::packet_in::{self, PacketInEvent};
 use crate::port::{Port, as_seen_by};
 use crate::rule::Rule;
@@ -276,10 +277,38 @@ impl Ofproto {
         self.connections.values()
     }
 
-    /// Sends a packet to the controllers that want it.
-    pub fn packet_in(&mut self, event: &PacketInEvent) {
-        let effects = self.connections.values().filter_map(|c| packet_in::for_connection(c, event));
-        self.effects.extend(effects);
+    /// Sends a packet to the controllers that want it, now or when its turn comes.
+    pub fn packet_in(&mut self, event: &PacketInEvent, now: Time) {
+        for c in self.connections.values_mut() {
+            let Some(effect) = packet_in::for_connection(c, event) else { continue };
+            match (effect, &mut c.paces) {
+                (Effect::Send(id, xid, message), Some(paces)) => {
+                    let pace = &mut paces[usize::from(!packet_in::is_miss(event.reason))];
+                    let go = pace.offer(packet_in::in_port(event), message, now);
+                    self.effects.extend(go.map(|m| Effect::Send(id, xid, m)));
+                }
+                (effect, _) => self.effects.push(effect),
+            }
+        }
+    }
+
+    /// Limits a connection's packet-ins to a rate per second and a burst, or lifts the limit. What waited is dropped.
+    pub fn limit_packet_ins(&mut self, id: ConnId, limit: Option<(u32, u32)>, now: Time) {
+        if let Some(c) = self.connections.get_mut(&id) {
+            let pace = |(rate, burst)| Pace::new(rate, burst, now);
+            c.paces = limit.map(|l| Box::new([pace(l), pace(l)]));
+        }
+    }
+
+    fn run_paces(&mut self, now: Time) {
+        for c in self.connections.values_mut() {
+            let Some(paces) = &mut c.paces else { continue };
+            for pace in paces.iter_mut().filter(|p| p.next_deadline() <= now) {
+                let id = c.id;
+                let go = std::iter::from_fn(|| pace.next(now));
+                self.effects.extend(go.map(|m| Effect::Send(id, ASYNC_XID, m)));
+            }
+        }
     }
 
     /// Takes note of whether any controller wants packets that miss.
@@ -399,13 +428,17 @@ impl Ofproto {
                 self.effects.push(Effect::Error(conn.id, xid, OfpErr::OFPBFC_TIMEOUT));
             }
         }
+        self.run_paces(now);
         crate::fail::run(self, now);
     }
 
     /// When [`Ofproto::run`] has something to do next, if nothing happens before.
     pub fn next_deadline(&self) -> Time {
         let bundles = self.connections.values().map(|c| c.bundles.next_deadline()).min();
-        self.state.next_expiry().min(bundles.unwrap_or(Time::NEVER)).min(self.fail.next_deadline())
+        let paces = self.connections.values().filter_map(|c| c.paces.as_ref());
+        let paces = paces.flat_map(|p| p.iter().map(Pace::next_deadline)).min();
+        let connections = bundles.unwrap_or(Time::NEVER).min(paces.unwrap_or(Time::NEVER));
+        self.state.next_expiry().min(connections).min(self.fail.next_deadline())
     }
 
     /// What was done is done: tells controllers.

@@ -48,3 +48,13 @@ pub fn for_connection(conn: &Connection, event: &PacketInEvent) -> Option<Effect
     };
     Some(Effect::Send(conn.id, ASYNC_XID, Message::PacketIn(Box::new(pin))))
 }
+
+/// Whether a packet is sent because it matched nothing.
+pub(crate) fn is_miss(reason: PacketInReason) -> bool {
+    matches!(reason, PacketInReason::NoMatch | PacketInReason::ImplicitMiss | PacketInReason::ExplicitMiss)
+}
+
+/// Where the packet came in.
+pub(crate) fn in_port(event: &PacketInEvent) -> base::OfPort {
+    base::OfPort(event.metadata.expand().key.u32_at(flow::layout::IN_PORT))
+}

@@ -158,7 +158,7 @@ impl Mutation {
             Mutator::Divide if b == 0 => return Err(division_by_zero()),
             Mutator::Divide => a.checked_div(b),
             _ if b == 0 => return Err(division_by_zero()),
-            _ => Some(a.wrapping_rem(b)),
+            _ => a.checked_rem(b),
         };
         result.ok_or_else(|| self.out_of_range())
     }

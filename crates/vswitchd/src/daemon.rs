@@ -70,6 +70,8 @@ pub struct Daemon {
     /// The database's first configuration has been applied.
     ready: Option<bool>,
     said_version: bool,
+    /// A configuration was applied.
+    in_charge: bool,
     /// The signal that ended it.
     signal: Option<Signal>,
     events: Vec<Event>,
@@ -128,6 +130,7 @@ impl Daemon {
             devices_watched: false,
             ready: None,
             said_version: false,
+            in_charge: false,
             signal: None,
             events: Vec::new(),
             log,
@@ -155,6 +158,13 @@ impl Daemon {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Says once which program does what the database asks, after whoever waited for that was told.
+    pub fn announce(&mut self) {
+        if self.in_charge && !std::mem::replace(&mut self.said_version, true) {
+            info!(self.log, "bridge", "{}", cli::version::line(PROGRAM));
         }
     }
 
@@ -273,9 +283,7 @@ impl Daemon {
     /// Everything that is due.
     fn run(&mut self) {
         if let Some((config, complaints)) = self.state.link.changed_config() {
-            if !std::mem::replace(&mut self.said_version, true) {
-                info!(self.log, "bridge", "{}", cli::version::line(PROGRAM));
-            }
+            self.in_charge = true;
             if !config.asks_like(self.state.switch.config()) || self.ready.is_none() {
                 for c in complaints {
                     base::record!(self.log, c.level, "bridge", "{}", c.text);
@@ -343,7 +351,15 @@ fn memory(s: &mut State) -> String {
         rules += b.ofproto.tables().iter().map(|(_, t)| t.flows.len() as u64).sum::<u64>();
         connections += b.ofproto.connections().count() as u64;
     }
-    for (name, n) in [("ports", ports), ("rules", rules), ("ofconns", connections)] {
+    let revalidators = s.switch.backers().len() as u64;
+    let keys = s.switch.backers().values().map(|b| dpif::Datapath::stats(&b.dp).flows).sum();
+    for (name, n) in [
+        ("ports", ports),
+        ("rules", rules),
+        ("ofconns", connections),
+        ("revalidators", revalidators),
+        ("udpif keys", keys),
+    ] {
         if n > 0 {
             usage.insert(name.to_string(), n);
         }

@@ -45,6 +45,7 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
         if daemon.take_ready() {
             process.complete(&vlog)?;
         }
+        daemon.announce();
     }
     let signal = daemon.ended_by();
     daemon.close();

@@ -104,10 +104,6 @@ Active DATABASE connection methods:
   tcp:HOST:PORT           PORT at remote HOST
   ssl:HOST:PORT           SSL/TLS PORT at remote HOST
   unix:FILE               Unix domain socket named FILE
-Passive DATABASE connection methods:
-  ptcp:PORT[:IP]          listen to TCP PORT on IP
-  pssl:PORT[:IP]          listen for SSL/TLS on PORT on IP
-  punix:FILE              listen on Unix domain socket FILE
 PKI configuration (required to use SSL/TLS):
   -p, --private-key=FILE  file with private key
   -c, --certificate=FILE  file with certificate for private key
@@ -124,6 +120,6 @@ SSL/TLS options:
 const OTHER: &str = "
 Other options:
   --unixctl=SOCKET          override default control socket name
-  -h, --help              display this help message
-  -V, --version           display version information
+  -h, --help                display this help message
+  -V, --version             display version information
 ";

@@ -247,9 +247,16 @@ fn dump_flows(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
     let mut flows = backer.dp.dump_flows();
     flows.retain(|f| {
         let on_thread = thread.is_none_or(|n| f.thread.map_or(-1, i64::from) == n);
-        !none && on_thread && filter.as_ref().is_none_or(|w| w.matches(&f.key))
+        !none && on_thread && filter.as_ref().is_none_or(|w| covers(w, f))
     });
     Outcome::ok(dump_text(backer, flows, &dump, now, true))
+}
+
+/// Whether a flow is what a filter asks for, in the bits that the flow looks at.
+fn covers(wanted: &flow::Match, f: &DpFlow) -> bool {
+    let mut seen = wanted.mask.0.clone();
+    seen.apply_mask(&f.mask);
+    flow::Match::masked(&wanted.key, &flow::Mask(seen)).matches(&f.key)
 }
 
 /// Whether flows of the userspace datapath are among the types asked for.

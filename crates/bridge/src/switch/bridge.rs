@@ -38,6 +38,10 @@ pub struct Bridge {
     pub numbers: OfNumbers,
     /// Its address: that of the local port.
     pub ether: Mac,
+    /// The address that the local port came with.
+    pub default_ether: Mac,
+    /// The log has been told that the fail mode took over.
+    pub said_open: bool,
     /// Datapath id, once chosen.
     pub dpid: Option<Dpid>,
     /// Number of each meter in the datapath.

@@ -221,10 +221,15 @@ impl Switch {
     }
 
     fn open_controller(&mut self, r: &mut Reactor, bridge: &str, target: &str, config: ControllerConfig) {
+        let now = self.now();
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let options = options(&config, b.connections.versions);
         if let Some((old, conn)) = b.connections.controllers.get_mut(target) {
             if *old != config {
+                let (before, limit) = (config_limit(old), config_limit(&config));
+                if let Some(id) = conn.id.filter(|_| before != limit) {
+                    b.ofproto.limit_packet_ins(id, limit, now);
+                }
                 *old = config;
                 conn.rconn.set_options(r, options);
             }
@@ -328,6 +333,7 @@ impl Switch {
 
     /// Keeps the OpenFlow state in step with the connection's comings and goings.
     fn follow_connection(&mut self, bridge: &str, slot: &Slot) {
+        let now = self.now();
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let service = matches!(slot, Slot::Accepted(..));
         let enable_async = match slot {
@@ -355,6 +361,9 @@ impl Switch {
             conn.seqno = seqno;
             let kind = if service { ConnKind::Service } else { ConnKind::Primary };
             let id = b.ofproto.connect(&ConnConfig { kind, version, enable_async });
+            if let Some(limit) = rate_limit(&b.connections, slot) {
+                b.ofproto.limit_packet_ins(id, Some(limit), now);
+            }
             if let Some(conn) = b.connections.conn(slot) {
                 conn.id = Some(id);
             }
@@ -396,6 +405,28 @@ impl Switch {
                 .unwrap_or(Duration::from_secs(5)),
         };
         b.ofproto.set_contact(contact, now);
+        self.tell_fail_mode(bridge);
+    }
+
+    /// Says when the fail mode takes over, and when it gives way.
+    pub(super) fn tell_fail_mode(&mut self, bridge: &str) {
+        let now = self.now();
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let open = b.ofproto.failed_open();
+        if open == std::mem::replace(&mut b.said_open, open) {
+            return;
+        }
+        if open {
+            let lost = b.connections.controllers.values().map(|(_, c)| c.rconn.failure_duration(now)).min();
+            warn!(
+                self.env.log,
+                "fail_open",
+                "Could not connect to controller (or switch failed controller's post-connection admission control policy) for {} seconds, failing open",
+                lost.unwrap_or_default().as_secs()
+            );
+        } else {
+            warn!(self.env.log, "fail_open", "No longer in fail-open mode");
+        }
     }
 
     /// A panic over a message is a bug; it costs the connection that sent it, and nobody else's.
@@ -542,6 +573,21 @@ fn is_monitors(xid: Xid, message: &Message) -> bool {
     }
 }
 
+/// Packet-ins per second and at once that a connection may get, if that is limited.
+fn rate_limit(connections: &Connections, slot: &Slot) -> Option<(u32, u32)> {
+    let config = match slot {
+        Slot::Controller(t) => &connections.controllers.get(t)?.0,
+        Slot::Accepted(t, _) => &connections.services.get(t)?.config,
+        Slot::Listener(_) => return None,
+    };
+    config_limit(config)
+}
+
+fn config_limit(config: &ControllerConfig) -> Option<(u32, u32)> {
+    let rate = config.rate_limit.filter(|r| *r > 0)?;
+    Some((rate, config.burst_limit.unwrap_or(rate / 4)))
+}
+
 fn is_passive(target: &str) -> bool {
     ["ptcp:", "punix:", "pssl:"].iter().any(|p| target.starts_with(p))
 }
@@ -565,8 +611,7 @@ fn forbidden(target: &str, bridge: &str, rundir: &std::path::Path) -> Option<Str
             )
         })
     } else if let Some(path) = target.strip_prefix("punix:") {
-        let name = path.strip_prefix(&format!("{run}/")).unwrap_or(path);
-        let inside = name.strip_prefix(&format!("{bridge}.")).is_some_and(|rest| !rest.contains('/'));
+        let inside = path.strip_prefix(&format!("{run}/{bridge}.")).is_some_and(|rest| !rest.contains('/'));
         (!inside).then(|| {
             format!(
                 "Not adding Unix domain socket controller \"{target}\" due to possibility of overwriting local files. Instead, specify path in permitted format \"punix:{run}/{bridge}.*\" {always}"

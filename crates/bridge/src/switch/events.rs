@@ -45,6 +45,7 @@ impl Switch {
     }
 
     fn upcall(&mut self, r: &mut Reactor, kind: &str, upcall: &Upcall) {
+        let now = self.now();
         let UserCookie::Controller(cookie) = &upcall.why.cookie else { return };
         if cookie.dont_send {
             return;
@@ -65,7 +66,7 @@ impl Switch {
             userdata: cookie.userdata.clone(),
             continuation: None,
         };
-        b.ofproto.packet_in(&event);
+        b.ofproto.packet_in(&event, now);
         if let Some(name) = name {
             self.bridge_effects(r, &name, None);
         }

@@ -148,6 +148,9 @@ impl Switch {
             }
             if let Some(b) = self.bridges.get_mut(&name) {
                 b.ofproto.run(now);
+                self.tell_fail_mode(&name);
+            }
+            if let Some(b) = self.bridges.get_mut(&name) {
                 if b.mac.on_timer(now) {
                     b.mac_changed();
                     self.dirty = true;

@@ -105,7 +105,8 @@ impl Switch {
             );
             return;
         }
-        if kind == "system" && !std::mem::replace(&mut self.said_system, true) {
+        let replaced = self.env.registry.dummy_mode() == DummyMode::Override;
+        if kind == "system" && !replaced && !std::mem::replace(&mut self.said_system, true) {
             info!(
                 self.env.log,
                 "dpif",
@@ -134,6 +135,8 @@ impl Switch {
             connections: Connections::default(),
             numbers: Default::default(),
             ether: Mac::ZERO,
+            default_ether: Mac::ZERO,
+            said_open: false,
             dpid: None,
             meters: Arc::default(),
             view,

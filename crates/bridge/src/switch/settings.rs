@@ -12,6 +12,7 @@ use std::time::Duration;
 impl Switch {
     pub(super) fn configure_bridge(&mut self, r: &mut Reactor, name: &str) {
         self.configure_interfaces(name);
+        self.follow_mtu(name);
         self.configure_identity(name);
         self.configure_tables(name);
         self.refresh_ports(name);
@@ -24,6 +25,8 @@ impl Switch {
         };
         b.ofproto.set_has_controllers(has, now);
         b.ofproto.set_fail_mode(mode, now);
+        self.tell_fail_mode(name);
+        let Some(b) = self.bridges.get_mut(name) else { return };
         let other = &b.config.other_config;
         let idle: u64 = other.get("mac-aging-time").and_then(|v| v.parse().ok()).unwrap_or(300);
         b.mac.set_idle(Duration::from_secs(idle.clamp(15, 3600)));
@@ -94,6 +97,23 @@ impl Switch {
             self.bad_options(&config.name, &config.kind, &text);
             self.del_interface(name, &config.name);
             self.add_interface(name, &port, &config);
+        }
+    }
+
+    /// Internal ports take packets of the size that every other port can: they follow the smallest MTU among those,
+    /// unless they are told theirs.
+    fn follow_mtu(&mut self, name: &str) {
+        let Some(b) = self.bridges.get_mut(name) else { return };
+        let Some(backer) = self.backers.get_mut(&b.kind) else { return };
+        let others = b.interfaces.values().filter(|i| i.kind != "internal" && i.patch.is_none());
+        let least = others.filter_map(|i| backer.dp.device(i.dp_port)?.mtu()).min().unwrap_or(1500);
+        for i in b.interfaces.values().filter(|i| i.kind == "internal" && i.config.mtu_request.is_none()) {
+            let Some(device) = backer.dp.device_mut(i.dp_port) else { continue };
+            if device.mtu().is_some_and(|is| is != least)
+                && let Err(e) = device.set_mtu(least)
+            {
+                warn!(self.env.log, "ofproto", "{}: setting MTU failed ({})", i.name, e.what);
+            }
         }
     }
 
@@ -198,6 +218,7 @@ impl Switch {
                 }
             }
             if changed {
+                self.follow_mtu(&name);
                 self.refresh_ports(&name);
                 any = true;
             }

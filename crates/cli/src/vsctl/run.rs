@@ -387,7 +387,7 @@ fn report_setup_errors(settings: &Settings, session: &Session, state: &Vsctl) ->
         if !state.neoteric_interfaces.iter().any(|n| n == name) {
             continue;
         }
-        let failed = session.value("Interface", row, "ofport").as_integer() == Some(-1);
+        let failed = session.value("Interface", row, "ofport").as_integer().is_none_or(|n| n == -1);
         let error = session.value("Interface", row, "error");
         if !failed {
             continue;

@@ -61,7 +61,7 @@ impl Transaction<'_, '_> {
                 self.delete(required(table), required(condition))
             }
             "wait" => {
-                let timeout = p.optional("timeout", Kind::Number);
+                let timeout = p.optional("timeout", Kind::Integer);
                 let condition = p.required("where", Kind::Array);
                 let columns = p.optional("columns", Kind::Array);
                 let until = p.required("until", Kind::String);

@@ -103,3 +103,21 @@ fn replies_as_the_reference() {
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// Recorded of Open vSwitch 3.5.0's server: a time-out is an integer, and the least integer modulo -1 is out of range.
+#[test]
+fn numbers_at_the_edge() {
+    const SCHEMA: &str = r#"{"name":"d","version":"1.0.0","tables":{"T":{"columns":{"n":{"type":"integer"}}}}}"#;
+    let mut lab = Lab::new(SCHEMA);
+    let mut run = |operations: &str| Value::Array(lab.run(&format!("[\"d\",{operations}]"))).to_string();
+    for timeout in ["1.5", "99999999999999999999"] {
+        let wait = format!(
+            r#"{{"op":"wait","table":"T","where":[],"columns":["n"],"until":"!=","rows":[],"timeout":{timeout}}}"#
+        );
+        let got = run(&wait);
+        assert!(got.contains("Type mismatch for member 'timeout'."), "{got}");
+    }
+    let got = run(r#"{"op":"insert","table":"T","row":{"n":-9223372036854775808}},
+        {"op":"mutate","table":"T","where":[],"mutations":[["n","%=",-1]]}"#);
+    assert!(got.contains(r#"Result of \"%=\" operation is out of range."#), "{got}");
+}
