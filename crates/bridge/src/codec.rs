@@ -172,7 +172,8 @@ mod tests {
     #[test]
     fn who_may_send_what_comes_before_what_it_holds() {
         let (none, log) = (&[][..], Logger::default());
-        let cases: &[(u8, u8, &[u8], bool, Option<OfpErr>)] = &[
+        type Case<'a> = (u8, u8, &'a [u8], bool, Option<OfpErr>);
+        let cases: &[Case] = &[
             (4, 0, none, false, Some(OfpErr::OFPBRC_BAD_TYPE)),
             (4, 1, &[0, 0, 0, 0], false, Some(OfpErr::OFPBRC_BAD_TYPE)),
             (4, 1, &[255; 40], false, Some(OfpErr::OFPBRC_BAD_TYPE)),

@@ -230,9 +230,12 @@ fn fm_40_pausing() {
     }
 }
 
+/// Table, priority and match of a flow.
+type Key = (u8, u16, Vec<u64>);
+
 /// A reader's picture of the table.
 #[derive(Default)]
-struct Picture(BTreeMap<(u8, u16, Vec<u64>), (u64, Vec<openflow::Action>)>);
+struct Picture(BTreeMap<Key, (u64, Vec<openflow::Action>)>);
 
 impl Picture {
     fn take(&mut self, effects: &[Effect], c: ConnId) {

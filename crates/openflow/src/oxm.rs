@@ -425,8 +425,8 @@ fn pull_entry<'a>(r: &mut Reader<'a>) -> Decode<Entry<'a>> {
     let body = r.take(header.len)?;
     let (value, mask) =
         if header.has_mask { (&body[..header.len / 2], Some(&body[header.len / 2..])) } else { (body, None) };
-    if let Some(mask) = mask {
-        if value.iter().zip(mask).any(|(v, m)| v & !m != 0) {
+    if let Some(mask) = mask
+        && value.iter().zip(mask).any(|(v, m)| v & !m != 0) {
             return Err(DecodeError::logged(
                 OfpErr::OFPBMC_BAD_WILDCARDS,
                 MODULE,
@@ -436,7 +436,6 @@ fn pull_entry<'a>(r: &mut Reader<'a>) -> Decode<Entry<'a>> {
                 ),
             ));
         }
-    }
     // A header that has the number of a field but not its length is no field's header.
     let fits = width.is_none_or(|width| header.len == width << u8::from(header.has_mask));
     if !fits {

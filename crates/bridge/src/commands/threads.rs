@@ -119,7 +119,7 @@ fn perf_log_set(_: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
 }
 
 fn lookup_prio_set(_: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
-    if !call.arg(1).is_some_and(|p| p.parse::<u8>().is_ok()) {
+    if call.arg(1).is_none_or(|p| p.parse::<u8>().is_err()) {
         return Outcome::error("error converting priority, use integer in range 0-255");
     }
     match call.arg(0) {

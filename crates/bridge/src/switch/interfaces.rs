@@ -83,11 +83,10 @@ impl Switch {
                 Failed(format!("could not add network device {name} to ofproto (No space left on device)"))
             })?
         };
-        if is_local {
-            if let Ok(mac) = device.mac() {
+        if is_local
+            && let Ok(mac) = device.mac() {
                 b.ether = mac;
             }
-        }
         let (dp_port, patch) = if config.kind == "patch" {
             (DpPort::NONE, Some(device))
         } else {

@@ -40,8 +40,6 @@ pub fn monitor(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
             set_config(c, &mut conn, now)?;
         } else if let Some(what) = arg.strip_prefix("watch:") {
             watch(c, &mut conn, &args[0], what)?;
-        } else if arg == "resume" {
-            return Err(Fatal::new(format!("{arg}: unsupported \"monitor\" argument")));
         } else {
             return Err(Fatal::new(format!("{arg}: unsupported \"monitor\" argument")));
         }

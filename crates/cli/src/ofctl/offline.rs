@@ -159,7 +159,9 @@ pub fn parse_pcap(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
 /// Prints the OpenFlow messages in a capture of TCP connections, each stream put together in order.
 pub fn ofp_parse_pcap(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     use std::collections::HashMap;
-    let mut streams: HashMap<(u128, u128, u16, u16), (u32, Vec<u8>)> = HashMap::new();
+    /// Addresses and ports of one direction of a connection.
+    type Direction = (u128, u128, u16, u16);
+    let mut streams: HashMap<Direction, (u32, Vec<u8>)> = HashMap::new();
     for (_, packet) in read_pcap(c, &args[0])? {
         let (key, offsets) = flow::extract_key(&packet, &flow::Metadata::default());
         let Some(payload) = tcp_payload(&packet, &key, usize::from(offsets.l4)) else { continue };

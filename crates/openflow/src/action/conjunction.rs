@@ -18,7 +18,7 @@ pub struct Conjunction {
 
 pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
     let (clause, n_clauses, id) = (d.r.u8()?, d.r.u8()?, d.r.u32()?);
-    if n_clauses < 2 || n_clauses > 64 || clause >= n_clauses {
+    if !(2..=64).contains(&n_clauses) || clause >= n_clauses {
         return Err(OfpErr::NXBAC_BAD_CONJUNCTION.into());
     }
     Ok(Action::Conjunction(Conjunction { id, clause, n_clauses }))

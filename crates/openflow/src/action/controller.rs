@@ -227,7 +227,7 @@ pub(super) fn parse(s: &str, _delimiter: Option<char>, _cx: &mut TextCx<'_>) -> 
             "id" => c.controller_id = lex::u16_named(p.value, "id")?,
             "userdata" => {
                 c.userdata = lex::hex_bytes(p.value)
-                    .map_err(|()| "bad hex digit in `controller' action `userdata'".to_string())?
+                    .ok_or_else(|| "bad hex digit in `controller' action `userdata'".to_string())?
                     .into();
             }
             "pause" => c.pause = true,

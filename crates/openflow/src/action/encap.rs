@@ -232,7 +232,7 @@ fn parse_property(q: &lex::Pair<'_>) -> Result<EncapProperty, String> {
             let class = u16::from_str_radix(class, 16).map_err(|_| bad())?;
             let kind = parts.next().and_then(|k| k.parse::<u8>().ok()).ok_or_else(bad)?;
             let hex = parts.next().and_then(|h| h.strip_prefix("0x")).ok_or_else(bad)?;
-            let value = lex::hex_bytes(hex).map_err(|()| format!("Invalid NSH TLV header: {}", q.value))?;
+            let value = lex::hex_bytes(hex).ok_or_else(|| format!("Invalid NSH TLV header: {}", q.value))?;
             if value.len() > 124 {
                 return Err(bad());
             }

@@ -124,7 +124,7 @@ pub fn encode_instructions(actions: &[Action], version: Version, out: &mut Vec<u
 
 /// Decodes the instructions of a message.
 pub fn decode_instructions(bytes: &[u8], version: Version) -> Decode<Vec<Action>> {
-    if bytes.len() % 8 != 0 {
+    if !bytes.len().is_multiple_of(8) {
         return Err(DecodeError::logged(
             OfpErr::OFPBIC_BAD_LEN,
             MODULE,

@@ -115,14 +115,13 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
     if !d.r.is_zero() {
         return Err(OfpErr::OFPBAC_BAD_SET_ARGUMENT.into());
     }
-    if let Some(mask) = mask {
-        if d.version < Version::V15
+    if let Some(mask) = mask
+        && (d.version < Version::V15
             || matches!(field.info().maskable, Maskable::No)
-                && mask & field.info().valid != field.info().valid
+                && mask & field.info().valid != field.info().valid)
         {
             return Err(OfpErr::OFPBAC_BAD_SET_MASK.into());
         }
-    }
     Ok(Action::SetField(checked(field, value, mask, d.version)?))
 }
 

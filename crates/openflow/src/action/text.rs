@@ -249,11 +249,10 @@ fn check_outer(a: &Action, outer: Outer) -> ParseResult<()> {
         Outer::Ct => return super::check::allowed_in_ct(a),
         _ => {}
     }
-    if let Action::SetField(f) = a {
-        if outer != Outer::Ct && matches!(f.field, flow::Field::CT_MARK | flow::Field::CT_LABEL) {
+    if let Action::SetField(f) = a
+        && outer != Outer::Ct && matches!(f.field, flow::Field::CT_MARK | flow::Field::CT_LABEL) {
             return Err("cannot set CT fields outside of ct action".to_string());
         }
-    }
     if matches!(a, Action::Nat(_)) && outer != Outer::Ct {
         return Err("Cannot have NAT action outside of \"ct\" action".to_string());
     }
@@ -338,7 +337,7 @@ fn by_keyword(p: &Pair<'_>, _outer: Outer, cx: &mut TextCx<'_>) -> ParseResult<O
         "multipath" => multipath::parse(v, cx)?,
         "conjunction" => conjunction::parse(v)?,
         "note" => {
-            let data = lex::hex_bytes(v).map_err(|()| "bad hex digit in `note' argument".to_string())?;
+            let data = lex::hex_bytes(v).ok_or_else(|| "bad hex digit in `note' argument".to_string())?;
             Action::Note(Note { data: data.into() })
         }
         "sample" => sample::parse(v, cx)?,

@@ -287,7 +287,7 @@ pub fn decode(bytes: &[u8], version: Version) -> Decode<Vec<Action>> {
 }
 
 fn check_length(len: usize) -> Decode<()> {
-    if len % 8 != 0 {
+    if !len.is_multiple_of(8) {
         return Err(DecodeError::logged(
             OfpErr::OFPBRC_BAD_LEN,
             MODULE,

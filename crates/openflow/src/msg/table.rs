@@ -649,17 +649,17 @@ fn put_one_features(o: &mut Vec<u8>, f: &TableFeatures, version: Version) {
     });
 }
 
-fn put_ids(o: &mut Vec<u8>, bits: u64, version: Version) {
+fn put_ids(o: &mut Vec<u8>, bits: u64) {
     for n in 0..64u16 {
         if bits >> n & 1 != 0 {
             o.u16(n);
-            o.u16(if version >= Version::V14 { 4 } else { 4 });
+            o.u16(4);
         }
     }
 }
 
 fn put_flow_features(o: &mut Vec<u8>, f: &TableFlowFeatures, miss: u16, version: Version) {
-    put_property(o, P_INSTRUCTIONS | miss, |o| put_ids(o, f.instructions.into(), version));
+    put_property(o, P_INSTRUCTIONS | miss, |o| put_ids(o, f.instructions.into()));
     put_property(o, P_NEXT | miss, |o| {
         for t in 0..=255u8 {
             if f.next[usize::from(t / 64)] >> (t % 64) & 1 != 0 {

@@ -67,7 +67,7 @@ fn pull_mappings(r: &mut Reader<'_>) -> Decode<Vec<TlvMapping>> {
         let m =
             TlvMapping { option_class: r.u16()?, option_type: r.u8()?, option_len: r.u8()?, index: r.u16()? };
         r.skip(2)?;
-        if m.option_len == 0 || m.option_len % 4 != 0 || m.option_len > 124 {
+        if m.option_len == 0 || !m.option_len.is_multiple_of(4) || m.option_len > 124 {
             return Err(OfpErr::NXTTMFC_BAD_OPT_LEN.into());
         }
         out.push(m);

@@ -178,11 +178,10 @@ impl Parser<'_, '_> {
         }
         // A field by itself says that it is there at all.
         let field = Field::from_name(key);
-        if value.is_empty() && field.is_none_or(|f| f.as_tun_metadata().is_none() && p.delimiter.is_some()) {
-            if field.is_none() {
+        if value.is_empty() && field.is_none_or(|f| f.as_tun_metadata().is_none() && p.delimiter.is_some())
+            && field.is_none() {
                 return Err(format!("field {key} missing value"));
             }
-        }
         match key {
             "table" => {
                 self.fm.table = self.cx.table(value).ok_or_else(|| format!("unknown table \"{value}\""))?;
@@ -455,7 +454,7 @@ pub fn parse_monitor(s: &str, cx: &mut TextCx<'_>) -> Result<MonitorRequest, Str
 pub fn duration(out: &mut impl Write, sec: u32, nsec: u32) {
     let _ = if nsec == 0 {
         write!(out, "{sec}s")
-    } else if nsec % 1_000_000 == 0 {
+    } else if nsec.is_multiple_of(1_000_000) {
         write!(out, "{sec}.{:03}s", nsec / 1_000_000)
     } else {
         write!(out, "{sec}.{nsec:09}s")

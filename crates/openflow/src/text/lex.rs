@@ -161,8 +161,8 @@ pub fn token<'a>(s: &mut &'a str, delimiters: &[char]) -> Option<&'a str> {
     Some(a)
 }
 
-/// Hexadecimal bytes, perhaps with periods between pairs; the error is the rest that could not be read.
-pub fn hex_bytes(s: &str) -> Result<Vec<u8>, ()> {
+/// Hexadecimal bytes, perhaps with periods between pairs.
+pub fn hex_bytes(s: &str) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let b = s.as_bytes();
     let mut i = 0;
@@ -171,15 +171,15 @@ pub fn hex_bytes(s: &str) -> Result<Vec<u8>, ()> {
             i += 1;
             continue;
         }
-        let pair = b.get(i..i + 2).ok_or(())?;
-        let text = std::str::from_utf8(pair).map_err(|_| ())?;
+        let pair = b.get(i..i + 2)?;
+        let text = std::str::from_utf8(pair).ok()?;
         if !pair.iter().all(u8::is_ascii_hexdigit) {
-            return Err(());
+            return None;
         }
-        out.push(u8::from_str_radix(text, 16).map_err(|_| ())?);
+        out.push(u8::from_str_radix(text, 16).ok()?);
         i += 2;
     }
-    Ok(out)
+    Some(out)
 }
 
 #[cfg(test)]

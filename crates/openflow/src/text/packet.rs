@@ -186,7 +186,7 @@ pub fn parse_packet_out(s: &str, cx: &mut TextCx<'_>) -> Result<PacketOut, Strin
                 }
                 m.set(Field::IN_PORT, port.to_u16().unwrap_or(0xffff).into());
             }
-            "packet_type" | _ if p.key != "packet" => {
+            _ if p.key != "packet" => {
                 let Some(field) = Field::from_name(p.key) else {
                     return Err(format!("unknown keyword {}", p.key));
                 };

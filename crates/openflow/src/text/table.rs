@@ -296,7 +296,7 @@ impl FeaturesPrinter {
             z.on_miss = normal(&b.on_miss, b.table);
             same_but_names(&y, &z)
         });
-        if same && x.name == format!("table{}", x.table) || same && x.name.is_empty() {
+        if same && (x.name.is_empty() || x.name == format!("table{}", x.table)) {
             self.ditto.add(x.table);
         } else {
             self.ditto.flush(f);
