@@ -389,9 +389,7 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::OfpstQueueDescRequest => {
             request(StatsRequest::QueueDesc(queue::decode_stats_request(&mut r, v)?))
         }
-        Kind::NxstFlowMonitorRequest
-        | Kind::OnfstFlowMonitorRequest
-        | Kind::OfpstFlowMonitorRequest => {
+        Kind::NxstFlowMonitorRequest | Kind::OnfstFlowMonitorRequest | Kind::OfpstFlowMonitorRequest => {
             request(StatsRequest::FlowMonitor(monitor::decode_requests(&mut r, v, codec)?))
         }
         Kind::NxstIpfixBridgeRequest => request(StatsRequest::IpfixBridge),
@@ -425,9 +423,7 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::OfpstTableDescReply => reply(StatsReply::TableDesc(table::decode_descs(&mut r)?)),
         Kind::OfpstPortDescReply => reply(StatsReply::PortDesc(port::decode_descs(&mut r, v)?)),
         Kind::OfpstQueueDescReply => reply(StatsReply::QueueDesc(queue::decode_descs(&mut r)?)),
-        Kind::NxstFlowMonitorReply
-        | Kind::OnfstFlowMonitorReply
-        | Kind::OfpstFlowMonitorReply => {
+        Kind::NxstFlowMonitorReply | Kind::OnfstFlowMonitorReply | Kind::OfpstFlowMonitorReply => {
             reply(StatsReply::FlowMonitor(monitor::decode_updates(&mut r, v, codec)?))
         }
         Kind::NxstIpfixBridgeReply => reply(StatsReply::IpfixBridge(ipfix::decode(&mut r)?)),

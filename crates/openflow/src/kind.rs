@@ -325,17 +325,15 @@ pub fn identify(bytes: &[u8]) -> Decode<Framed<'_>> {
         return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, MODULE, text));
     }
     let xid = base::Xid(u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]));
-    let more =
-        matches!(
-            form.place,
-            StatsReply(_)
-                | NiciraStatsReply(_)
-                | OnfStatsReply(_)
-                | StatsRequest(_)
-                | NiciraStatsRequest(_)
-                | OnfStatsRequest(_)
-        )
-            && u16_at(bytes, 10).is_some_and(|f| f & 1 != 0);
+    let more = matches!(
+        form.place,
+        StatsReply(_)
+            | NiciraStatsReply(_)
+            | OnfStatsReply(_)
+            | StatsRequest(_)
+            | NiciraStatsRequest(_)
+            | OnfStatsRequest(_)
+    ) && u16_at(bytes, 10).is_some_and(|f| f & 1 != 0);
     Ok(Framed { version, xid, kind, more, body: &bytes[header..], bytes })
 }
 

@@ -426,16 +426,17 @@ fn pull_entry<'a>(r: &mut Reader<'a>) -> Decode<Entry<'a>> {
     let (value, mask) =
         if header.has_mask { (&body[..header.len / 2], Some(&body[header.len / 2..])) } else { (body, None) };
     if let Some(mask) = mask
-        && value.iter().zip(mask).any(|(v, m)| v & !m != 0) {
-            return Err(DecodeError::logged(
-                OfpErr::OFPBMC_BAD_WILDCARDS,
-                MODULE,
-                format!(
-                    "Rejecting NXM/OXM entry {} with 1-bits in value for bits wildcarded by the mask.",
-                    header.text()
-                ),
-            ));
-        }
+        && value.iter().zip(mask).any(|(v, m)| v & !m != 0)
+    {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBMC_BAD_WILDCARDS,
+            MODULE,
+            format!(
+                "Rejecting NXM/OXM entry {} with 1-bits in value for bits wildcarded by the mask.",
+                header.text()
+            ),
+        ));
+    }
     // A header that has the number of a field but not its length is no field's header.
     let fits = width.is_none_or(|width| header.len == width << u8::from(header.has_mask));
     if !fits {

@@ -88,7 +88,7 @@ fn killed_while_writing() {
     let made = oxvs(&dir.0, &["ovsdb-tool", "create", "k.db", "k.ovsschema"]).status().expect("a tool");
     assert!(made.success());
 
-    let mut next;
+    let mut next = 0;
     let mut acknowledged = 0;
     for round in 0..6 {
         let (mut server, mut s) = start(&dir.0);

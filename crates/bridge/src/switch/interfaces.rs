@@ -83,10 +83,9 @@ impl Switch {
                 Failed(format!("could not add network device {name} to ofproto (No space left on device)"))
             })?
         };
-        if is_local
-            && let Ok(mac) = device.mac() {
-                b.ether = mac;
-            }
+        if is_local && let Ok(mac) = device.mac() {
+            b.ether = mac;
+        }
         let (dp_port, patch) = if config.kind == "patch" {
             (DpPort::NONE, Some(device))
         } else {
@@ -147,7 +146,8 @@ impl Switch {
         let Some(backer) = self.backers.get_mut(kind) else {
             return Err(Failed(format!("no datapath of type {kind}")));
         };
-        if let Err(e) = device.set_admin_up(true) {
+        // Real devices keep the state that their owner gave them, as with Open vSwitch.
+        if by_name && let Err(e) = device.set_admin_up(true) {
             return Err(Failed(format!("could not set up network device {name} ({})", e.what)));
         }
         let number = datapath_number(name, by_name, &backer.used_numbers()).ok_or_else(|| {

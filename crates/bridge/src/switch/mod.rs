@@ -150,11 +150,11 @@ impl Switch {
                 b.ofproto.run(now);
                 self.tell_fail_mode(&name);
             }
-            if let Some(b) = self.bridges.get_mut(&name) {
-                if b.mac.on_timer(now) {
-                    b.mac_changed();
-                    self.dirty = true;
-                }
+            if let Some(b) = self.bridges.get_mut(&name)
+                && b.mac.on_timer(now)
+            {
+                b.mac_changed();
+                self.dirty = true;
             }
         }
         self.handle_effects(r);

@@ -426,7 +426,9 @@ fn parse_match(
     if let Some(field) = field {
         let known = cx.log.len();
         let log = &mut cx.log;
-        let parsed = parse_value(field, p.value, cx.names.ports(), &mut |w| log.push(("ofp_port", crate::text::Severity::Warn, w)));
+        let parsed = parse_value(field, p.value, cx.names.ports(), &mut |w| {
+            log.push(("ofp_port", crate::text::Severity::Warn, w))
+        });
         match parsed {
             Ok((v, m)) if m == full_mask(field.info()) => return Ok(spec(LearnSrc::Immediate(v))),
             Ok(_) => return Err(format!("{s}: {}: masks are not allowed in `learn' actions", p.value)),

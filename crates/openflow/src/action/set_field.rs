@@ -119,9 +119,9 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
         && (d.version < Version::V15
             || matches!(field.info().maskable, Maskable::No)
                 && mask & field.info().valid != field.info().valid)
-        {
-            return Err(OfpErr::OFPBAC_BAD_SET_MASK.into());
-        }
+    {
+        return Err(OfpErr::OFPBAC_BAD_SET_MASK.into());
+    }
     Ok(Action::SetField(checked(field, value, mask, d.version)?))
 }
 
@@ -308,7 +308,9 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
         return Err(format!("{field} is read-only"));
     }
     let log = &mut cx.log;
-    let (v, m) = parse_value(field, value, cx.names.ports(), &mut |w| log.push(("ofp_port", crate::text::Severity::Warn, w)))?;
+    let (v, m) = parse_value(field, value, cx.names.ports(), &mut |w| {
+        log.push(("ofp_port", crate::text::Severity::Warn, w))
+    })?;
     let full = full_mask(info);
     // The VLAN id brings its tag along.
     let v = if field == Field::VLAN_VID { v | 0x1000 } else { v };

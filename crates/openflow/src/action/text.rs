@@ -250,9 +250,11 @@ fn check_outer(a: &Action, outer: Outer) -> ParseResult<()> {
         _ => {}
     }
     if let Action::SetField(f) = a
-        && outer != Outer::Ct && matches!(f.field, flow::Field::CT_MARK | flow::Field::CT_LABEL) {
-            return Err("cannot set CT fields outside of ct action".to_string());
-        }
+        && outer != Outer::Ct
+        && matches!(f.field, flow::Field::CT_MARK | flow::Field::CT_LABEL)
+    {
+        return Err("cannot set CT fields outside of ct action".to_string());
+    }
     if matches!(a, Action::Nat(_)) && outer != Outer::Ct {
         return Err("Cannot have NAT action outside of \"ct\" action".to_string());
     }

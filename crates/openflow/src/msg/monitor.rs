@@ -241,10 +241,7 @@ fn event_number(e: FlowUpdateEvent, version: Version) -> u16 {
 pub(crate) fn put_updates(e: &mut Enc<'_>, all: &[FlowUpdate], more: bool) -> Encode {
     let version = e.version;
     let codec = e.codec;
-    let kind = REPLIES
-        .into_iter()
-        .find(|k| k.exists_in(version))
-        .ok_or(crate::codec::Unencodable)?;
+    let kind = REPLIES.into_iter().find(|k| k.exists_in(version)).ok_or(crate::codec::Unencodable)?;
     e.split(kind, more, all, |o, u| {
         put_sized(o, |o| {
             o.u16(event_number(u.event, version));

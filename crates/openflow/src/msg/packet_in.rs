@@ -156,7 +156,9 @@ pub(crate) fn put(e: &mut Enc<'_>, p: &PacketIn) -> Encode {
     let why = p.reason.for_version(version);
     let cookie = p.cookie.map_or(u64::MAX, |c| c.0);
     match (e.codec.packet_in, version) {
-        (PacketInFormat::NxtPacketIn2, _) => e.put(Kind::NxtPacketIn2, |o| put_properties(o, p, &e.codec.expand(&p.metadata), version)),
+        (PacketInFormat::NxtPacketIn2, _) => {
+            e.put(Kind::NxtPacketIn2, |o| put_properties(o, p, &e.codec.expand(&p.metadata), version))
+        }
         (PacketInFormat::NxtPacketIn, _) => e.put(Kind::NxtPacketIn, |o| {
             o.u32(buffer);
             o.u16(total);

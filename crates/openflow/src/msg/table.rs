@@ -670,7 +670,7 @@ fn put_flow_features(o: &mut Vec<u8>, f: &TableFlowFeatures, miss: u16, version:
     for (actions, set, a) in
         [(P_WRITE_ACTIONS, P_WRITE_SETFIELD, &f.write), (P_APPLY_ACTIONS, P_APPLY_SETFIELD, &f.apply)]
     {
-        put_property(o, actions | miss, |o| put_ids(o, a.actions, version));
+        put_property(o, actions | miss, |o| put_ids(o, a.actions));
         put_property(o, set | miss, |o| {
             for x in &a.set_fields {
                 crate::oxm::put_header(o, *x, version, false);

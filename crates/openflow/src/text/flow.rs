@@ -66,13 +66,9 @@ impl Allowed {
                 importance: true,
                 out_port: false,
             },
-            FlowModCommand::ModifyStrict => Allowed {
-                actions: true,
-                timeout: true,
-                priority: true,
-                flags: true,
-                ..Allowed::default()
-            },
+            FlowModCommand::ModifyStrict => {
+                Allowed { actions: true, timeout: true, priority: true, flags: true, ..Allowed::default() }
+            }
             FlowModCommand::Delete => Allowed { out_port: true, ..Allowed::default() },
             FlowModCommand::DeleteStrict => Allowed { out_port: true, priority: true, ..Allowed::default() },
         }
@@ -99,7 +95,11 @@ fn split_actions(s: &str) -> (&str, Option<&str>) {
 
 /// Parses a flow. `default` is the command when the text does not begin with one; without a default there must be
 /// none (`None` allows a word in front and means add).
-pub fn parse_flow_mod(s: &str, command: Option<FlowModCommand>, cx: &mut TextCx<'_>) -> Result<FlowMod, String> {
+pub fn parse_flow_mod(
+    s: &str,
+    command: Option<FlowModCommand>,
+    cx: &mut TextCx<'_>,
+) -> Result<FlowMod, String> {
     let (command, s) = match command {
         Some(c) => (c, s),
         None => {
@@ -178,10 +178,12 @@ impl Parser<'_, '_> {
         }
         // A field by itself says that it is there at all.
         let field = Field::from_name(key);
-        if value.is_empty() && field.is_none_or(|f| f.as_tun_metadata().is_none() && p.delimiter.is_some())
-            && field.is_none() {
-                return Err(format!("field {key} missing value"));
-            }
+        if value.is_empty()
+            && field.is_none_or(|f| f.as_tun_metadata().is_none() && p.delimiter.is_some())
+            && field.is_none()
+        {
+            return Err(format!("field {key} missing value"));
+        }
         match key {
             "table" => {
                 self.fm.table = self.cx.table(value).ok_or_else(|| format!("unknown table \"{value}\""))?;
@@ -195,7 +197,8 @@ impl Parser<'_, '_> {
             }
             "out_group" if self.allowed.out_port => {
                 self.cx.only(ProtocolSet::OF11_UP);
-                self.fm.out_group = parse_group_id(value).ok_or_else(|| format!("invalid group id {value}"))?;
+                self.fm.out_group =
+                    parse_group_id(value).ok_or_else(|| format!("invalid group id {value}"))?;
             }
             "priority" if self.allowed.priority => {
                 self.fm.priority = lex::u16_named(value, key)?;
@@ -265,7 +268,10 @@ impl Parser<'_, '_> {
             self.cx.usable = check.usable;
             if let Err(e) = result {
                 self.cx.decode_log(&e);
-                if self.cx.usable.is_empty() && e.log.is_empty() && e.error == crate::OfpErr::OFPBAC_MATCH_INCONSISTENT {
+                if self.cx.usable.is_empty()
+                    && e.log.is_empty()
+                    && e.error == crate::OfpErr::OFPBAC_MATCH_INCONSISTENT
+                {
                     // Nothing is left that could express the flow; who sends it says so.
                     let mut lenient = CheckCx::new(ProtocolSet::ANY);
                     if check::check(&mut list, &self.m, &mut lenient).is_ok() {
@@ -368,9 +374,12 @@ fn needs_nxm(m: &Match, f: Field) -> bool {
         Field::NW_TOS | Field::IP_DSCP => ipv6,
         Field::IP_PROTO => ipv6,
         Field::IP_SRC | Field::IP_DST | Field::ARP_SPA | Field::ARP_TPA | Field::ARP_OP => false,
-        Field::TCP_SRC | Field::TCP_DST | Field::UDP_SRC | Field::UDP_DST | Field::SCTP_SRC | Field::SCTP_DST => {
-            !whole
-        }
+        Field::TCP_SRC
+        | Field::TCP_DST
+        | Field::UDP_SRC
+        | Field::UDP_DST
+        | Field::SCTP_SRC
+        | Field::SCTP_DST => !whole,
         Field::ICMP_TYPE | Field::ICMP_CODE | Field::ICMPV6_TYPE | Field::ICMPV6_CODE => false,
         _ => true,
     }
@@ -424,13 +433,13 @@ pub fn parse_monitor(s: &str, cx: &mut TextCx<'_>) -> Result<MonitorRequest, Str
             "!actions" => r.flags.0 &= !MonitorFlags::ACTIONS,
             "!own" => r.flags.0 &= !MonitorFlags::OWN,
             "table" => {
-                r.table = p.cx.table(pair.value).ok_or_else(|| format!("unknown table \"{}\"", pair.value))?;
+                r.table =
+                    p.cx.table(pair.value).ok_or_else(|| format!("unknown table \"{}\"", pair.value))?;
             }
             "out_port" => {
-                r.out_port = p
-                    .cx
-                    .port(pair.value)
-                    .ok_or_else(|| format!("{} is not a valid OpenFlow port number", pair.value))?;
+                r.out_port =
+                    p.cx.port(pair.value)
+                        .ok_or_else(|| format!("{} is not a valid OpenFlow port number", pair.value))?;
             }
             "out_group" => r.out_group = GroupId(lex::u32(pair.value)?),
             key => {

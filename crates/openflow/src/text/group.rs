@@ -3,9 +3,7 @@
 use super::{Fmt, TextCx, lex};
 use crate::action::check::{self, CheckCx};
 use crate::action::text::{Outer, format_list, parse_list};
-use crate::msg::{
-    Bucket, GroupFeatures, GroupMod, GroupModCommand, GroupProps, GroupStats, GroupType,
-};
+use crate::msg::{Bucket, GroupFeatures, GroupMod, GroupModCommand, GroupProps, GroupStats, GroupType};
 use crate::version::{ProtocolSet, Version};
 use base::{GroupId, OfPort};
 use flow::text::value::value_text;
@@ -54,7 +52,11 @@ impl GroupType {
 }
 
 /// Parses a group; `command` as in [`super::flow::parse_flow_mod`].
-pub fn parse_group_mod(s: &str, command: Option<GroupModCommand>, cx: &mut TextCx<'_>) -> Result<GroupMod, String> {
+pub fn parse_group_mod(
+    s: &str,
+    command: Option<GroupModCommand>,
+    cx: &mut TextCx<'_>,
+) -> Result<GroupMod, String> {
     let (command, s) = match command {
         Some(c) => (c, s),
         None => {
@@ -117,7 +119,10 @@ impl Parser<'_, '_> {
     }
 
     fn takes_type(&self) -> bool {
-        matches!(self.g.command, GroupModCommand::Add | GroupModCommand::Modify | GroupModCommand::AddOrModify)
+        matches!(
+            self.g.command,
+            GroupModCommand::Add | GroupModCommand::Modify | GroupModCommand::AddOrModify
+        )
     }
 
     fn pair(&mut self, p: &lex::Pair<'_>) -> Result<(), String> {
@@ -139,7 +144,9 @@ impl Parser<'_, '_> {
                         n
                     }
                 };
-                if self.g.command_bucket_id == Bucket::ID_ALL && self.g.command == GroupModCommand::InsertBucket {
+                if self.g.command_bucket_id == Bucket::ID_ALL
+                    && self.g.command == GroupModCommand::InsertBucket
+                {
                     return Err(format!("invalid command bucket id {value}"));
                 }
                 self.has_command_bucket = true;
@@ -196,14 +203,16 @@ impl Parser<'_, '_> {
 
     fn select_fields(&mut self, s: &str) -> Result<(), String> {
         for p in lex::pairs(s) {
-            let field = Field::from_name(p.key).ok_or_else(|| format!("{}: unknown field {}", p.value, p.key))?;
+            let field =
+                Field::from_name(p.key).ok_or_else(|| format!("{}: unknown field {}", p.value, p.key))?;
             if self.g.props.fields.iter().any(|(f, _)| *f == field) {
                 return Err(format!("{}: duplicate field", p.key));
             }
             let mask = if p.value.is_empty() {
                 field.info().ones()
             } else {
-                let parsed = flow::text::value::parse_value(field, p.value, self.cx.names.ports(), &mut |_| ());
+                let parsed =
+                    flow::text::value::parse_value(field, p.value, self.cx.names.ports(), &mut |_| ());
                 let (value, mask) = parsed?;
                 if mask != flow::text::value::full_mask(field.info()) {
                     return Err(format!("{}: invalid mask", p.key));
@@ -286,7 +295,11 @@ impl Parser<'_, '_> {
                 "weight" => b.weight = lex::u16_named(value, "weight")?,
                 "watch_port" => {
                     b.watch_port = match self.cx.port(value) {
-                        Some(port) if !port.is_reserved() || port == OfPort::NONE || port == OfPort::LOCAL => port,
+                        Some(port)
+                            if !port.is_reserved() || port == OfPort::NONE || port == OfPort::LOCAL =>
+                        {
+                            port
+                        }
                         _ => return Err(format!("{value}: invalid watch_port")),
                     };
                 }
@@ -459,11 +472,8 @@ pub fn format_group_stats(s: &GroupStats, f: &mut Fmt<'_>) {
         super::flow::duration(f, sec, nsec);
         f.put(",");
     }
-    let _ = write!(
-        f,
-        "ref_count={},packet_count={},byte_count={}",
-        s.ref_count, s.packet_count, s.byte_count
-    );
+    let _ =
+        write!(f, "ref_count={},packet_count={},byte_count={}", s.ref_count, s.packet_count, s.byte_count);
     for (i, b) in s.buckets.iter().enumerate() {
         if b.packet_count != u64::MAX {
             let _ = write!(f, ",bucket{i}:packet_count={},byte_count={}", b.packet_count, b.byte_count);
@@ -513,7 +523,8 @@ pub(crate) fn action_bits(bits: u64, f: &mut Fmt<'_>, version: Version) {
 
 /// Prints what groups can do.
 pub fn format_group_features(g: &GroupFeatures, version: Version, f: &mut Fmt<'_>) {
-    let _ = write!(f, "\n Group table:\n    Types:  {:#x}\n    Capabilities:  {:#x}\n", g.types, g.capabilities);
+    let _ =
+        write!(f, "\n Group table:\n    Types:  {:#x}\n    Capabilities:  {:#x}\n", g.types, g.capabilities);
     for (i, name) in ["all", "select", "indirect", "fast failover"].into_iter().enumerate() {
         if g.types >> i & 1 == 0 {
             continue;
@@ -523,4 +534,3 @@ pub fn format_group_features(g: &GroupFeatures, version: Version, f: &mut Fmt<'_
         f.put("\n");
     }
 }
-

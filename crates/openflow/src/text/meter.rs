@@ -1,7 +1,9 @@
 //! Meters: the text that `add-meter` reads, and what is printed.
 
 use super::{Fmt, TextCx, lex};
-use crate::msg::{MeterBand, MeterBandKind, MeterConfig, MeterFeatures, MeterMod, MeterModCommand, MeterStats};
+use crate::msg::{
+    MeterBand, MeterBandKind, MeterConfig, MeterFeatures, MeterMod, MeterModCommand, MeterStats,
+};
 use crate::version::ProtocolSet;
 use base::MeterId;
 use std::fmt::Write;

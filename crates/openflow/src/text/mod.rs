@@ -17,10 +17,10 @@ pub use print::to_string;
 
 use crate::port_map::{Names, table_text};
 use crate::version::ProtocolSet;
-use base::OfPort;
-use colors::Colors;
 use ::flow::text::port::{parse_port, port_text};
 use ::flow::{Field, Subfield};
+use base::OfPort;
+use colors::Colors;
 
 /// Where printing goes.
 pub struct Fmt<'a> {

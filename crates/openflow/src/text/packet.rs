@@ -179,7 +179,8 @@ pub fn parse_packet_out(s: &str, cx: &mut TextCx<'_>) -> Result<PacketOut, Strin
         }
         match p.key {
             "in_port" => {
-                let port = cx.port(p.value).ok_or_else(|| format!("{} is not a valid OpenFlow port", p.value))?;
+                let port =
+                    cx.port(p.value).ok_or_else(|| format!("{} is not a valid OpenFlow port", p.value))?;
                 let special = [OfPort::LOCAL, OfPort::NONE, OfPort::CONTROLLER];
                 if port.is_reserved() && !special.contains(&port) {
                     return Err(format!("{} is not a valid OpenFlow port for PACKET_OUT", p.value));

@@ -7,7 +7,7 @@ use crate::codec::{Codec, decode_framed};
 use crate::kind::{self, Framed, Kind};
 use crate::msg::*;
 use crate::ofperr::OfpErr;
-use crate::port_map::{NoNames, Names};
+use crate::port_map::{Names, NoNames};
 use crate::version::Version;
 use base::{GroupId, OfPort};
 use std::fmt::Write;
@@ -50,7 +50,11 @@ impl Printer<'_> {
     /// A message as text, which ends in a newline.
     pub fn print(&mut self, bytes: &[u8]) -> String {
         let Some(header) = bytes.first_chunk::<8>() else {
-            return format!("OpenFlow packet too short (only {} bytes):\n{}", bytes.len(), hex_dump(bytes, true));
+            return format!(
+                "OpenFlow packet too short (only {} bytes):\n{}",
+                bytes.len(),
+                hex_dump(bytes, true)
+            );
         };
         let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
         let xid = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
@@ -108,7 +112,11 @@ impl Printer<'_> {
         let (bits, odd) = hello_bits(bytes);
         let list: Vec<String> =
             (0..32).filter(|v| bits >> v & 1 != 0).map(|v| format!("0x{v:02x}")).collect();
-        let _ = writeln!(out, " version bitmap: {}", if list.is_empty() { "0".to_string() } else { list.join(", ") });
+        let _ = writeln!(
+            out,
+            " version bitmap: {}",
+            if list.is_empty() { "0".to_string() } else { list.join(", ") }
+        );
         if odd {
             out.push_str(" unknown data in hello:\n");
             out.push_str(&hex_dump(bytes, true));
@@ -146,7 +154,12 @@ impl Printer<'_> {
         }
     }
 
-    fn flow_stats(&mut self, framed: &Framed<'_>, codec: &Codec, f: &mut Fmt<'_>) -> Result<bool, DecodeError> {
+    fn flow_stats(
+        &mut self,
+        framed: &Framed<'_>,
+        codec: &Codec,
+        f: &mut Fmt<'_>,
+    ) -> Result<bool, DecodeError> {
         let mut r = Reader::new(framed.body);
         while !r.is_empty() {
             match flow_stats::decode_one(&mut r, framed.version, framed.kind, codec) {
@@ -176,7 +189,9 @@ impl Printer<'_> {
             Message::Error(e) => self.error(e, f),
             Message::FeaturesReply(x) => features(x, version, f),
             Message::GetConfigReply(c) | Message::SetConfig(c) => switch_config(c, f),
-            Message::PacketIn(p) | Message::Resume(p) => super::packet::format_packet_in(p, self.verbosity, f),
+            Message::PacketIn(p) | Message::Resume(p) => {
+                super::packet::format_packet_in(p, self.verbosity, f)
+            }
             Message::FlowRemoved(r) => super::flow::format_flow_removed(r, f),
             Message::PortStatus(s) => super::port::format_status(s, f),
             Message::PacketOut(p) => super::packet::format_packet_out(p, self.verbosity, f),
@@ -260,11 +275,17 @@ impl Printer<'_> {
         let _ = writeln!(f, " {}", e.error);
         let hello = e.error == OfpErr::OFPHFC_INCOMPATIBLE || e.error == OfpErr::OFPHFC_EPERM;
         if hello {
-            let text: String = e
-                .data
-                .iter()
-                .map(|b| if (0x20..0x7f).contains(b) { char::from(*b).to_string() } else { format!("\\{b:03o}") })
-                .collect();
+            let text: String =
+                e.data
+                    .iter()
+                    .map(|b| {
+                        if (0x20..0x7f).contains(b) {
+                            char::from(*b).to_string()
+                        } else {
+                            format!("\\{b:03o}")
+                        }
+                    })
+                    .collect();
             f.put(&text);
             f.put("\n");
         } else {
@@ -349,9 +370,8 @@ fn entry_name(h: &crate::oxm::EntryHeader) -> String {
         return "NXM_NX_COOKIE".to_string();
     }
     let known = h.field().and_then(|f| {
-        let same = |x: &&flow::Header| {
-            x.class == h.class && x.field == h.number && x.experimenter == h.experimenter
-        };
+        let same =
+            |x: &&flow::Header| x.class == h.class && x.field == h.number && x.experimenter == h.experimenter;
         f.info().headers().iter().find(same).map(|x| x.name)
     });
     match known {

@@ -4,7 +4,8 @@ use super::Fmt;
 use super::group::action_bits;
 use crate::msg::table::{EVICTION_FLAGS_NONE, TableActionFeatures, TableFlowFeatures};
 use crate::msg::{
-    TableDesc, TableEviction, TableFeatures, TableMiss, TableMod, TableReason, TableStats, TableStatus, TableVacancy,
+    TableDesc, TableEviction, TableFeatures, TableMiss, TableMod, TableReason, TableStats, TableStatus,
+    TableVacancy,
 };
 use crate::version::Version;
 use flow::Field;
@@ -329,8 +330,10 @@ pub fn format_stats(all: &[TableStats], version: Version, f: &mut Fmt<'_>) {
     let mut before: Option<&TableStats> = None;
     let mut ditto = Ditto::default();
     for s in all {
-        let counters =
-            before.is_some_and(|b| (b.active_count, b.lookup_count, b.matched_count) == (s.active_count, s.lookup_count, s.matched_count));
+        let counters = before.is_some_and(|b| {
+            (b.active_count, b.lookup_count, b.matched_count)
+                == (s.active_count, s.lookup_count, s.matched_count)
+        });
         let features = match (before.and_then(|b| b.features.as_deref()), s.features.as_deref()) {
             (Some(a), Some(b)) => same_but_names(a, b),
             (None, None) => before.is_some(),

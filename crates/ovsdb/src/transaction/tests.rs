@@ -107,7 +107,8 @@ fn replies_as_the_reference() {
 /// Recorded of Open vSwitch 3.5.0's server: a time-out is an integer, and the least integer modulo -1 is out of range.
 #[test]
 fn numbers_at_the_edge() {
-    const SCHEMA: &str = r#"{"name":"d","version":"1.0.0","tables":{"T":{"columns":{"n":{"type":"integer"}}}}}"#;
+    const SCHEMA: &str =
+        r#"{"name":"d","version":"1.0.0","tables":{"T":{"columns":{"n":{"type":"integer"}}}}}"#;
     let mut lab = Lab::new(SCHEMA);
     let mut run = |operations: &str| Value::Array(lab.run(&format!("[\"d\",{operations}]"))).to_string();
     for timeout in ["1.5", "99999999999999999999"] {
