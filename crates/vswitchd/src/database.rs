@@ -149,7 +149,8 @@ impl Link {
         }
         self.seen = self.replica.seqno();
         self.replica.take_changes();
-        Config::read(&DatabaseRows(self.replica.db()?))
+        // A database without its root row asks for nothing, which is to be done too.
+        Some(Config::read(&DatabaseRows(self.replica.db()?)).unwrap_or_default())
     }
 
     /// Number of values held, for `memory/show`.
