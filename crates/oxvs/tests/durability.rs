@@ -200,6 +200,9 @@ fn daemons_detach_when_they_are_ready() {
     let pid = |name: &str| std::fs::read_to_string(state(name)).unwrap().trim().parse::<i32>().unwrap();
     let mut daemons = Killed(vec![pid("ovsdb-server.pid")]);
     assert_eq!(s.vsctl(&["--no-wait", "list-br"]), "");
+    // As after `ovsdb-tool create`: not even a root row.
+    let nothing = r#"["Open_vSwitch",{"op":"delete","table":"Open_vSwitch","where":[]}]"#;
+    s.ok("ovsdb-client", &["transact", &format!("unix:{}", state("db.sock")), nothing]);
     s.ok("ovs-vswitchd", &[quiet.as_slice(), &[&format!("unix:{}", state("db.sock"))]].concat());
     daemons.0.push(pid("ovs-vswitchd.pid"));
     s.bridge("br0", &[]);
