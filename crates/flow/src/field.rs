@@ -459,7 +459,6 @@ fields! { PACKET, packet, PACKET_START;
     ND_OPTIONS_TYPE = entry("nd_options_type", "", l::ND_OPTIONS_TYPE, 1, Decimal, P::Nd).rw()
         .h(eric("ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE", 2));
     NSH_FLAGS = entry("nsh_flags", "", l::NSH_FLAGS, 1, Decimal, P::Nsh).any().rw().h(exp("NXOXM_NSH_FLAGS", EXP_NSH, 1, 0));
-    NSH_TTL = entry("nsh_ttl", "", l::NSH_TTL, 1, Decimal, P::Nsh).rw().h(exp("NXOXM_NSH_TTL", EXP_NSH, 10, 0));
     NSH_MDTYPE = entry("nsh_mdtype", "", l::NSH_MDTYPE, 1, Decimal, P::Nsh).h(exp("NXOXM_NSH_MDTYPE", EXP_NSH, 2, 0));
     NSH_NP = entry("nsh_np", "", l::NSH_NP, 1, Decimal, P::Nsh).h(exp("NXOXM_NSH_NP", EXP_NSH, 3, 0));
     NSH_SPI = bits("nsh_spi", "nsp", l::NSH_PATH * 8, 24, 4, Hexadecimal, P::Nsh).rw().h(exp("NXOXM_NSH_SPI", EXP_NSH, 4, 0));
@@ -468,6 +467,7 @@ fields! { PACKET, packet, PACKET_START;
     NSH_C2 = entry("nsh_c2", "nshc2", l::NSH_CONTEXT + 4, 4, Hexadecimal, P::Nsh).any().rw().h(exp("NXOXM_NSH_C2", EXP_NSH, 7, 0));
     NSH_C3 = entry("nsh_c3", "nshc3", l::NSH_CONTEXT + 8, 4, Hexadecimal, P::Nsh).any().rw().h(exp("NXOXM_NSH_C3", EXP_NSH, 8, 0));
     NSH_C4 = entry("nsh_c4", "nshc4", l::NSH_CONTEXT + 12, 4, Hexadecimal, P::Nsh).any().rw().h(exp("NXOXM_NSH_C4", EXP_NSH, 9, 0));
+    NSH_TTL = entry("nsh_ttl", "", l::NSH_TTL, 1, Decimal, P::Nsh).rw().h(exp("NXOXM_NSH_TTL", EXP_NSH, 10, 0));
 }
 
 /// Number of fields.

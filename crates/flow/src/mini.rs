@@ -6,6 +6,8 @@
 use crate::key::{FlowKey, Mask};
 use crate::layout::WORDS;
 use crate::matching::Match;
+use crate::tun::TunLayout;
+use std::sync::Arc;
 
 /// Bits of a map, from the lowest.
 #[derive(Clone)]
@@ -204,6 +206,8 @@ impl MiniMask {
 pub struct MiniMatch {
     map: u128,
     words: Box<[u64]>,
+    /// As in [`Match`]: where the tunnel options lie, if not where the switch's table says.
+    tun: Option<Arc<TunLayout>>,
 }
 
 impl MiniMatch {
@@ -214,7 +218,7 @@ impl MiniMatch {
         let mut words = Vec::with_capacity(2 * n);
         words.extend(map_iter(map).map(|i| m.key.words[i] & m.mask.0.words[i]));
         words.extend(map_iter(map).map(|i| m.mask.0.words[i]));
-        MiniMatch { map, words: words.into() }
+        MiniMatch { map, words: words.into(), tun: m.tun.clone() }
     }
 
     /// The wide form.
@@ -224,6 +228,7 @@ impl MiniMatch {
             m.key.words[i] = k;
             m.mask.0.words[i] = w;
         }
+        m.tun.clone_from(&self.tun);
         m
     }
 

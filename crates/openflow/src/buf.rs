@@ -13,8 +13,8 @@ pub struct DecodeError {
 
 impl DecodeError {
     /// An error and the line to log for it.
-    pub fn logged(error: OfpErr, module: &'static str, text: String) -> DecodeError {
-        DecodeError { error, log: vec![(module, text)] }
+    pub fn logged(error: OfpErr, module: &'static str, text: impl Into<String>) -> DecodeError {
+        DecodeError { error, log: vec![(module, text.into())] }
     }
 
     /// Adds a line to log.

@@ -80,7 +80,7 @@ impl Codec {
     /// The wide form of a match, with its tunnel options where this switch keeps them.
     pub(crate) fn expand(&self, m: &flow::MiniMatch) -> flow::Match {
         let mut m = m.expand();
-        if m.mask.0.u64_at(flow::layout::TUN_OPTS_PRESENT) != 0 {
+        if m.tun.is_none() && m.mask.0.u64_at(flow::layout::TUN_OPTS_PRESENT) != 0 {
             m.tun.clone_from(&self.tun);
         }
         m

@@ -15,6 +15,7 @@ use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::ofperr::OfpErr;
 use crate::version::Version;
 use flow::field::{CLASS_EXPERIMENTER, CLASS_NXM_1, Header};
+use flow::key::ip_proto;
 use flow::{Field, Match, TunLayout, Value};
 use std::sync::{Arc, LazyLock};
 
@@ -294,6 +295,10 @@ fn put_field(out: &mut Vec<u8>, m: &Match, field: Field, version: Version) {
         Field::NW_TOS => put_entry(out, field, version, value, Value::MAX),
         Field::VLAN_TCI if oxm => put_vlan(out, value as u16, mask as u16, version),
         Field::PACKET_TYPE if value == 0 && has_ethernet(m) => {}
+        // Said of later fragments, too, though they have none: the other side refuses it rather than match more.
+        Field::TCP_FLAGS if m.get(Field::IP_PROTO) == (ip_proto::TCP.into(), 0xff) => {
+            put_entry(out, field, version, value, mask);
+        }
         _ if field.prereq_met_by(m) => put_entry(out, field, version, value, mask),
         _ => {}
     }
@@ -319,8 +324,9 @@ fn put_tun_metadata(out: &mut Vec<u8>, m: &Match, version: Version) {
         if !TunLayout::is_present(&m.mask.0, n) {
             continue;
         }
-        let Some((value, mask)) = m.tun_option(layout, n) else { continue };
-        let exact = mask.iter().all(|b| *b == 0xff);
+        // An option of no length matches its presence alone.
+        let (value, mask) = m.tun_option(layout, n).unwrap_or_default();
+        let exact = !layout.is_masked(n) && mask.iter().all(|b| *b == 0xff);
         put_header_len(out, Field::tun_metadata(n), version, !exact, value.len());
         out.bytes(value);
         if !exact {
@@ -462,8 +468,11 @@ fn set_tun_metadata(m: &mut Match, n: u8, e: &Entry<'_>, cx: &MatchCx<'_>) -> De
         if cx.tun.is_some() {
             return Err(OfpErr::NXFMFC_INVALID_TLV_FIELD.into());
         }
-        layout.allot(n, e.value.len()).ok_or(OfpErr::OFPBMC_BAD_LEN)?;
+        if !e.value.is_empty() {
+            layout.allot(n, e.value.len()).ok_or(OfpErr::OFPBMC_BAD_LEN)?;
+        }
     }
+    layout.set_masked(n, e.mask.is_some());
     let len = layout.len_of(n);
     if e.value.len() > len {
         return Err(OfpErr::OFPBMC_BAD_LEN.into());

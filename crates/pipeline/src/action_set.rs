@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 /// Place of an action in the order; `None` for one that a set does not run.
 fn rank(a: &Action) -> Option<u8> {
     Some(match a {
-        Action::StripVlan => 1,
+        Action::StripVlan(_) => 1,
         Action::PopMpls(_) => 2,
         Action::Decap(_) => 3,
         Action::Encap(_) => 4,

@@ -161,7 +161,7 @@ fn random_action(r: &mut Rng, table: u8, depth: u32) -> Action {
         14 => set(Field::TCP_DST, r.pick(&PORTS).into()),
         15 => Action::DecTtl(DecTtl { ids: Box::default() }),
         16 => Action::PushVlan(PushVlan { ethertype: r.pick(&[0x8100, 0x88a8]) }),
-        17 => Action::StripVlan,
+        17 => Action::StripVlan(openflow::action::StripVlan { pop: false }),
         18 => Action::SetVlanVid(SetVlanVid {
             vid: r.pick(&[10, 20]),
             push_vlan_if_needed: r.one_in(2),

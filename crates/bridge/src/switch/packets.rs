@@ -33,7 +33,8 @@ impl Switch {
     pub(super) fn resume(&mut self, r: &mut Reactor, bridge: &str, packet: &PacketIn) {
         let metadata = packet.metadata.expand();
         let in_port = OfPort(metadata.get(Field::IN_PORT_OXM).0 as u32);
-        let actions = packet.continuation.as_ref().map(|c| c.actions.clone()).unwrap_or_default();
+        let frames = packet.continuation.iter().flat_map(|c| &c.frames);
+        let actions: Vec<_> = frames.flat_map(|f| f.actions.iter().cloned()).collect();
         self.send_packet(r, bridge, &packet.packet, &metadata.key, in_port, &actions);
     }
 

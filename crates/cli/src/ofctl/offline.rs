@@ -31,9 +31,9 @@ pub fn parse_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> 
     show_flows(c, &all, cx.usable)
 }
 
-/// Without `-O`, any version will do.
+/// Without `-O`, only OpenFlow 1.0.
 fn allowed(c: &Context) -> ProtocolSet {
-    let versions = c.settings.versions.unwrap_or(VersionSet::ALL);
+    let versions = c.settings.versions.unwrap_or(VersionSet::EMPTY.with(Version::V10));
     c.settings.flow_formats.intersection(ProtocolSet::of_versions(versions))
 }
 

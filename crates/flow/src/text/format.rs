@@ -43,9 +43,18 @@ struct Out<'a> {
 
 impl Out<'_> {
     fn item(&mut self, name: &str, value: &str) {
+        self.colored(name, value, 36);
+    }
+
+    /// An item that stands out.
+    fn special(&mut self, name: &str, value: &str) {
+        self.colored(name, value, 33);
+    }
+
+    fn colored(&mut self, name: &str, value: &str, color: u8) {
         self.sep();
         if self.style.color {
-            self.text.push_str(&format!("\x1b[36m\x1b[K{name}=\x1b[m\x1b[K{value}"));
+            self.text.push_str(&format!("\x1b[{color}m\x1b[K{name}=\x1b[m\x1b[K{value}"));
         } else {
             self.text.push_str(name);
             self.text.push('=');
@@ -116,7 +125,7 @@ fn hex(v: u128) -> String {
 pub fn match_text(m: &Match, priority: Option<u16>, style: Style<'_>) -> String {
     let mut out = Out { text: String::new(), style };
     if let Some(p) = priority.filter(|p| *p != DEFAULT_PRIORITY) {
-        out.item("priority", &p.to_string());
+        out.special("priority", &p.to_string());
     }
     arrival(&mut out, m);
     conntrack(&mut out, m);

@@ -145,7 +145,7 @@ impl Walk<'_> {
                 }
             }
             Action::Bundle(b) => self.bundle(b),
-            Action::StripVlan => {
+            Action::StripVlan(_) => {
                 let r = if self.has_vlan() { Ok(()) } else { self.inconsistent() };
                 self.m.set_masked(Field::VLAN_TCI, 0, 0xffff);
                 r
@@ -268,10 +268,7 @@ impl Walk<'_> {
                 let r = self.list(&mut w.actions);
                 self.m = m;
                 self.cx.usable = usable;
-                match r {
-                    Err(e) if e.error == OfpErr::OFPBAC_MATCH_INCONSISTENT => Ok(()),
-                    r => r,
-                }
+                r
             }
             Action::Meter(m) => {
                 if m.meter.0 == 0 || m.meter > crate::msg::MeterConfig::MAX {
@@ -324,7 +321,9 @@ impl Walk<'_> {
     }
 
     fn set_field(&mut self, f: &mut SetField) -> Decode<()> {
-        if !f.field.prereq_met_by(&self.m) {
+        // To match an id asks for nothing; to set it, there must be a tag.
+        let untagged = f.field == Field::VLAN_VID && !self.has_vlan();
+        if untagged || !f.field.prereq_met_by(&self.m) {
             return Err(DecodeError::logged(
                 OfpErr::OFPBAC_MATCH_INCONSISTENT,
                 MODULE,
@@ -394,11 +393,6 @@ impl Walk<'_> {
     }
 
     fn encap(&mut self, packet_type: u32) -> Decode<()> {
-        let (pt, mask) = self.m.get(Field::PACKET_TYPE);
-        let pt = if mask == 0 { 0 } else { pt as u32 };
-        if packet_type == Encap::ETHERNET && pt == 0 {
-            return self.inconsistent();
-        }
         let below = self.eth_type();
         self.m = Match::any();
         if packet_type == Encap::ETHERNET {
@@ -444,7 +438,7 @@ pub fn name(a: &Action) -> &'static str {
         Action::Enqueue(_) => "enqueue",
         Action::Bundle(_) => "bundle",
         Action::Group(_) => "group",
-        Action::StripVlan => "strip_vlan",
+        Action::StripVlan(_) => "strip_vlan",
         Action::PushVlan(_) => "push_vlan",
         Action::SetVlanVid(_) => "set_vlan_vid",
         Action::SetVlanPcp(_) => "set_vlan_pcp",
@@ -517,12 +511,12 @@ pub(super) fn allowed_in_ct(a: &Action) -> Result<(), String> {
     }
 }
 
-/// Whether actions may be written into an action set; the error is the message.
-pub(super) fn write_actions(actions: &[Action]) -> Result<(), String> {
+/// Refuses what an action set cannot hold.
+pub(super) fn write_actions(actions: &[Action]) -> Decode<()> {
     for a in actions {
         let ok = matches!(
             a,
-            Action::StripVlan
+            Action::StripVlan(_)
                 | Action::PopMpls(_)
                 | Action::Decap(_)
                 | Action::Encap(_)
@@ -560,11 +554,13 @@ pub(super) fn write_actions(actions: &[Action]) -> Result<(), String> {
                 | Action::CtClear
                 | Action::Meter(_)
                 | Action::Nat(_)
-                | Action::Note(_)
-                | Action::Learn(_)
         );
         if !ok {
-            return Err(format!("write_actions action doesn't support nested action {}", name(a)));
+            return Err(DecodeError::logged(
+                OfpErr::OFPBAC_BAD_TYPE,
+                MODULE,
+                "disallowed action in action set",
+            ));
         }
     }
     Ok(())

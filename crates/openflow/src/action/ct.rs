@@ -146,8 +146,14 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
     })))
 }
 
-/// Only `nat`, and setting the mark and the label, may stand inside.
-pub(super) fn check_nested(actions: &[Action], _commit: bool) -> Decode<()> {
+/// Only `nat`, and setting the mark and the label, may stand inside; and what has an effect only with `commit`.
+fn check_nested(actions: &[Action], commit: bool) -> Decode<()> {
+    let plain = |a: &Action| matches!(a, Action::Nat(n) if n.range == NatRange::None && n.flags == 0);
+    if !commit && !actions.iter().all(plain) {
+        let text =
+            "CT action requires commit flag if actions other than NAT without arguments are specified.";
+        return Err(DecodeError::logged(OfpErr::OFPBAC_BAD_ARGUMENT, MODULE, text));
+    }
     for a in actions {
         super::check::allowed_in_ct(a)
             .map_err(|text| DecodeError::logged(OfpErr::OFPBAC_BAD_ARGUMENT, MODULE, text))?;
@@ -449,15 +455,34 @@ pub(super) fn parse_nat(s: &str) -> Result<Action, String> {
     Ok(Action::Nat(Box::new(n)))
 }
 
-/// The longest prefix of `s` that is an IPv4 address.
+/// Takes four numbers with periods between from the front of `s`.
 fn v4_prefix(s: &str) -> Option<(Ipv4Addr, &str)> {
-    let end = s.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(s.len());
-    s[..end].parse().ok().map(|a| (a, &s[end..]))
+    let mut rest = s;
+    let mut bytes = [0; 4];
+    for (i, b) in bytes.iter_mut().enumerate() {
+        if i > 0 {
+            rest = rest.strip_prefix('.')?;
+        }
+        let (n, r) = number(rest);
+        *b = n? as u8;
+        rest = r;
+    }
+    Some((bytes.into(), rest))
 }
 
+/// Takes what looks like an IPv6 address from the front of `s`, in brackets or not: its text and the rest.
+fn v6_text(s: &str) -> Option<(&str, &str)> {
+    let body = s.strip_prefix('[').unwrap_or(s);
+    let end = body.find(|c: char| !c.is_ascii_hexdigit() && c != ':' && c != '.').unwrap_or(body.len());
+    let rest = &body[end..];
+    let rest = if body.len() == s.len() { rest } else { rest.strip_prefix(']')? };
+    (end > 0).then_some((&body[..end], rest))
+}
+
+/// Takes an IPv6 address from the front of `s`.
 fn v6_prefix(s: &str) -> Option<(Ipv6Addr, &str)> {
-    let end = s.find(|c: char| !c.is_ascii_hexdigit() && c != ':' && c != '.').unwrap_or(s.len());
-    s[..end].parse().ok().map(|a| (a, &s[end..]))
+    let (text, rest) = v6_text(s)?;
+    Some((text.parse().ok()?, rest))
 }
 
 fn parse_nat_range(s: &str, n: &mut Nat) -> Result<(), String> {
@@ -469,38 +494,30 @@ fn parse_nat_range(s: &str, n: &mut Nat) -> Result<(), String> {
     if let Some((min, r)) = v4_prefix(rest) {
         rest = r;
         let mut max = 0;
-        if let Some((m, r)) = rest.strip_prefix('-').and_then(v4_prefix) {
-            max = m.into();
-            rest = r;
-            if max < u32::from(min) {
-                return Err(invalid());
-            }
+        if let Some(upper) = rest.strip_prefix('-') {
+            let (m, r) = v4_prefix(upper).filter(|(m, _)| *m >= min).ok_or_else(invalid)?;
+            (max, rest) = (m.into(), r);
         }
         n.range = NatRange::V4 { min: min.into(), max };
-    } else {
-        let bracket = rest.strip_prefix('[');
-        if let Some((min, r)) = v6_prefix(bracket.unwrap_or(rest)) {
+    } else if let Some((text, r)) = v6_text(rest) {
+        // What only looks like an address is passed over, and there is no range.
+        rest = r;
+        if let Ok(min) = text.parse::<Ipv6Addr>() {
             let mut max = 0;
-            let mut r = r;
-            if let Some((m, r2)) = r.strip_prefix('-').and_then(v6_prefix) {
-                max = m.into();
-                r = r2;
-                if max < u128::from(min) {
-                    return Err(invalid());
-                }
+            if let Some(upper) = rest.strip_prefix('-') {
+                let (m, r) = v6_prefix(upper).filter(|(m, _)| *m >= min).ok_or_else(invalid)?;
+                (max, rest) = (m.into(), r);
             }
-            if bracket.is_none() || r.starts_with(']') {
-                rest = if bracket.is_some() { &r[1..] } else { r };
-                n.range = NatRange::V6 { min: min.into(), max };
-            }
+            n.range = NatRange::V6 { min: min.into(), max };
         }
     }
-    if let Some(ports) = rest.strip_prefix(':') {
+    if let Some(ports) = rest.strip_prefix(':').filter(|_| n.range != NatRange::None) {
+        let port = |n: Option<u32>| n.map(|n| n as u16).ok_or_else(invalid);
         let (min, r) = number(ports);
-        n.port_min = min.and_then(|m| u16::try_from(m).ok()).ok_or_else(invalid)?;
+        n.port_min = port(min)?;
         rest = r;
         if let Some((max, r)) = rest.strip_prefix('-').map(number) {
-            n.port_max = max.and_then(|m| u16::try_from(m).ok()).ok_or_else(invalid)?;
+            n.port_max = port(max)?;
             rest = r;
             if n.port_max < n.port_min {
                 return Err(invalid());

@@ -8,7 +8,6 @@ use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use crate::text::lex;
 use crate::text::{Fmt, TextCx};
-use crate::version::ProtocolSet;
 use base::OfPort;
 use std::fmt::Write;
 
@@ -62,7 +61,6 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
     else {
         return Err("\"enqueue\" syntax is \"enqueue:PORT:QUEUE\" or \"enqueue(PORT,QUEUE)\"".to_string());
     };
-    cx.only(ProtocolSet::OF10);
     let number = cx.port(port).ok_or_else(|| format!("{port}: enqueue to unknown port"))?;
     Ok(Action::Enqueue(Enqueue { port: number, queue: lex::u32(queue)? }))
 }

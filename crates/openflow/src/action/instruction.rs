@@ -154,9 +154,10 @@ pub fn decode_instructions(bytes: &[u8], version: Version) -> Decode<Vec<Action>
             3 => {
                 r.skip(4)?;
                 let actions = super::wire::decode_list(r.take_all(), version, 0)?;
-                super::check::write_actions(&actions)
-                    .map_err(|text| DecodeError::logged(OfpErr::OFPBAC_BAD_ARGUMENT, MODULE, text))?;
-                out.push(Action::WriteActions(WriteActions { actions }));
+                super::check::write_actions(&actions)?;
+                if !actions.is_empty() {
+                    out.push(Action::WriteActions(WriteActions { actions }));
+                }
             }
             4 => {
                 r.skip(4)?;

@@ -65,7 +65,7 @@ pub use set_field::SetField;
 pub use stack::Stack;
 pub use ttl::DecTtl;
 pub use tunnel::SetTunnel;
-pub use vlan::{PushVlan, SetVlanPcp, SetVlanVid};
+pub use vlan::{PushVlan, SetVlanPcp, SetVlanVid, StripVlan};
 
 /// One action or instruction.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,8 +79,7 @@ pub enum Action {
     Bundle(Box<Bundle>),
     Group(Group),
 
-    /// `strip_vlan`: remove the outermost VLAN tag.
-    StripVlan,
+    StripVlan(StripVlan),
     PushVlan(PushVlan),
     SetVlanVid(SetVlanVid),
     SetVlanPcp(SetVlanPcp),

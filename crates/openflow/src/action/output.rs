@@ -137,15 +137,22 @@ impl OutputTrunc {
 }
 
 impl Output {
+    /// To a port; to the controller, whole packets.
+    pub fn to(port: OfPort) -> Output {
+        Output { port, max_len: if port == OfPort::CONTROLLER { u16::MAX } else { 0 } }
+    }
+
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
         let ten = e.is_10();
+        // To other ports whole packets are sent; the field then means nothing.
+        let max_len = if self.port == OfPort::CONTROLLER { self.max_len } else { 0 };
         e.standard(0, |o| {
             if ten {
                 o.u16(port16(self.port));
             } else {
                 o.u32(self.port.0);
             }
-            o.u16(self.max_len);
+            o.u16(max_len);
         });
     }
 }
@@ -206,7 +213,7 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
     }
     let known = cx.log.len();
     if let Some(port) = cx.port(s) {
-        return Ok(Action::Output(Output { port, max_len: u16::MAX }));
+        return Ok(Action::Output(Output::to(port)));
     }
     match cx.subfield(s) {
         Ok(src) => {

@@ -51,6 +51,11 @@ impl SetField {
 
     /// The bits to set.
     pub fn value(&self) -> Value {
+        self.written() & self.mask()
+    }
+
+    /// The value as it was written, which may have bits outside the mask: OpenFlow 1.0 sends them.
+    fn written(&self) -> Value {
         match &self.literal {
             Literal::Narrow { value, .. } => Value::from(*value),
             Literal::Wide(w) => w.0,
@@ -228,7 +233,7 @@ impl SetField {
         if e.version >= Version::V12 {
             return false;
         }
-        let v = self.value();
+        let v = self.written();
         let ten = e.is_10();
         match self.field {
             Field::VLAN_TCI if self.is_whole() => self.legacy_tci(e, v as u16),
@@ -258,7 +263,7 @@ impl SetField {
 
     fn legacy_tci(&self, e: &mut Enc<'_>, tci: u16) {
         if tci & 0x1000 == 0 {
-            Action::StripVlan.encode(e);
+            Action::StripVlan(super::StripVlan { pop: false }).encode(e);
         } else {
             if !self.flow_has_vlan {
                 super::PushVlan { ethertype: 0x8100 }.encode(e);
@@ -321,10 +326,12 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
     if mask == Value::MAX || matches!(field, Field::ETH_SRC | Field::ETH_DST | Field::IP_SRC | Field::IP_DST)
     {
         usable_whole(field, cx);
-    } else {
+    } else if field == Field::METADATA {
         cx.only(ProtocolSet::NXM_OXM.union(ProtocolSet::OF11_UP));
+    } else {
+        cx.only(ProtocolSet::NXM_OXM);
     }
-    Ok(Action::SetField(SetField::new(field, v & mask, mask & info.valid)))
+    Ok(Action::SetField(SetField::new(field, v, mask & info.valid)))
 }
 
 /// Which protocols can set all of a field.
@@ -346,8 +353,12 @@ fn usable_whole(field: Field, cx: &mut TextCx<'_>) {
             | Field::VLAN_PCP
             | Field::DL_VLAN
             | Field::DL_VLAN_PCP
+            | Field::IN_PORT
+            | Field::IN_PORT_OXM
     );
-    if !legacy {
+    if field == Field::METADATA {
+        cx.only(ProtocolSet::NXM_OXM.union(ProtocolSet::OF11_UP));
+    } else if !legacy {
         cx.only(ProtocolSet::NXM_OXM);
     }
 }

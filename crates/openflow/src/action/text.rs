@@ -4,7 +4,7 @@ use super::check::name;
 use super::instruction::rank;
 use super::*;
 use crate::text::lex::{self, Pair};
-use crate::text::{Fmt, TextCx};
+use crate::text::{CHex, Fmt, TextCx};
 use crate::version::ProtocolSet;
 use std::fmt::Write;
 
@@ -57,7 +57,7 @@ impl Action {
                 f.special("group:");
                 let _ = write!(f, "{}", a.group.0);
             }
-            Action::StripVlan => f.value("strip_vlan"),
+            Action::StripVlan(a) => f.value(if a.pop { "pop_vlan" } else { "strip_vlan" }),
             Action::PushVlan(a) => hex_param(f, "push_vlan:", a.ethertype),
             Action::SetVlanVid(a) => {
                 f.param(if a.push_vlan_if_needed { "mod_vlan_vid:" } else { "set_vlan_vid:" });
@@ -107,7 +107,7 @@ impl Action {
             Action::SetTunnel(a) => {
                 let wide = a.wide || a.id > u32::MAX.into();
                 f.param(if wide { "set_tunnel64:" } else { "set_tunnel:" });
-                let _ = write!(f, "{:#x}", a.id);
+                let _ = write!(f, "{}", CHex(a.id));
             }
             Action::SetQueue(a) => param(f, "set_queue:", a.queue),
             Action::PopQueue => f.value("pop_queue"),
@@ -153,9 +153,9 @@ impl Action {
             }
             Action::WriteMetadata(a) => {
                 f.param("write_metadata:");
-                let _ = write!(f, "{:#x}", a.metadata);
+                let _ = write!(f, "{}", CHex(a.metadata));
                 if a.mask != u64::MAX {
-                    let _ = write!(f, "/{:#x}", a.mask);
+                    let _ = write!(f, "/{}", CHex(a.mask));
                 }
             }
             Action::GotoTable(a) => {
@@ -269,7 +269,7 @@ fn parse_one(p: &Pair<'_>, outer: Outer, cx: &mut TextCx<'_>, out: &mut Vec<Acti
     }
     match cx.port(p.key) {
         Some(port) => {
-            out.push(Action::Output(Output { port, max_len: u16::MAX }));
+            out.push(Action::Output(Output::to(port)));
             Ok(())
         }
         None => Err(format!("unknown action {}", p.key)),
@@ -285,7 +285,8 @@ fn by_keyword(p: &Pair<'_>, _outer: Outer, cx: &mut TextCx<'_>) -> ParseResult<O
         "bundle" => bundle::parse(v, false, cx)?,
         "bundle_load" => bundle::parse(v, true, cx)?,
         "group" => Action::Group(Group { group: base::GroupId(lex::u32(v)?) }),
-        "strip_vlan" | "pop_vlan" => Action::StripVlan,
+        "strip_vlan" => Action::StripVlan(StripVlan { pop: false }),
+        "pop_vlan" => Action::StripVlan(StripVlan { pop: true }),
         "push_vlan" => vlan::parse_push(v, cx)?,
         "mod_vlan_vid" => vlan::parse_vid(v, true)?,
         "set_vlan_vid" => vlan::parse_vid(v, false)?,

@@ -10,6 +10,13 @@ use crate::text::lex;
 use crate::version::ProtocolSet;
 use flow::Field;
 
+/// Take the outer VLAN tag off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StripVlan {
+    /// Received as the action of OpenFlow 1.1 and later; printed so again.
+    pub pop: bool,
+}
+
 /// Push a VLAN tag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PushVlan {

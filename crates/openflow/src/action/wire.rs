@@ -90,7 +90,7 @@ fn standard_form(version: Version, kind: u16) -> Option<Form> {
             0 => Form(8, FIX, output::decode_10),
             1 => Form(8, FIX, vlan::decode_vid),
             2 => Form(8, FIX, vlan::decode_pcp),
-            3 => Form(8, FIX, |_| Ok(Action::StripVlan)),
+            3 => Form(8, FIX, |_| Ok(Action::StripVlan(StripVlan { pop: false }))),
             4 => Form(16, FIX, set::decode_eth_src),
             5 => Form(16, FIX, set::decode_eth_dst),
             6 => Form(8, FIX, set::decode_ipv4_src),
@@ -121,7 +121,7 @@ fn standard_form(version: Version, kind: u16) -> Option<Form> {
             15 => Form(8, FIX, mpls::decode_ttl),
             16 => Form(8, FIX, |_| Ok(Action::DecMplsTtl)),
             17 => Form(8, FIX, vlan::decode_push),
-            18 => Form(8, FIX, |_| Ok(Action::StripVlan)),
+            18 => Form(8, FIX, |_| Ok(Action::StripVlan(StripVlan { pop: true }))),
             19 => Form(8, FIX, mpls::decode_push),
             20 => Form(8, FIX, mpls::decode_pop),
             21 => Form(8, FIX, queue::decode),
@@ -283,7 +283,13 @@ fn decode_into(bytes: &[u8], version: Version, depth: u8, out: &mut Vec<Action>)
 /// Decodes the actions of a message: `bytes` must be a multiple of 8 long.
 pub fn decode(bytes: &[u8], version: Version) -> Decode<Vec<Action>> {
     check_length(bytes.len())?;
-    decode_list(bytes, version, 0)
+    let actions = decode_list(bytes, version, 0)?;
+    if version == Version::V10 {
+        // Extensions stand for the instructions of later versions.
+        check::order(&actions)
+            .map_err(|t| DecodeError::logged(OfpErr::OFPBAC_UNSUPPORTED_ORDER, MODULE, t))?;
+    }
+    Ok(actions)
 }
 
 fn check_length(len: usize) -> Decode<()> {
@@ -315,7 +321,7 @@ impl Action {
             Action::Enqueue(a) => a.encode(e),
             Action::Bundle(a) => a.encode(e),
             Action::Group(a) => a.encode(e),
-            Action::StripVlan => e.standard(if e.is_10() { 3 } else { 18 }, |o| o.zeros(4)),
+            Action::StripVlan(_) => e.standard(if e.is_10() { 3 } else { 18 }, |o| o.zeros(4)),
             Action::PushVlan(a) => a.encode(e),
             Action::SetVlanVid(a) => a.encode(e),
             Action::SetVlanPcp(a) => a.encode(e),

@@ -151,6 +151,7 @@ pub struct GroupFeatures {
     pub actions: [u32; 4],
 }
 
+const MODULE: &str = "ofp_group";
 const NTR_VENDOR: u32 = 0x0000_154d;
 const NTR_SELECTION_METHOD: u32 = 1;
 
@@ -235,7 +236,7 @@ fn pull_buckets(r: &mut Reader<'_>, version: Version, kind: GroupType) -> Decode
             bucket_11(&mut b, id, version)?
         };
         if new_form(version) && out.iter().any(|x| x.bucket_id == bucket.bucket_id) {
-            return Err(OfpErr::OFPGMFC_BUCKET_EXISTS.into());
+            return Err(DecodeError::logged(OfpErr::OFPGMFC_BAD_BUCKET, MODULE, "Duplicate bucket id"));
         }
         out.push(bucket);
     }
@@ -280,7 +281,7 @@ fn bucket_15(b: &mut Reader<'_>, version: Version, kind: GroupType) -> Decode<Bu
     Ok(out)
 }
 
-fn pull_props(r: &mut Reader<'_>) -> Decode<GroupProps> {
+fn pull_props(r: &mut Reader<'_>, group: GroupType) -> Decode<GroupProps> {
     let mut props = GroupProps::default();
     while !r.is_empty() {
         let Property { kind, mut body } = pull_property(r)?;
@@ -293,6 +294,10 @@ fn pull_props(r: &mut Reader<'_>) -> Decode<GroupProps> {
         }
         if kind != NTR_SELECTION_METHOD {
             return Err(OfpErr::OFPBPC_BAD_EXP_TYPE.into());
+        }
+        if group != GroupType::Select {
+            let text = "ntr selection method property is only allowed for select groups";
+            return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
         }
         body.skip(4)?;
         props.selection_method = body.string(16)?;
@@ -381,7 +386,7 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message
             return Err(OfpErr::OFPBRC_BAD_LEN.into());
         }
         g.buckets = pull_buckets(&mut r.sub(len)?, version, kind).map_err(bad_bucket)?;
-        g.props = pull_props(r)?;
+        g.props = pull_props(r, kind)?;
     } else {
         g.buckets = pull_buckets(r, version, kind).map_err(bad_bucket)?;
     }
@@ -397,9 +402,6 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message
 
 /// Checks that hold whatever the switch's groups are.
 fn check_mod(g: &GroupMod, changes: bool) -> Decode<()> {
-    if changes && g.group > GroupId::MAX {
-        return Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
-    }
     match g.kind {
         _ if !changes || g.command == GroupModCommand::InsertBucket => {}
         GroupType::Indirect if g.buckets.len() != 1 => return Err(OfpErr::OFPGMFC_INVALID_GROUP.into()),
@@ -477,7 +479,7 @@ pub(crate) fn decode_desc(r: &mut Reader<'_>, version: Version) -> Decode<Vec<Gr
             let n = usize::from(b.u16()?);
             b.skip(6)?;
             let buckets = pull_buckets(&mut b.sub(n)?, version, kind)?;
-            props = pull_props(&mut b)?;
+            props = pull_props(&mut b, kind)?;
             buckets
         } else {
             pull_buckets(&mut b, version, kind)?

@@ -80,22 +80,29 @@ pub struct PacketIn {
 pub struct Continuation {
     /// Id of the bridge (a UUID).
     pub bridge: Option<[u8; 16]>,
-    /// The stack, bottom first; each entry is big-endian bytes.
+    /// The stack, top first; each entry is big-endian bytes.
     pub stack: Vec<Vec<u8>>,
     /// Mirrors that the packet has met.
     pub mirrors: u32,
     /// Whether the packet has been through the connection tracker.
     pub conntracked: bool,
-    /// Table of the actions.
-    pub table: u8,
-    /// Cookie of the actions.
-    pub cookie: Option<Cookie>,
     /// Datapath's in-port, for patch ports.
     pub odp_port: Option<u32>,
-    /// What remains to be done.
-    pub actions: Vec<Action>,
+    /// What remains to be done: the rest of the innermost table's actions first.
+    pub frames: Vec<ContinuationFrame>,
     /// The action set.
     pub action_set: Vec<Action>,
+}
+
+/// The remaining actions of one flow that a paused packet has met.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ContinuationFrame {
+    /// Table of the flow.
+    pub table: u8,
+    /// Cookie of the flow.
+    pub cookie: Cookie,
+    /// What remains to be done.
+    pub actions: Vec<Action>,
 }
 
 const REASONS: [PacketInReason; 6] = [
@@ -268,34 +275,37 @@ fn put_continuation(o: &mut Vec<u8>, c: &Continuation, version: Version) {
     if c.conntracked {
         put_property(o, C_CONNTRACKED, |_| ());
     }
-    if !c.actions.is_empty() {
-        put_property(o, C_TABLE, |o| o.u8(c.table));
-        if let Some(k) = c.cookie {
-            put_u64_property(o, C_COOKIE, k.0);
+    // Table and cookie are said where they change.
+    let (mut table, mut cookie) = (0, Cookie(0));
+    for frame in &c.frames {
+        if frame.table != table {
+            table = frame.table;
+            put_property(o, C_TABLE, |o| o.u8(table));
         }
-        let mut body = Vec::new();
-        action::instruction::encode_instructions(&c.actions, version.max(Version::V13), &mut body);
-        put_property(o, C_ACTIONS, |o| {
-            o.zeros(4);
-            o.bytes(&body);
-        });
+        if frame.cookie != cookie {
+            cookie = frame.cookie;
+            put_u64_property(o, C_COOKIE, cookie.0);
+        }
+        put_actions(o, C_ACTIONS, &frame.actions, version);
     }
     if !c.action_set.is_empty() {
-        let mut body = Vec::new();
-        action::wire::encode(&c.action_set, version.max(Version::V13), &mut body);
-        put_property(o, C_ACTION_SET, |o| {
-            o.zeros(4);
-            o.bytes(&body);
-        });
+        put_actions(o, C_ACTION_SET, &c.action_set, version);
     }
     if let Some(p) = c.odp_port {
         put_property(o, C_ODP_PORT, |o| o.u32(p));
     }
 }
 
+fn put_actions(o: &mut Vec<u8>, kind: u16, actions: &[Action], version: Version) {
+    put_property(o, kind, |o| {
+        o.zeros(4);
+        action::wire::encode(actions, version, o);
+    });
+}
+
 fn continuation(r: &mut Reader<'_>, version: Version) -> Decode<Continuation> {
     let mut c = Continuation::default();
-    let version = version.max(Version::V13);
+    let (mut table, mut cookie) = (0, Cookie(0));
     while !r.is_empty() {
         let Property { kind, mut body } = pull_property(r)?;
         match kind {
@@ -303,14 +313,15 @@ fn continuation(r: &mut Reader<'_>, version: Version) -> Decode<Continuation> {
             C_STACK => c.stack.push(body.take_all().to_vec()),
             C_MIRRORS => c.mirrors = body.u32()?,
             C_CONNTRACKED => c.conntracked = true,
-            C_TABLE => c.table = body.u8()?,
+            C_TABLE => table = body.u8()?,
             C_COOKIE => {
                 body.skip(4)?;
-                c.cookie = Some(Cookie(body.u64()?));
+                cookie = Cookie(body.u64()?);
             }
             C_ACTIONS => {
                 body.skip(4)?;
-                c.actions = action::instruction::decode_instructions(body.take_all(), version)?;
+                let actions = action::wire::decode(body.take_all(), version)?;
+                c.frames.push(ContinuationFrame { table, cookie, actions });
             }
             C_ACTION_SET => {
                 body.skip(4)?;

@@ -149,21 +149,21 @@ pub struct PortStats {
     /// Collisions.
     pub collisions: u64,
     /// Counters by size (an extension from 1.4 on), in the order of [`PortStats::RFC2819`].
-    pub rfc2819: Option<Box<[u64; 19]>>,
+    pub rfc2819: Option<Box<[u64; 21]>>,
     /// Named counters (an extension from 1.4 on).
     pub custom: Vec<(String, u64)>,
 }
 
 impl PortStats {
-    /// Names of the counters by size.
-    pub const RFC2819: [&'static str; 19] = [
-        "1_to_64_packets",
-        "65_to_127_packets",
-        "128_to_255_packets",
-        "256_to_511_packets",
-        "512_to_1023_packets",
-        "1024_to_1522_packets",
-        "1523_to_max_packets",
+    /// What the extended counters count, in their order on the wire.
+    pub const RFC2819: [&'static str; 21] = [
+        "rx_1_to_64_packets",
+        "rx_65_to_127_packets",
+        "rx_128_to_255_packets",
+        "rx_256_to_511_packets",
+        "rx_512_to_1023_packets",
+        "rx_1024_to_1522_packets",
+        "rx_1523_to_max_packets",
         "tx_1_to_64_packets",
         "tx_65_to_127_packets",
         "tx_128_to_255_packets",
@@ -176,6 +176,8 @@ impl PortStats {
         "tx_broadcast_packets",
         "rx_undersized_errors",
         "rx_oversize_errors",
+        "rx_fragmented_errors",
+        "rx_jabber_errors",
     ];
 }
 
@@ -491,7 +493,7 @@ pub(crate) fn decode_descs(r: &mut Reader<'_>, version: Version) -> Decode<Vec<P
 }
 
 /// Experimenter and types of the extended counters.
-const EXT_VENDOR: u32 = 0x0000_ab00 | 0x01;
+const EXT_VENDOR: u32 = 0x0000_aa01;
 const EXT_RFC2819: u32 = 1;
 const EXT_CUSTOM: u32 = 2;
 
@@ -577,6 +579,7 @@ fn put_one_stats(o: &mut Vec<u8>, s: &PortStats, version: Version) {
             put_property(o, 0xffff, |o| {
                 o.u32(EXT_VENDOR);
                 o.u32(EXT_CUSTOM);
+                o.zeros(2);
                 o.u16(s.custom.len() as u16);
                 for (name, value) in &s.custom {
                     let name = &name.as_bytes()[..name.len().min(255)];
@@ -664,13 +667,14 @@ fn pull_extension(b: &mut Reader<'_>, s: &mut PortStats) -> Decode<()> {
     match kind {
         EXT_RFC2819 => {
             b.skip(4)?;
-            let mut all = [0; 19];
+            let mut all = [0; 21];
             for n in &mut all {
                 *n = b.u64()?;
             }
             s.rfc2819 = Some(Box::new(all));
         }
         EXT_CUSTOM => {
+            b.skip(2)?;
             let n = b.u16()?;
             for _ in 0..n {
                 let len = usize::from(b.u8()?);

@@ -66,7 +66,11 @@ pub(crate) fn put_config_request(e: &mut Enc<'_>, q: &QueueStatsRequest) -> Enco
 }
 
 pub(crate) fn decode_config_request(r: &mut Reader<'_>, version: Version) -> Decode<Message> {
-    Ok(Message::QueueGetConfigRequest(QueueStatsRequest { port: decode_port(r, version)?, queue: u32::MAX }))
+    let port = decode_port(r, version)?;
+    if port.is_reserved() && port != OfPort::NONE {
+        return Err(OfpErr::OFPQOFC_BAD_PORT.into());
+    }
+    Ok(Message::QueueGetConfigRequest(QueueStatsRequest { port, queue: u32::MAX }))
 }
 
 fn put_rates(o: &mut Vec<u8>, q: &QueueConfig, desc: bool) {

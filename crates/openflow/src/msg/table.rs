@@ -362,7 +362,7 @@ pub(crate) fn decode_status(r: &mut Reader<'_>) -> Decode<Message> {
 /// Fields of OpenFlow 1.0's wildcards, by bit; addresses have six bits each.
 const WILDCARDS_10: [(Field, u32); 12] = [
     (Field::IN_PORT, 1 << 0),
-    (Field::DL_VLAN, 1 << 1),
+    (Field::VLAN_VID, 1 << 1),
     (Field::ETH_SRC, 1 << 2),
     (Field::ETH_DST, 1 << 3),
     (Field::ETH_TYPE, 1 << 4),
@@ -371,15 +371,15 @@ const WILDCARDS_10: [(Field, u32); 12] = [
     (Field::TCP_DST, 1 << 7),
     (Field::IP_SRC, 63 << 8),
     (Field::IP_DST, 63 << 14),
-    (Field::DL_VLAN_PCP, 1 << 20),
+    (Field::VLAN_PCP, 1 << 20),
     (Field::NW_TOS, 1 << 21),
 ];
 
 /// Fields of OpenFlow 1.1's wildcards, by bit.
 const WILDCARDS_11: [(Field, u32); 18] = [
     (Field::IN_PORT, 0),
-    (Field::DL_VLAN, 1),
-    (Field::DL_VLAN_PCP, 2),
+    (Field::VLAN_VID, 1),
+    (Field::VLAN_PCP, 2),
     (Field::ETH_TYPE, 3),
     (Field::NW_TOS, 4),
     (Field::IP_PROTO, 5),
@@ -408,8 +408,8 @@ fn has(f: &TableFeatures, field: Field, pick: impl Fn(&TableMatchField) -> bool)
 /// Whether two fields are one to the old matches.
 fn same(a: Field, b: Field) -> bool {
     let canonical = |f: Field| match f {
-        Field::VLAN_VID | Field::VLAN_TCI => Field::DL_VLAN,
-        Field::VLAN_PCP => Field::DL_VLAN_PCP,
+        Field::DL_VLAN | Field::VLAN_TCI => Field::VLAN_VID,
+        Field::DL_VLAN_PCP => Field::VLAN_PCP,
         Field::IP_DSCP => Field::NW_TOS,
         Field::UDP_SRC | Field::SCTP_SRC => Field::TCP_SRC,
         Field::UDP_DST | Field::SCTP_DST => Field::TCP_DST,

@@ -1,6 +1,6 @@
 //! Flows: the lines that `add-flow` reads, and what is printed of flow-mods, statistics and updates.
 
-use super::{Fmt, TextCx, lex};
+use super::{CHex, Fmt, TextCx, lex};
 use crate::action::check::{self, CheckCx};
 use crate::action::text::{Outer, format_list, parse_list};
 use crate::msg::{
@@ -218,6 +218,9 @@ impl Parser<'_, '_> {
     }
 
     fn field(&mut self, field: Field, value: &str) -> Result<(), String> {
+        if field == Field::VLAN_TCI && value.contains('/') {
+            self.cx.only(ProtocolSet::NXM_OXM);
+        }
         let mut parser = MatchParser::new(self.cx.names.ports());
         let result = parser.field(&mut self.m, field, value).map_err(|e| e.to_string());
         for w in parser.warnings {
@@ -326,6 +329,9 @@ pub fn usable_for_match(m: &Match) -> ProtocolSet {
     };
     let mut set = ProtocolSet::ANY;
     let mut only = |s: ProtocolSet| set = set.intersection(s);
+    if m.tun.is_some() {
+        only(ProtocolSet::NXM_OXM);
+    }
     for f in Field::all() {
         if mask(f) == 0 {
             continue;
@@ -466,7 +472,8 @@ pub fn duration(out: &mut impl Write, sec: u32, nsec: u32) {
     } else if nsec.is_multiple_of(1_000_000) {
         write!(out, "{sec}.{:03}s", nsec / 1_000_000)
     } else {
-        write!(out, "{sec}.{nsec:09}s")
+        let digits = format!("{nsec:09}");
+        write!(out, "{sec}.{}s", digits.trim_end_matches('0'))
     };
 }
 
@@ -720,7 +727,7 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
     if u.hard_timeout != 0 {
         let _ = write!(f, " hard_timeout={}", u.hard_timeout);
     }
-    let _ = write!(f, " cookie={:#x}", u.cookie.0);
+    let _ = write!(f, " cookie={}", CHex(u.cookie.0));
     let m = match_string(&u.matching.expand(), Some(u.priority), f);
     f.put(" ");
     f.put(&m);

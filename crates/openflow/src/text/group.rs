@@ -226,7 +226,9 @@ impl Parser<'_, '_> {
     }
 
     fn finish_head(&mut self, has_buckets: bool) -> Result<(), String> {
-        if !self.has_group {
+        if !self.has_group && self.g.command == GroupModCommand::Delete {
+            self.g.group = GroupId::ALL;
+        } else if !self.has_group {
             return Err("must specify a group_id".to_string());
         }
         if self.takes_type() && !self.has_type {

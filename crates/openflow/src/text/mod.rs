@@ -243,3 +243,12 @@ pub fn subfield_prefix(s: &str) -> Result<(Subfield, &str), String> {
     }
     Ok((Subfield { field, ofs: start as u16, n_bits: (stop - start + 1) as u16 }, rest))
 }
+
+/// A number in hexadecimal as C's `%#x` has it: a zero goes without its prefix.
+pub(crate) struct CHex(pub u64);
+
+impl std::fmt::Display for CHex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 == 0 { f.pad("0") } else { f.pad(&format!("{:#x}", self.0)) }
+    }
+}

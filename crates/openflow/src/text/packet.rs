@@ -101,14 +101,14 @@ fn format_continuation(c: &crate::msg::packet_in::Continuation, verbosity: u8, f
         f.put("\n");
     }
     if !c.stack.is_empty() {
-        f.put(" continuation.stack=(bottom)");
+        f.put(" continuation.stack=(top)");
         for s in &c.stack {
             f.put(" ");
             let text: String = s.iter().map(|b| format!("{b:02x}")).collect();
             let digits = text.trim_start_matches('0');
-            let _ = write!(f, "0x{}", if digits.is_empty() { "0" } else { digits });
+            f.put(&if digits.is_empty() { "0".to_string() } else { format!("0x{digits}") });
         }
-        f.put(" (top)\n");
+        f.put(" (bottom)\n");
     }
     if c.mirrors != 0 {
         let _ = writeln!(f, " continuation.mirrors={:#x}", c.mirrors);
@@ -116,9 +116,16 @@ fn format_continuation(c: &crate::msg::packet_in::Continuation, verbosity: u8, f
     if c.conntracked {
         f.put(" continuation.conntracked=true\n");
     }
-    if !c.actions.is_empty() {
+    if !c.frames.is_empty() {
         f.put(" continuation.actions=");
-        format_list(&c.actions, f);
+        for (i, frame) in c.frames.iter().enumerate() {
+            let comma = if i > 0 { "," } else { "" };
+            let _ = write!(f, "{comma}unroll_xlate(table={}, cookie={})", frame.table, frame.cookie.0);
+            if !frame.actions.is_empty() {
+                f.put(",");
+                format_list(&frame.actions, f);
+            }
+        }
         f.put("\n");
     }
     if !c.action_set.is_empty() {
@@ -201,15 +208,15 @@ pub fn parse_packet_out(s: &str, cx: &mut TextCx<'_>) -> Result<PacketOut, Strin
             _ => {
                 let (bytes, rest) = hex_prefix(p.value);
                 if !rest.is_empty() {
-                    return Err("Trailing garbage in packet data".to_string());
+                    return Err("packet: Trailing garbage in packet data".to_string());
                 }
                 packet = Some(bytes);
             }
         }
     }
-    let Some(packet) = packet else { return Err("Missing packet data".to_string()) };
+    let Some(packet) = packet else { return Err("must specify packet".to_string()) };
     if packet.len() < 14 {
-        return Err(format!("Packet too short: {}", packet.len()));
+        return Err("packet: Packet data too short for Ethernet".to_string());
     }
     let mut list = parse_list(actions, Outer::List, cx)?;
     let mut check = CheckCx::new(ProtocolSet::ANY);

@@ -176,15 +176,24 @@ pub fn format_stats(s: &PortStats, f: &mut Fmt<'_>) {
     format_custom(&s.custom, f);
 }
 
-fn format_rfc2819(rfc: &[u64; 19], f: &mut Fmt<'_>) {
-    let known: Vec<(&str, u64)> =
-        PortStats::RFC2819.iter().copied().zip(rfc.iter().copied()).filter(|(_, n)| *n != u64::MAX).collect();
-    if known.is_empty() {
-        return;
-    }
-    f.put("           rfc2819\n");
-    for (name, n) in known {
-        let _ = writeln!(f, "                      {name}={n}");
+fn format_rfc2819(rfc: &[u64; 21], f: &mut Fmt<'_>) {
+    for direction in ["rx", "tx"] {
+        let mut words = String::new();
+        for (name, n) in PortStats::RFC2819.iter().zip(rfc).filter(|(_, n)| **n != u64::MAX) {
+            match name.strip_prefix(direction) {
+                // Errors of fragments and jabber keep the prefix.
+                Some(_) if name.contains("fragmented") || name.contains("jabber") => {
+                    let _ = write!(words, "{name}={n}, ");
+                }
+                Some(name) => {
+                    let _ = write!(words, "{}={n}, ", &name[1..]);
+                }
+                None => {}
+            }
+        }
+        if !words.is_empty() {
+            let _ = writeln!(f, "           {direction} rfc2819 {words}");
+        }
     }
 }
 
@@ -193,11 +202,9 @@ fn format_custom(custom: &[(String, u64)], f: &mut Fmt<'_>) {
         return;
     }
     f.put("           CUSTOM Statistics");
-    for (i, (name, n)) in custom.iter().enumerate() {
-        if i % 3 == 0 {
-            f.put("\n                      ");
-        }
-        let _ = write!(f, "{name}={n}, ");
+    for line in custom.chunks(3) {
+        let words: Vec<String> = line.iter().map(|(name, n)| format!("{name}={n},")).collect();
+        let _ = write!(f, "\n                      {}", words.join(" "));
     }
     f.put("\n");
 }

@@ -1,7 +1,7 @@
 //! Printing of messages: any bytes whatever, at any verbosity.
 
-use super::Fmt;
 use super::colors::{self, Colors};
+use super::{CHex, Fmt};
 use crate::buf::{DecodeError, Reader, hex_dump};
 use crate::codec::{Codec, decode_framed};
 use crate::kind::{self, Framed, Kind};
@@ -78,13 +78,14 @@ impl Printer<'_> {
 
     fn wrong_length(&mut self, bytes: &[u8], len: usize, xid: u32) -> String {
         let mut s = String::new();
-        if let Ok(kind) = kind::kind_of(bytes) {
-            let _ = writeln!(s, "{}{} (xid={xid:#x}):", kind.name(), version_suffix(bytes[0]));
-        }
         if len > bytes.len() {
+            match kind::kind_of(bytes) {
+                Ok(kind) => {
+                    let _ = writeln!(s, "{}{} (xid={xid:#x}):", kind.name(), version_suffix(bytes[0]));
+                }
+                Err(e) => self.log.extend(e.log),
+            }
             let _ = writeln!(s, "(***truncated to {} bytes from {len}***)", bytes.len());
-        } else if len < 8 {
-            let _ = writeln!(s, "(***length {len} is less than minimum of 8***)");
         } else {
             let _ = writeln!(s, "(***only uses {len} bytes out of {}***)", bytes.len());
         }
@@ -734,6 +735,8 @@ fn ipfix(s: &IpfixStats, flow: bool, f: &mut Fmt<'_>) {
 fn queue_config(queues: &[QueueConfig], f: &mut Fmt<'_>) {
     let mut port: Option<OfPort> = None;
     let mut first = true;
+    let mut queues: Vec<&QueueConfig> = queues.iter().collect();
+    queues.sort_by_key(|q| (q.port, q.queue));
     for q in queues {
         if port != Some(q.port) {
             f.put(if first { " port=" } else { "port=" });
@@ -764,8 +767,11 @@ fn tlv_table(all: &[TlvMapping], f: &mut Fmt<'_>) {
     for m in all {
         let _ = write!(
             f,
-            "\n {:>#6x}  {:>#4x}  {:>6}  tun_metadata{}",
-            m.option_class, m.option_type, m.option_len, m.index
+            "\n {:>6}  {:>4}  {:>6}  tun_metadata{}",
+            CHex(m.option_class.into()),
+            CHex(m.option_type.into()),
+            m.option_len,
+            m.index
         );
     }
 }

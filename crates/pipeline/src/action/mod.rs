@@ -133,7 +133,7 @@ fn run<'a>(ctx: &mut Ctx<'a, '_>, a: &'a Action, last: bool) -> Next {
         Action::Enqueue(e) => enqueue::run(ctx, *e, last),
         Action::Bundle(b) => bundle::run(ctx, b, last),
         Action::Group(g) => group::run(ctx, g.group, a, last),
-        Action::StripVlan => vlan::strip(ctx),
+        Action::StripVlan(_) => vlan::strip(ctx),
         Action::PushVlan(p) => vlan::push(ctx, p.ethertype),
         Action::SetVlanVid(v) => vlan::set_vid(ctx, v),
         Action::SetVlanPcp(v) => vlan::set_pcp(ctx, v),
