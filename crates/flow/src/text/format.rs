@@ -535,3 +535,10 @@ pub fn flow_text(key: &FlowKey, style: Style<'_>) -> String {
     let mask = fields_of(key);
     match_text(&Match::masked(key, &mask), None, style)
 }
+
+/// Text of a packet that came in nowhere.
+pub fn packet_text(key: &FlowKey, style: Style<'_>) -> String {
+    let mut m = Match::masked(key, &fields_of(key));
+    m.clear(Field::IN_PORT_OXM);
+    match_text(&m, None, style)
+}

@@ -13,6 +13,6 @@ pub mod value;
 #[cfg(test)]
 mod tests;
 
-pub use format::{Style, flow_text, match_text};
+pub use format::{Style, flow_text, match_text, packet_text};
 pub use parse::{MatchParser, ParseError};
 pub use port::{NoPorts, PortMap};

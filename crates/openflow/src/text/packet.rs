@@ -8,7 +8,7 @@ use crate::msg::{PacketIn, PacketInReason, PacketOut};
 use crate::version::ProtocolSet;
 use base::OfPort;
 use flow::extract::{Metadata, extract_key};
-use flow::text::{MatchParser, Style, flow_text};
+use flow::text::{MatchParser, Style, packet_text};
 use flow::{Field, Match, MiniMatch};
 use std::fmt::Write;
 
@@ -16,7 +16,7 @@ use std::fmt::Write;
 pub fn format_packet(packet: &[u8], f: &mut Fmt<'_>) {
     let (key, offsets) = extract_key(packet, &Metadata::received(0));
     let style = Style { ports: f.names.ports(), color: false, ..Style::default() };
-    let text = flow_text(&key, style);
+    let text = packet_text(&key, style);
     f.put(&text);
     let l4 = flow::extract::Offsets::get(offsets.l4);
     let csum = |at: usize| {

@@ -223,7 +223,7 @@ impl Printer<'_> {
             Message::RequestForward(..) => self.embedded(framed.body, " reason=", f),
             Message::BundleControl(c) => bundle_control(c, f),
             Message::BundleAdd(b) => {
-                let _ = write!(f, "\n bundle_id={:#x} flags=", b.bundle_id);
+                let _ = write!(f, "\n bundle_id={} flags=", CHex(b.bundle_id.into()));
                 f.put(&bundle_flags(b.flags));
                 f.put("\n");
                 self.embedded(&framed.body[8..], "", f);
@@ -575,7 +575,7 @@ fn bundle_control(c: &BundleControl, f: &mut Fmt<'_>) {
         DiscardRequest => "DISCARD_REQUEST",
         DiscardReply => "DISCARD_REPLY",
     };
-    let _ = write!(f, "\n bundle_id={:#x} type={kind} flags={}", c.bundle_id, bundle_flags(c.flags));
+    let _ = write!(f, "\n bundle_id={} type={kind} flags={}", CHex(c.bundle_id.into()), bundle_flags(c.flags));
 }
 
 fn queue_number(n: u32) -> String {
