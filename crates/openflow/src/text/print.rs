@@ -575,7 +575,8 @@ fn bundle_control(c: &BundleControl, f: &mut Fmt<'_>) {
         DiscardRequest => "DISCARD_REQUEST",
         DiscardReply => "DISCARD_REPLY",
     };
-    let _ = write!(f, "\n bundle_id={} type={kind} flags={}", CHex(c.bundle_id.into()), bundle_flags(c.flags));
+    let _ =
+        write!(f, "\n bundle_id={} type={kind} flags={}", CHex(c.bundle_id.into()), bundle_flags(c.flags));
 }
 
 fn queue_number(n: u32) -> String {
