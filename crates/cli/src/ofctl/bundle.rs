@@ -30,7 +30,8 @@ pub fn transact(c: &Context, conn: &mut Connection, messages: Vec<Message>) -> R
             sent.push((xid.0, inner));
             c.send(conn, bytes)?;
         }
-        failed |= control(c, conn, BundleControlKind::CloseRequest, &sent)?;
+        // What is wrong with a part is known before the whole is committed.
+        failed |= ask(c, conn, &Message::BarrierRequest, &sent)?;
         failed |= control(c, conn, BundleControlKind::CommitRequest, &sent)?;
     }
     if failed {
@@ -47,8 +48,12 @@ fn control(
     kind: BundleControlKind,
     sent: &[(u32, Vec<u8>)],
 ) -> Result<bool, Fatal> {
-    let request =
-        c.encode(conn, &Message::BundleControl(BundleControl { bundle_id: 0, kind, flags: FLAGS }))?;
+    ask(c, conn, &Message::BundleControl(BundleControl { bundle_id: 0, kind, flags: FLAGS }), sent)
+}
+
+/// The same for any request.
+fn ask(c: &Context, conn: &mut Connection, request: &Message, sent: &[(u32, Vec<u8>)]) -> Result<bool, Fatal> {
+    let request = c.encode(conn, request)?;
     let mut errors = Vec::new();
     let reply = conn
         .client

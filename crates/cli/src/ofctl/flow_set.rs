@@ -186,16 +186,13 @@ pub fn replace_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal
     } else if !conn.codec.protocol.has_table_id() {
         mods.iter_mut().for_each(|m| m.table = 0xff);
     }
-    let messages: Vec<Message> = mods.into_iter().map(|fm| Message::FlowMod(Box::new(fm))).collect();
+    let messages = mods.into_iter().map(|fm| Message::FlowMod(Box::new(fm)));
     if c.settings.bundle {
-        super::bundle::transact(c, &mut conn, messages)?;
+        super::bundle::transact(c, &mut conn, messages.collect())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut requests = Vec::new();
-    for m in &messages {
-        requests.push(c.encode(&conn, m)?);
-    }
-    c.perform(&mut conn, requests)?;
+    let codec = conn.codec.clone();
+    c.perform_all(&mut conn, messages.map(|m| c.encode_for(&codec, &m)))?;
     Ok(ExitCode::SUCCESS)
 }
 

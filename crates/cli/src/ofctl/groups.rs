@@ -14,7 +14,12 @@ use std::process::ExitCode;
 const OK: Result<ExitCode, Fatal> = Ok(ExitCode::SUCCESS);
 
 fn send(c: &Context, switch: &str, all: Vec<GroupMod>, usable: ProtocolSet) -> Result<ExitCode, Fatal> {
-    let usable = c.choose(usable)?;
+    let usable = match c.choose(usable) {
+        Err(_) if all.iter().any(|g| g.command == GroupModCommand::InsertBucket && !g.buckets.is_empty()) => {
+            return Err(Fatal::new("insert-bucket needs OpenFlow 1.5 or later ('-O OpenFlow15')"));
+        }
+        usable => usable?,
+    };
     let mut conn = c.open_versions(switch, "mgmt", c.versions().intersection(usable.versions()))?;
     let messages: Vec<Message> = all.into_iter().map(|g| Message::GroupMod(Box::new(g))).collect();
     if c.settings.bundle {
@@ -89,7 +94,16 @@ pub fn remove_buckets(c: &mut Context, args: &[String]) -> Result<ExitCode, Fata
 pub fn dump_groups(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let group = match args.get(1).map(String::as_str) {
         None => GroupId::ALL,
-        Some(text) => group_id(text).ok_or_else(|| Fatal::new(format!("unknown group `{text}'")))?,
+        Some(text) => group_id(text).unwrap_or_else(|| {
+            base::record!(
+                c.logger(),
+                base::Level::Warn,
+                "ofp_group",
+                "{text} is not a valid group ID.  (Valid group IDs are 32-bit nonnegative integers or the \
+                 keywords ANY or ALL.)"
+            );
+            GroupId::ALL
+        }),
     };
     // Before 1.5 all are asked for; the switch's extension takes one in 1.0.
     let names = c.names(&args[0]);
@@ -105,9 +119,10 @@ pub fn dump_groups(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> 
 /// A group by number or reserved name.
 fn group_id(s: &str) -> Option<GroupId> {
     match s {
-        "ALL" | "all" => Some(GroupId::ALL),
-        "ANY" | "any" => Some(GroupId::ANY),
-        _ => openflow::text::lex::c_int(s).and_then(|n| u32::try_from(n).ok()).map(GroupId),
+        _ if s.eq_ignore_ascii_case("all") => Some(GroupId::ALL),
+        _ if s.eq_ignore_ascii_case("any") => Some(GroupId::ANY),
+        _ if s.starts_with('+') => None,
+        _ => s.parse().ok().map(GroupId),
     }
 }
 

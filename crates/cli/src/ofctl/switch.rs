@@ -91,7 +91,7 @@ fn port(c: &Context, switch: &str, text: &str) -> Result<OfPort, Fatal> {
 /// A port that is optional: none or `ANY` is all.
 fn optional_port(c: &Context, args: &[String]) -> Result<OfPort, Fatal> {
     match args.get(1) {
-        Some(text) if !text.eq_ignore_ascii_case("ANY") && !text.is_empty() => port(c, &args[0], text),
+        Some(text) if !text.eq_ignore_ascii_case("ANY") => port(c, &args[0], text),
         _ => Ok(OfPort::NONE),
     }
 }
@@ -107,7 +107,10 @@ pub fn dump_ports_desc(c: &mut Context, args: &[String]) -> Result<ExitCode, Fat
 }
 
 fn queue_request(c: &Context, args: &[String]) -> Result<QueueStatsRequest, Fatal> {
-    let port = optional_port(c, args)?;
+    let port = match optional_port(c, args)? {
+        OfPort::ALL => OfPort::NONE,
+        port => port,
+    };
     let queue = match args.get(2) {
         Some(q) if !q.eq_ignore_ascii_case("ALL") => leading_number(q),
         _ => u32::MAX,
@@ -165,10 +168,8 @@ const PORT_ACTIONS: &[(&str, u32, bool)] = &[
 pub fn mod_port(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let (switch, wanted, action) = (&args[0], &args[1], &args[2]);
     let all = ports_of(c, switch)?;
-    let number = wanted.parse::<u32>().ok().map(OfPort).or_else(|| {
-        let mut cx = TextCx::new(&openflow::NoNames);
-        cx.port(wanted)
-    });
+    let number = wanted.parse::<u32>().ok().filter(|_| !wanted.starts_with('+'));
+    let number = number.map(|n| u16::try_from(n).map_or(OfPort(n), OfPort::from_u16));
     let found = all.iter().find(|p| p.name == *wanted || Some(p.port) == number);
     let Some(p) = found else { return Err(Fatal::new(format!("{switch}: couldn't find port `{wanted}'"))) };
     let Some((_, bit, set)) = PORT_ACTIONS.iter().find(|(name, ..)| name.eq_ignore_ascii_case(action)) else {
@@ -221,7 +222,7 @@ pub fn set_frags(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
         now = config(c, &mut conn)?;
         if now.frag != mode {
             return Err(Fatal::new(format!(
-                "{}: setting fragment handling mode failed (this switch probably doesn't support mode `{}')",
+                "{}: setting fragment handling mode failed (this switch probably doesn't support mode \"{}\")",
                 args[0],
                 mode.name()
             )));

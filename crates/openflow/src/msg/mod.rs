@@ -50,6 +50,7 @@ pub use queue::{QueueConfig, QueueStats, QueueStatsRequest};
 pub use role::{Role, RoleReason, RoleRequest, RoleStatus};
 pub use simple::{DescStats, ErrorMsg, Hello};
 pub use table::{
+    EVICTION_FLAGS_NONE,
     TableDesc, TableEviction, TableFeatures, TableMiss, TableMod, TableReason, TableStats, TableStatus,
     TableVacancy,
 };
