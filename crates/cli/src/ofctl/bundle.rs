@@ -99,7 +99,7 @@ pub fn bundle(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let names = c.names(switch);
     let mut cx = TextCx::new(&names);
     let mut messages = Vec::new();
-    lines(file, |line, number| {
+    lines(file, "open failed", |line, number| {
         let parsed = message(line, &mut cx);
         c.log_parse(&mut cx);
         messages.push(parsed.map_err(|e| Fatal::new(format!("{file}:{number}: {e}")))?);

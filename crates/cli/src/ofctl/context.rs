@@ -244,8 +244,14 @@ impl Context {
         if is_socket(&bridge) {
             return Ok(format!("unix:{}", bridge.display()));
         }
+        // A bridge may be given with the type of its datapath: `TYPE@NAME`.
+        if let Some((_, bridge)) = name.split_once('@')
+            && is_socket(&self.dirs.run.join(format!("{bridge}.{socket}")))
+        {
+            return Ok(format!("unix:{}", self.dirs.run.join(format!("{bridge}.{socket}")).display()));
+        }
         let path = self.dirs.run.join(name);
-        if is_socket(&path) {
+        if path.exists() {
             return Ok(format!("unix:{}", path.display()));
         }
         Err(Fatal::new(format!("{name} is not a bridge or a socket")))
@@ -268,7 +274,11 @@ impl Context {
             Err(e) if name.contains(':') => {
                 Err(Fatal::new(format!("connecting to {name} ({})", errno::text(&e))))
             }
-            Err(e) => Err(Fatal::new(format!("{name}: failed to connect to socket ({})", errno::text(&e)))),
+            Err(e) => {
+                let bridge = target.ends_with(&format!(".{socket}")) && !name.ends_with(&format!(".{socket}"));
+                let what = if bridge { "connect to" } else { "open" };
+                Err(Fatal::new(format!("{name}: failed to {what} socket ({})", errno::text(&e))))
+            }
         }
     }
 
@@ -511,6 +521,15 @@ impl Context {
             c.codec.protocol = next;
         }
         Ok(true)
+    }
+
+    /// The same, for what is to be parsed with names: a switch that cannot be is found out before any mistake in
+    /// the text.
+    pub fn accept_names<'a>(&'a self, switch: &'a str) -> Result<SwitchNames<'a>, Fatal> {
+        if self.settings.names != Some(false) {
+            self.target(switch, "mgmt")?;
+        }
+        Ok(self.names(switch))
     }
 
     /// Names of the switch's ports and tables, asked for when first needed.

@@ -16,7 +16,7 @@ const OK: Result<ExitCode, Fatal> = Ok(ExitCode::SUCCESS);
 
 /// What a dump asks for, and over which connection.
 fn prepare(c: &Context, args: &[String], aggregate: bool) -> Result<(Connection, StatsRequest), Fatal> {
-    let names = c.names(&args[0]);
+    let names = c.accept_names(&args[0])?;
     let mut cx = TextCx::new(&names);
     let text = args.get(1).map_or("", String::as_str);
     let parsed = parse_stats_request(text, &mut cx);
@@ -109,10 +109,10 @@ fn compare(a: &FlowStats, b: &FlowStats, keys: &[SortKey]) -> Ordering {
                 let (has_a, has_b) = (has(&ma), has(&mb));
                 match (has_a, has_b) {
                     // Flows that do not match on the field come last, however sorted.
-                    (false, false) => Ordering::Equal,
                     (false, true) => return Ordering::Greater,
                     (true, false) => return Ordering::Less,
-                    (true, true) => ma.key.get(field).cmp(&mb.key.get(field)),
+                    // Two that do not may still hold a value there: the fields of several protocols share a place.
+                    _ => ma.key.get(field).cmp(&mb.key.get(field)),
                 }
             }
         };
@@ -150,7 +150,7 @@ fn one(c: &Context, args: &[String], command: FlowModCommand) -> Result<ExitCode
     if text == "-" {
         return from_file(c, &args[0], "-", Some(command));
     }
-    let names = c.names(&args[0]);
+    let names = c.accept_names(&args[0])?;
     let mut cx = TextCx::new(&names);
     let parsed = parse_flow_mod(text, Some(command), &mut cx);
     c.log_parse(&mut cx);
@@ -162,15 +162,16 @@ pub fn add_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     from_file(c, &args[0], &args[1], None)
 }
 
-/// The flows of a file, and what can express them all.
+/// The flows of a file, and what can express them all. `failure`: in what words it is said that there is no file.
 pub(super) fn read(
     c: &Context,
     cx: &mut TextCx<'_>,
     file: &str,
+    failure: &str,
     command: Option<FlowModCommand>,
     mut each: impl FnMut(FlowMod),
 ) -> Result<(), Fatal> {
-    lines(file, |line, number| {
+    lines(file, failure, |line, number| {
         let parsed = parse_flow_mod(line, command, cx);
         if !cx.log.is_empty() {
             c.log_parse(cx);
@@ -186,10 +187,10 @@ fn from_file(
     file: &str,
     command: Option<FlowModCommand>,
 ) -> Result<ExitCode, Fatal> {
-    let names = c.names(switch);
+    let names = c.accept_names(switch)?;
     let mut cx = TextCx::new(&names);
     let mut all = Vec::new();
-    read(c, &mut cx, file, command, |fm| all.push(fm))?;
+    read(c, &mut cx, file, "open failed", command, |fm| all.push(fm))?;
     send(c, switch, &all, cx.usable)
 }
 

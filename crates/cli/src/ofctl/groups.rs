@@ -38,7 +38,7 @@ fn one(c: &Context, args: &[String], command: GroupModCommand) -> Result<ExitCod
     if text == "-" {
         return from_file(c, &args[0], "-", Some(command));
     }
-    let names = c.names(&args[0]);
+    let names = c.accept_names(&args[0])?;
     let mut cx = TextCx::new(&names);
     let parsed = parse_group_mod(text, Some(command), &mut cx);
     c.log_parse(&mut cx);
@@ -51,10 +51,10 @@ fn from_file(
     file: &str,
     command: Option<GroupModCommand>,
 ) -> Result<ExitCode, Fatal> {
-    let names = c.names(switch);
+    let names = c.accept_names(switch)?;
     let mut cx = TextCx::new(&names);
     let mut all = Vec::new();
-    lines(file, |line, number| {
+    lines(file, "open failed", |line, number| {
         let parsed = parse_group_mod(line, command, &mut cx);
         c.log_parse(&mut cx);
         all.push(parsed.map_err(|e| Fatal::new(format!("{file}:{number}: {e}")))?);
@@ -92,27 +92,22 @@ pub fn remove_buckets(c: &mut Context, args: &[String]) -> Result<ExitCode, Fata
 }
 
 pub fn dump_groups(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    let group = match args.get(1).map(String::as_str) {
-        None => GroupId::ALL,
-        Some(text) => group_id(text).unwrap_or_else(|| {
-            base::record!(
-                c.logger(),
-                base::Level::Warn,
-                "ofp_group",
-                "{text} is not a valid group ID.  (Valid group IDs are 32-bit nonnegative integers or the \
-                 keywords ANY or ALL.)"
-            );
-            GroupId::ALL
-        }),
-    };
-    // Before 1.5 all are asked for; the switch's extension takes one in 1.0.
     let names = c.names(&args[0]);
     let mut conn = c.open(&args[0])?;
-    if group != GroupId::ALL && conn.version() != Version::V10 && conn.version() < Version::V15 {
-        c.dump_stats(&mut conn, StatsRequest::GroupDesc(GroupId::ALL), &names)?;
-        return OK;
-    }
-    c.dump_stats(&mut conn, StatsRequest::GroupDesc(group), &names)?;
+    let group = args.get(1).map_or(Some(GroupId::ALL), |text| group_id(text)).unwrap_or_else(|| {
+        base::record!(
+            c.logger(),
+            base::Level::Warn,
+            "ofp_group",
+            "{} is not a valid group ID.  (Valid group IDs are 32-bit nonnegative integers or the keywords ANY or \
+             ALL.)",
+            args[1]
+        );
+        GroupId::ALL
+    });
+    // Before 1.5 all are asked for; the switch's extension takes one in 1.0.
+    let one = conn.version() == Version::V10 || conn.version() >= Version::V15;
+    c.dump_stats(&mut conn, StatsRequest::GroupDesc(if one { group } else { GroupId::ALL }), &names)?;
     OK
 }
 

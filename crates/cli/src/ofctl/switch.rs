@@ -81,7 +81,7 @@ fn features(c: &Context, conn: &mut Connection) -> Result<Features, Fatal> {
 
 /// A port by number, reserved name or name.
 fn port(c: &Context, switch: &str, text: &str) -> Result<OfPort, Fatal> {
-    let names = c.names(switch);
+    let names = c.accept_names(switch)?;
     let mut cx = TextCx::new(&names);
     let port = cx.port(text);
     c.log_parse(&mut cx);
