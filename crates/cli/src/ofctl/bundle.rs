@@ -3,12 +3,11 @@
 use super::context::{Connection, Context};
 use super::files::lines;
 use crate::fatal::Fatal;
-use openflow::msg::{BundleAdd, BundleControl, BundleControlKind, Message};
+use openflow::msg::{BundleAdd, BundleControl, BundleControlKind, GroupModCommand, Message};
 use openflow::text::TextCx;
 use openflow::text::flow::parse_flow_mod;
 use openflow::text::group::parse_group_mod;
 use openflow::text::packet::parse_packet_out;
-use openflow::version::{ProtocolSet, Version, VersionSet};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -52,7 +51,12 @@ fn control(
 }
 
 /// The same for any request.
-fn ask(c: &Context, conn: &mut Connection, request: &Message, sent: &[(u32, Vec<u8>)]) -> Result<bool, Fatal> {
+fn ask(
+    c: &Context,
+    conn: &mut Connection,
+    request: &Message,
+    sent: &[(u32, Vec<u8>)],
+) -> Result<bool, Fatal> {
     let request = c.encode(conn, request)?;
     let mut errors = Vec::new();
     let reply = conn
@@ -96,7 +100,7 @@ fn report(c: &Context, conn: &Connection, error: &[u8], about: Option<&[u8]>) {
 
 pub fn bundle(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let (switch, file) = (&args[0], &args[1]);
-    let names = c.names(switch);
+    let names = c.accept_names(switch)?;
     let mut cx = TextCx::new(&names);
     let mut messages = Vec::new();
     lines(file, "open failed", |line, number| {
@@ -105,16 +109,14 @@ pub fn bundle(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
         messages.push(parsed.map_err(|e| Fatal::new(format!("{file}:{number}: {e}")))?);
         Ok(())
     })?;
-    let versions = c.settings.versions.unwrap_or(VersionSet::only(Version::V14));
-    let usable =
-        cx.usable.intersection(ProtocolSet::of_versions(versions)).intersection(c.settings.flow_formats);
-    let able = usable.intersection(ProtocolSet::OF13_UP);
+    let able = cx.usable.intersection(c.allowed());
     if able.is_empty() {
-        return Err(Fatal::new(format!(
-            "none of the usable flow formats ({}) is among the allowed flow formats ({})",
-            cx.usable.intersection(ProtocolSet::OF13_UP),
-            ProtocolSet::of_versions(versions)
-        )));
+        if messages.iter().any(
+            |m| matches!(m, Message::GroupMod(g) if g.command == GroupModCommand::InsertBucket && !g.buckets.is_empty()),
+        ) {
+            return Err(Fatal::new(super::groups::INSERT_NEEDS_15));
+        }
+        return Err(c.no_format(cx.usable));
     }
     let mut conn = c.open_versions(switch, "mgmt", able.versions())?;
     transact(c, &mut conn, messages)?;

@@ -275,7 +275,8 @@ impl Context {
                 Err(Fatal::new(format!("connecting to {name} ({})", errno::text(&e))))
             }
             Err(e) => {
-                let bridge = target.ends_with(&format!(".{socket}")) && !name.ends_with(&format!(".{socket}"));
+                let bridge =
+                    target.ends_with(&format!(".{socket}")) && !name.ends_with(&format!(".{socket}"));
                 let what = if bridge { "connect to" } else { "open" };
                 Err(Fatal::new(format!("{name}: failed to {what} socket ({})", errno::text(&e))))
             }
@@ -478,11 +479,17 @@ impl Context {
         let allowed = self.allowed();
         let both = usable.intersection(allowed);
         if both.is_empty() {
-            return Err(Fatal::new(format!(
-                "none of the usable flow formats ({usable}) is among the allowed flow formats ({allowed})"
-            )));
+            return Err(self.no_format(usable));
         }
         Ok(both)
+    }
+
+    /// Nothing that is allowed can say what is to be said.
+    pub fn no_format(&self, usable: ProtocolSet) -> Fatal {
+        let allowed = self.allowed();
+        Fatal::new(format!(
+            "none of the usable flow formats ({usable}) is among the allowed flow formats ({allowed})"
+        ))
     }
 
     /// Connects for flow commands: a protocol among `usable` is agreed on and switched to.

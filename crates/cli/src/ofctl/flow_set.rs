@@ -168,7 +168,7 @@ fn is_file(name: &str) -> bool {
 }
 
 pub fn replace_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    let names = c.names(&args[0]);
+    let names = c.accept_names(&args[0])?;
     let mut cx = TextCx::new(&names);
     let mut set = FlowSet::default();
     set.add_file(c, &mut cx, 0, &args[1])?;

@@ -13,10 +13,12 @@ use std::process::ExitCode;
 
 const OK: Result<ExitCode, Fatal> = Ok(ExitCode::SUCCESS);
 
+pub(super) const INSERT_NEEDS_15: &str = "insert-bucket needs OpenFlow 1.5 or later ('-O OpenFlow15')";
+
 fn send(c: &Context, switch: &str, all: Vec<GroupMod>, usable: ProtocolSet) -> Result<ExitCode, Fatal> {
     let usable = match c.choose(usable) {
         Err(_) if all.iter().any(|g| g.command == GroupModCommand::InsertBucket && !g.buckets.is_empty()) => {
-            return Err(Fatal::new("insert-bucket needs OpenFlow 1.5 or later ('-O OpenFlow15')"));
+            return Err(Fatal::new(INSERT_NEEDS_15));
         }
         usable => usable?,
     };
@@ -122,7 +124,7 @@ fn group_id(s: &str) -> Option<GroupId> {
 }
 
 pub fn dump_group_stats(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    let names = c.names(&args[0]);
+    let names = c.accept_names(&args[0])?;
     let mut cx = TextCx::new(&names);
     let text = args.get(1).map_or("", String::as_str);
     let parsed = parse_group_mod(text, Some(GroupModCommand::Delete), &mut cx);

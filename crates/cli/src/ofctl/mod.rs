@@ -191,6 +191,7 @@ pub fn main(args: Vec<String>) -> ExitCode {
         let vlog = Vlog::new(PROGRAM, &dirs, &Clock::real());
         vlog.environment()?;
         let Some((mut context, words)) = parse(&args, &dirs, &vlog)? else { return Ok(ExitCode::SUCCESS) };
+        context.settings.bundle |= words.first().is_some_and(|w| w == "bundle");
         context.settle()?;
         let Some((name, args)) = words.split_first() else {
             return Err(Fatal::new("missing command name; use --help for help"));

@@ -315,6 +315,9 @@ pub fn benchmark(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
 
 fn tlv_mod(c: &Context, switch: &str, m: openflow::msg::TlvTableMod) -> Result<ExitCode, Fatal> {
     let mut conn = c.open(switch)?;
+    if conn.version() == Version::V10 {
+        c.set_protocol(&mut conn, openflow::version::Protocol::Nxm)?;
+    }
     let request = c.encode(&conn, &Message::TlvTableMod(m))?;
     c.perform(&mut conn, [request])?;
     OK
@@ -341,26 +344,31 @@ fn parse_mappings(text: &str) -> Result<Vec<openflow::msg::TlvMapping>, Fatal> {
     let mut rest = text;
     let mut out = Vec::new();
     loop {
-        rest = rest.trim_start_matches([',', ' ', '\t']);
+        rest = rest.trim_start_matches(',');
         if rest.is_empty() {
             return Ok(out);
         }
-        let (inner, after) = rest.strip_prefix('{').and_then(|r| r.split_once('}')).ok_or_else(bad)?;
-        let mut numbers = [None; 3];
-        for item in inner.split(',') {
-            let (key, value) = item.split_once('=').ok_or_else(bad)?;
-            let at = ["class", "type", "len"].iter().position(|k| *k == key.trim()).ok_or_else(bad)?;
-            numbers[at] = openflow::text::lex::c_int(value.trim());
+        let mut numbers = [0; 3];
+        for (number, (before, after)) in
+            numbers.iter_mut().zip([("{class=", ","), ("type=", ","), ("len=", "}->tun_metadata")])
+        {
+            let (digits, next) =
+                rest.strip_prefix(before).and_then(|r| r.split_once(after)).ok_or_else(bad)?;
+            *number = openflow::text::lex::c_int(digits).ok_or_else(bad)?;
+            rest = next;
         }
-        let after = after.strip_prefix("->tun_metadata").ok_or_else(bad)?;
-        let end = after.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(after.len());
-        let index = after[..end].parse().map_err(|_| bad())?;
-        rest = &after[end..];
-        let [Some(class), Some(kind), Some(len)] = numbers else { return Err(bad()) };
+        let end = rest.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
+        let index = rest[..end].parse().map_err(|_| bad())?;
+        rest = &rest[end..];
+        if !(rest.is_empty() || rest.starts_with(',')) {
+            return Err(bad());
+        }
+        let [class, kind, len] = numbers;
+        // Numbers that are too large lose what does not fit.
         out.push(openflow::msg::TlvMapping {
-            option_class: u16::try_from(class).map_err(|_| bad())?,
-            option_type: u8::try_from(kind).map_err(|_| bad())?,
-            option_len: u8::try_from(len).map_err(|_| bad())?,
+            option_class: class as u16,
+            option_type: kind as u8,
+            option_len: len as u8,
             index,
         });
     }
