@@ -132,6 +132,8 @@ pub struct Reactor {
     ready: Vec<epoll::Ready>,
     timers: Timers,
     again: Vec<Key>,
+    /// Objects with output that nobody has tried to write yet.
+    unwritten: Vec<Key>,
     wake_fd: EventFd,
     wakers: HashMap<Key, Arc<AtomicBool>>,
     signals: Option<(Signals, Key)>,
@@ -158,6 +160,7 @@ impl Reactor {
             ready: Vec::new(),
             timers: Timers::default(),
             again: Vec::new(),
+            unwritten: Vec::new(),
             wake_fd,
             wakers: HashMap::new(),
             signals: None,
@@ -228,6 +231,18 @@ impl Reactor {
         self.again.push(key);
     }
 
+    /// Runs `key` in the next turn to write its output, unless it has done so by then.
+    pub(crate) fn write_soon(&mut self, key: Key) {
+        self.unwritten.push(key);
+    }
+
+    /// The output of `key` was written, or waits for its descriptor.
+    pub(crate) fn written(&mut self, key: Key) {
+        if let Some(at) = self.unwritten.iter().rposition(|k| *k == key) {
+            self.unwritten.swap_remove(at);
+        }
+    }
+
     /// A handle by which other threads have `key` run.
     pub fn waker(&mut self, key: Key) -> Waker {
         let pending = self.wakers.entry(key).or_default().clone();
@@ -267,7 +282,7 @@ impl Reactor {
 
     /// Blocks until something is to be done, and appends it to `events`.
     pub fn turn(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
-        let timeout = if !self.again.is_empty() || self.warp.is_some() || !events.is_empty() {
+        let timeout = if self.is_pressed() || !events.is_empty() {
             Some(Duration::ZERO)
         } else {
             match self.timers.next() {
@@ -288,7 +303,7 @@ impl Reactor {
     /// As [`Reactor::turn`], but blocks for at most `limit` of real time. False if nothing came.
     pub fn turn_within(&mut self, limit: Duration, events: &mut Vec<Event>) -> io::Result<bool> {
         let mut timeout = limit;
-        if !self.again.is_empty() || self.warp.is_some() {
+        if self.is_pressed() {
             timeout = Duration::ZERO;
         }
         let at = self.timers.next();
@@ -303,12 +318,18 @@ impl Reactor {
         Ok(events.len() > before)
     }
 
+    /// Whether there is something to do without waiting.
+    fn is_pressed(&self) -> bool {
+        !self.again.is_empty() || !self.unwritten.is_empty() || self.warp.is_some()
+    }
+
     fn gather(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         let before = events.len();
         self.ready.clear();
         self.epoll.wait(timeout, &mut self.ready)?;
         self.now = self.clock.now();
-        events.extend(self.again.drain(..).map(|key| Event { key, ready: Ready::Again }));
+        let again = self.again.drain(..).chain(self.unwritten.drain(..));
+        events.extend(again.map(|key| Event { key, ready: Ready::Again }));
         let mut own = false;
         for r in &self.ready {
             if r.token == OWN_TOKEN {

@@ -373,7 +373,7 @@ impl Channel {
             return;
         }
         if self.queued == 0 {
-            r.again(self.stream.key);
+            r.write_soon(self.stream.key);
         }
         self.queued += bytes.len();
         match self.output.back_mut() {
@@ -383,9 +383,12 @@ impl Channel {
     }
 
     /// Writes what the peer takes.
-    pub fn flush(&mut self, r: &Reactor) -> io::Result<()> {
+    pub fn flush(&mut self, r: &mut Reactor) -> io::Result<()> {
         if !self.stream.is_connected() {
             return Ok(());
+        }
+        if self.queued > 0 {
+            r.written(self.stream.key);
         }
         while self.queued > 0 {
             let mut parts = [IoSlice::new(&[]); Self::VECTORS];
@@ -416,6 +419,9 @@ impl Channel {
 
     /// Stops reading (the peer will feel it), or goes on.
     pub fn pause(&mut self, r: &Reactor, paused: bool) -> io::Result<()> {
+        if self.paused == paused {
+            return Ok(());
+        }
         self.paused = paused;
         self.watch(r)
     }

@@ -321,7 +321,7 @@ impl Daemon {
         self.state.switch.close(&mut self.r, cleanup);
         if let Some(token) = exit.and_then(|e| e.token) {
             self.control.reply(&mut self.r, token, Ok("".into()));
-            self.control.flush(&self.r);
+            self.control.flush(&mut self.r);
         }
         self.state.link.close(&mut self.r);
     }

@@ -145,7 +145,7 @@ impl Loop {
         while !stop.load(Ordering::Acquire) {
             self.state.server.end_turn(&mut self.r);
             if std::mem::take(&mut self.state.exit) {
-                self.control.flush(&self.r);
+                self.control.flush(&mut self.r);
                 // Neither goes on without the other: the switch hears this and ends both.
                 let _ = kill(std::process::id() as i32, Signal::Term.number());
             }

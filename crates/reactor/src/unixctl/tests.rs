@@ -71,7 +71,7 @@ fn daemon(dir: &Path) {
             }
         }
     }
-    server.flush(&r);
+    server.flush(&mut r);
 }
 
 fn ask(s: &mut UnixStream, request: &str) -> String {
