@@ -87,7 +87,13 @@ impl Stream {
         Self::register(r, name, key, Sock::Unix(socket), true, None)
     }
 
-    fn from_tcp(r: &mut Reactor, key: Key, socket: TcpStream, dscp: Option<u8>, tls: bool) -> io::Result<Stream> {
+    fn from_tcp(
+        r: &mut Reactor,
+        key: Key,
+        socket: TcpStream,
+        dscp: Option<u8>,
+        tls: bool,
+    ) -> io::Result<Stream> {
         socket.set_nonblocking(true)?;
         let peer = socket.peer_addr()?;
         let kind = if tls { "ssl" } else { "tcp" };

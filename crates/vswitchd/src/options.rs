@@ -46,7 +46,12 @@ pub struct Go {
 pub fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal> {
     let options = Options::new(&[OWN, cli::daemon::OPTIONS, vlog::OPTIONS, cli::tls::OPTIONS]);
     let mut daemon = DaemonOptions::new(PROGRAM, dirs);
-    let mut settings = Settings { database: dirs.default_db(), unixctl: None, dummies: DummyMode::Off, tls: Default::default() };
+    let mut settings = Settings {
+        database: dirs.default_db(),
+        unixctl: None,
+        dummies: DummyMode::Off,
+        tls: Default::default(),
+    };
     let mut parser = options.parser(args, Order::Anywhere);
     for given in parser.by_ref() {
         let given = given?;

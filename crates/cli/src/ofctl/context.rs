@@ -234,11 +234,8 @@ impl Context {
 
     pub fn open_versions(&self, name: &str, socket: &str, versions: VersionSet) -> Result<Connection, Fatal> {
         let target = self.target(name, socket)?;
-        let env = Environment {
-            log: self.logger(),
-            rundir: self.dirs.run.clone(),
-            tls: self.settings.tls.clone(),
-        };
+        let env =
+            Environment { log: self.logger(), rundir: self.dirs.run.clone(), tls: self.settings.tls.clone() };
         let options = vconn::Options { versions, dscp: None, describe: Some(describe) };
         match Client::connect(&target, options, env) {
             Ok(client) => {

@@ -101,9 +101,8 @@ pub fn ciphers(text: &str, log: &Logger) -> Option<Vec<SupportedCipherSuite>> {
             Some(word) => (true, word),
             None => (false, word.strip_prefix('+').unwrap_or(word)),
         };
-        let selects = |c: &Cipher| {
-            c.name == word || word.split('+').all(|w| ALL.contains(&w) || c.words.contains(&w))
-        };
+        let selects =
+            |c: &Cipher| c.name == word || word.split('+').all(|w| ALL.contains(&w) || c.words.contains(&w));
         for (i, _) in TLS12.iter().enumerate().filter(|(_, c)| selects(c)) {
             if remove {
                 chosen.retain(|c| *c != i);
@@ -154,9 +153,8 @@ mod tests {
 
     #[test]
     fn protocol_lists() {
-        let versions = |s: &str| {
-            protocols(s, &Logger::none()).map(|v| v.iter().map(|v| v.version).collect::<Vec<_>>())
-        };
+        let versions =
+            |s: &str| protocols(s, &Logger::none()).map(|v| v.iter().map(|v| v.version).collect::<Vec<_>>());
         let (two, three) = (version::TLS12.version, version::TLS13.version);
         for (text, want) in [
             ("TLSv1.2", Some(vec![two])),

@@ -10,12 +10,14 @@ mod verify;
 
 pub use session::Session;
 
-use base::{Logger, error};
+use base::{Logger, error, warn};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
-use rustls::{ClientConfig, Error, InconsistentKeys, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, Error, InconsistentKeys, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
+};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -159,7 +161,11 @@ impl Tls {
         let b = self.chain.refresh(&s.certificate, force[1], |file| certificate(file, log));
         let c = self.extra.refresh(&s.peer_ca_cert, force[2], |file| peer_ca(file, log));
         let d = if s.ca_cert == "none" {
-            false
+            if force[3] {
+                warn!(log, MODULE, "Peer certificate validation disabled (this is a security risk)");
+                self.cas = Loaded::default();
+            }
+            force[3]
         } else {
             self.cas.refresh(&s.ca_cert, force[3], |file| ca(file, bootstrap, log))
         };
@@ -176,7 +182,8 @@ impl Tls {
         {
             self.versions = versions;
         }
-        let mut suites = or(&s.ciphersuites, choice::ciphersuites).unwrap_or_else(choice::default_ciphersuites);
+        let mut suites =
+            or(&s.ciphersuites, choice::ciphersuites).unwrap_or_else(choice::default_ciphersuites);
         suites.extend(or(&s.ciphers, choice::ciphers).unwrap_or_else(choice::default_ciphers));
         self.provider.cipher_suites = suites;
     }
@@ -239,7 +246,7 @@ impl Tls {
     fn versions(&self, log: &Logger, call: &str) -> io::Result<&[&'static SupportedProtocolVersion]> {
         let suites = &self.provider.cipher_suites;
         if !self.versions.iter().any(|v| suites.iter().any(|s| s.version() == *v)) {
-            base::warn!(log, MODULE, "{call}: error:0A0000BF:SSL routines::no protocols available");
+            warn!(log, MODULE, "{call}: error:0A0000BF:SSL routines::no protocols available");
             return Err(errno::protocol());
         }
         Ok(&self.versions)
@@ -252,7 +259,7 @@ impl Tls {
             Some(config) => config.clone(),
             None => {
                 let failed = |e: Error| {
-                    base::warn!(log, MODULE, "SSL_connect: {e}");
+                    warn!(log, MODULE, "SSL_connect: {e}");
                     errno::protocol()
                 };
                 let mut config = ClientConfig::builder_with_provider(Arc::new(self.provider.clone()))
@@ -280,7 +287,7 @@ impl Tls {
             return Ok(config.clone());
         }
         let failed = |e: Error| {
-            base::warn!(log, MODULE, "SSL_accept: {e}");
+            warn!(log, MODULE, "SSL_accept: {e}");
             errno::protocol()
         };
         let builder = ServerConfig::builder_with_provider(Arc::new(self.provider.clone()))

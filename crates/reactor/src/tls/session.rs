@@ -25,6 +25,7 @@ pub struct Session {
     log: Logger,
     warnings: RateLimit,
     failed: bool,
+    heard: bool,
 }
 
 impl Session {
@@ -43,7 +44,7 @@ impl Session {
     }
 
     fn new(tcp: TcpStream, conn: Connection, bootstrap: Option<PathBuf>, log: Logger) -> Session {
-        Session { tcp, conn, bootstrap, log, warnings: RateLimit::new(10, 25), failed: false }
+        Session { tcp, conn, bootstrap, log, warnings: RateLimit::new(10, 25), failed: false, heard: false }
     }
 
     /// The socket.
@@ -130,6 +131,7 @@ impl Session {
         if self.failed {
             return Err(errno::protocol());
         }
+        self.listen();
         match self.conn.read_tls(&mut self.tcp) {
             Ok(0) if self.conn.is_handshaking() => Err(self.fail("unexpected SSL connection close")),
             // Told by the reader from now on.
@@ -144,6 +146,24 @@ impl Session {
             Err(e) if errno::is_again(&e) => Ok(false),
             Err(e) => Err(e),
         }
+    }
+
+    /// Looks whether the peer speaks another protocol, to say so: the error that follows does not.
+    fn listen(&mut self) {
+        let mut first = [0; 8];
+        let n = match self.heard {
+            true => return,
+            false => self.tcp.peek(&mut first).unwrap_or(0),
+        };
+        self.heard = n > 0;
+        let what = match first[..n] {
+            [b'{', ..] => "JSON-RPC",
+            [1..=6, 0, 0, _, ..] => "OpenFlow",
+            _ => return,
+        };
+        let peer = self.tcp.peer_addr().map(|a| a.to_string()).unwrap_or_default();
+        let text = format_args!("ssl:{peer}: received {what} data on SSL/TLS channel");
+        self.log.write_limited(&self.warnings, MODULE, Level::Warn, text);
     }
 
     fn fail(&mut self, why: &str) -> io::Error {
@@ -268,7 +288,9 @@ fn words(e: &Error) -> String {
             "error:0A0000C7:SSL routines::peer did not return a certificate".to_string()
         }
         Error::InvalidMessage(_) => "error:0A00010B:SSL routines::wrong version number".to_string(),
-        Error::PeerIncompatible(why) => format!("error:0A000102:SSL routines::unsupported protocol ({why:?})"),
+        Error::PeerIncompatible(why) => {
+            format!("error:0A000102:SSL routines::unsupported protocol ({why:?})")
+        }
         other => other.to_string(),
     }
 }

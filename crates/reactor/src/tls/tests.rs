@@ -40,7 +40,7 @@ fn talk(passive: Settings, active: Settings, bytes: usize) -> io::Result<Option<
     let name = format!("ssl:127.0.0.1:{}", listener.port().unwrap());
     let mut ours = Channel::connect(&mut c, Key::new(2, 0), &name, Options::OVSDB)?;
     let mut theirs: Option<Channel> = None;
-    let message: Vec<u8> = (0..bytes).map(|i| (i * 31 >> 3) as u8).collect();
+    let message: Vec<u8> = (0..bytes).map(|i| ((i * 31) >> 3) as u8).collect();
     let (mut sent, mut events) = (false, Vec::new());
     for _ in 0..5000 {
         events.clear();

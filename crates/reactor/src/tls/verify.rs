@@ -11,7 +11,9 @@ use rustls::crypto::{self, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
+};
 
 /// Trust in a set of CAs, or in everyone.
 #[derive(Debug)]
@@ -79,7 +81,13 @@ impl Verifier {
 
     /// Whether the peer holds the key of a certificate of version 1. In TLS 1.3 a scheme stands for one
     /// algorithm, the first; in TLS 1.2 for several.
-    fn proves(&self, message: &[u8], cert: &Certificate<'_>, dss: &DigitallySignedStruct, most: usize) -> bool {
+    fn proves(
+        &self,
+        message: &[u8],
+        cert: &Certificate<'_>,
+        dss: &DigitallySignedStruct,
+        most: usize,
+    ) -> bool {
         let algorithms = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == dss.scheme);
         algorithms.into_iter().flat_map(|(_, all)| all.iter().take(most)).any(|a| {
             a.public_key_alg_id().as_ref() == cert.key_algorithm
