@@ -5,7 +5,9 @@
 //! on the switch's clock: while it is stopped, only [`Reactor::warp`] makes them fire, and the loop sleeps.
 
 use crate::timers::Timers;
+use crate::tls::{ClientSide, Settings, Tls};
 use base::{Clock, Logger, Time};
+use rustls::ServerConfig;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -114,6 +116,15 @@ pub struct Environment {
     pub log: Logger,
     /// The directory for sockets with relative names.
     pub rundir: PathBuf,
+    /// Keys and certificates for TLS.
+    pub tls: Settings,
+}
+
+impl Environment {
+    /// Without keys for TLS.
+    pub fn new(log: Logger, rundir: PathBuf) -> Environment {
+        Environment { log, rundir, tls: Settings::default() }
+    }
 }
 
 struct Warp {
@@ -128,6 +139,7 @@ pub struct Reactor {
     clock: Clock,
     now: Time,
     env: Environment,
+    tls: Tls,
     epoll: Epoll,
     ready: Vec<epoll::Ready>,
     timers: Timers,
@@ -152,7 +164,10 @@ impl Reactor {
         let epoll = Epoll::new()?;
         let wake_fd = EventFd::new()?;
         epoll.add(&wake_fd, OWN_TOKEN, Interest::READ)?;
+        let mut tls = Tls::default();
+        tls.configure(&env.tls, &env.log);
         Ok(Reactor {
+            tls,
             now: clock.now(),
             clock,
             env,
@@ -187,6 +202,24 @@ impl Reactor {
     /// The directory for sockets with relative names.
     pub fn rundir(&self) -> &Path {
         &self.env.rundir
+    }
+
+    /// Changes keys and certificates; connections that are there keep theirs.
+    pub fn configure_tls(&mut self, settings: &Settings) {
+        self.tls.configure(settings, &self.env.log);
+    }
+
+    /// Keys and certificates for TLS.
+    pub fn tls_settings(&self) -> &Settings {
+        self.tls.settings()
+    }
+
+    pub(crate) fn tls_client(&mut self) -> io::Result<ClientSide> {
+        self.tls.client(&self.env.log)
+    }
+
+    pub(crate) fn tls_server(&mut self) -> io::Result<Arc<ServerConfig>> {
+        self.tls.server(&self.env.log)
     }
 
     /// Watches a descriptor for the object `key`, as long as it is ready (level-triggered). Closing the

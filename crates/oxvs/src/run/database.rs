@@ -113,7 +113,7 @@ impl Loop {
         remotes: BTreeSet<String>,
     ) -> Result<(Loop, Waker), Fatal> {
         let log = vlog.logger();
-        let env = Environment { log: log.clone(), rundir: dirs.run.clone() };
+        let env = Environment::new(log.clone(), dirs.run.clone());
         let mut r = Reactor::new(clock, env)
             .map_err(|e| Fatal::new(format!("creating the event loop failed ({})", errno::text(&e))))?;
         let waker = r.waker(STOP);
