@@ -50,7 +50,7 @@ const OPTIONS: &[Opt] = &[
     Opt::flag("no-stats"),
     Opt::value("unixctl"),
     Opt::flag("help").short('h'),
-    Opt::flag("option"),
+    Opt::flag("option").short('o'),
     Opt::flag("bundle"),
     Opt::optional("color"),
     Opt::flag("may-create"),
