@@ -9,7 +9,7 @@
 //! becomes a [`Complaint`] for the log and the value's default. Nothing else in the switch reads the database.
 
 use base::{Level, Mac, OfPort};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::rows::{Map, Row, RowId, Rows};
 
@@ -33,6 +33,8 @@ pub struct Config {
     pub other_config: Map,
     /// Bridges by name.
     pub bridges: BTreeMap<String, BridgeConfig>,
+    /// Targets of the managers that are not out-of-band.
+    pub managers: BTreeSet<String>,
 }
 
 /// What happens without a controller.
@@ -165,6 +167,21 @@ pub struct ControllerConfig {
     pub burst_limit: Option<u32>,
     /// `controller_queue_size`.
     pub queue_size: Option<u32>,
+    /// `local_ip`, `local_netmask` and `local_gateway`, as written.
+    pub local: LocalAddress,
+    /// `other_config:dscp`.
+    pub dscp: Option<u8>,
+}
+
+/// How a controller wants the local port to be set up for reaching it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LocalAddress {
+    /// `local_ip`.
+    pub ip: Option<String>,
+    /// `local_netmask`.
+    pub netmask: Option<String>,
+    /// `local_gateway`.
+    pub gateway: Option<String>,
 }
 
 /// One `Mirror` row, with ports by name.
@@ -215,6 +232,13 @@ impl Config {
             next_cfg: root.int("next_cfg").unwrap_or(0),
             other_config: root.map("other_config"),
             bridges: BTreeMap::new(),
+            managers: root
+                .refs("manager_options")
+                .into_iter()
+                .filter_map(|id| rows.row("Manager", id))
+                .filter(|m| m.string("connection_mode").as_deref() != Some("out-of-band"))
+                .filter_map(|m| m.string("target"))
+                .collect(),
         };
         for id in root.refs("bridges") {
             let Some(row) = rows.row("Bridge", id) else { continue };
@@ -418,6 +442,12 @@ fn read_controller(row: &dyn Row) -> ControllerConfig {
         rate_limit: small(row.int("controller_rate_limit")),
         burst_limit: small(row.int("controller_burst_limit")),
         queue_size: small(row.int("controller_queue_size")),
+        local: LocalAddress {
+            ip: row.string("local_ip"),
+            netmask: row.string("local_netmask"),
+            gateway: row.string("local_gateway"),
+        },
+        dscp: row.map("other_config").get("dscp").and_then(|v| v.parse().ok()).filter(|d| *d <= 63),
         target,
     }
 }

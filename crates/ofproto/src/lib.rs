@@ -10,6 +10,7 @@ pub mod connection;
 pub mod effect;
 pub mod fail;
 pub mod group;
+pub mod in_band;
 pub mod meter;
 pub mod pace;
 pub mod packet_in;

@@ -108,6 +108,7 @@ impl Daemon {
             rundir: dirs.run.clone(),
             wake,
             threads: Box::new(|_| thread_parts()),
+            routing: Box::new(crate::routing::SystemRouting::new(log.clone())),
             component: component::CONNECTIONS,
         });
         let link = Link::new(&mut r, DATABASE, &settings.database, seed());

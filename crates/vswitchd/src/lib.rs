@@ -6,6 +6,7 @@
 mod daemon;
 mod database;
 mod options;
+mod routing;
 mod waiter;
 
 pub use daemon::{Daemon, Settings};

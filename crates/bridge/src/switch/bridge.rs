@@ -34,6 +34,8 @@ pub struct Bridge {
     pub bundles: BTreeMap<String, BundleId>,
     /// Controllers and listeners.
     pub connections: Connections,
+    /// In-band control, if there is anything to control by.
+    pub in_band: Option<super::in_band::Control>,
     /// OpenFlow port numbers.
     pub numbers: OfNumbers,
     /// Its address: that of the local port.

@@ -588,7 +588,7 @@ fn config_limit(config: &ControllerConfig) -> Option<(u32, u32)> {
     Some((rate, config.burst_limit.unwrap_or(rate / 4)))
 }
 
-fn is_passive(target: &str) -> bool {
+pub(super) fn is_passive(target: &str) -> bool {
     ["ptcp:", "punix:", "pssl:"].iter().any(|p| target.starts_with(p))
 }
 

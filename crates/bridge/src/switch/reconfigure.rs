@@ -133,6 +133,7 @@ impl Switch {
             failed: BTreeMap::new(),
             bundles: BTreeMap::new(),
             connections: Connections::default(),
+            in_band: None,
             numbers: Default::default(),
             ether: Mac::ZERO,
             default_ether: Mac::ZERO,

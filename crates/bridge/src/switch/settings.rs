@@ -32,7 +32,9 @@ impl Switch {
         b.mac.set_idle(Duration::from_secs(idle.clamp(15, 3600)));
         let max: usize = other.get("mac-table-size").and_then(|v| v.parse().ok()).unwrap_or(8192);
         b.mac.set_max_entries(max.clamp(10, 1_000_000));
+        self.configure_local_address(r, name);
         self.configure_connections(r, name);
+        self.configure_in_band(name);
     }
 
     /// Address, MTU and options of devices.

@@ -351,6 +351,11 @@ impl Rconn {
         self.seqno
     }
 
+    /// The address that the connection goes to, or is about to, or last went to.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.vconn.as_ref().and_then(|v| v.channel().stream().peer()).or(self.peer)
+    }
+
     /// The addresses of the last connection: the peer's and ours, over TCP.
     pub fn addresses(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
         (self.peer, self.local)
