@@ -339,6 +339,15 @@ fn read_bridge(rows: &dyn Rows, row: &dyn Row, complaints: &mut Vec<Complaint>) 
                 });
                 continue;
             }
+            if m.output_port.is_some() && m.output_vlan.is_some() {
+                complaints.push(Complaint {
+                    level: Level::Err,
+                    text: format!(
+                        "bridge {}: mirror {} specifies both output port and output vlan; ignoring output vlan",
+                        bridge.name, m.name
+                    ),
+                });
+            }
             bridge.mirrors.push(m);
         }
     }
@@ -427,8 +436,9 @@ fn read_interface(row: &dyn Row, bridge: &str) -> InterfaceConfig {
 fn read_controller(row: &dyn Row) -> ControllerConfig {
     let target = row.string("target").unwrap_or_default();
     let passive = target.starts_with("ptcp:") || target.starts_with("punix:") || target.starts_with("pssl:");
+    // Both count in whole seconds.
     let millis = |column, default: u64, least: u64| match row.int(column) {
-        Some(v) if v > 0 => (v as u64).max(least),
+        Some(v) if v > 0 => (v as u64 / 1000 * 1000).max(least),
         Some(0) => 0,
         _ => default,
     };
@@ -437,7 +447,7 @@ fn read_controller(row: &dyn Row) -> ControllerConfig {
         service: row.string("type").map_or(passive, |t| t == "service"),
         out_of_band: row.string("connection_mode").as_deref() == Some("out-of-band"),
         max_backoff: millis("max_backoff", 8000, 1000).max(1000),
-        inactivity_probe: millis("inactivity_probe", 5000, 1000),
+        inactivity_probe: millis("inactivity_probe", 5000, 5000),
         async_messages: row.bool("enable_async_messages").unwrap_or(true),
         rate_limit: small(row.int("controller_rate_limit")),
         burst_limit: small(row.int("controller_burst_limit")),

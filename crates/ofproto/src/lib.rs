@@ -30,6 +30,7 @@ mod ofproto;
 mod state;
 mod stats;
 mod table_features;
+mod tally;
 pub mod tlv_map;
 
 pub use connection::{ConnConfig, ConnId, ConnKind, Connection};

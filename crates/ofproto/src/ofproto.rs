@@ -277,6 +277,17 @@ impl Ofproto {
         self.update_miss();
     }
 
+    /// What the log is to be told of connections' flow-mods by now.
+    pub fn flow_mod_reports(&mut self, now: Time) -> Vec<(ConnId, String)> {
+        let due = self.connections.values_mut().filter(|c| c.tally.next_deadline() <= now);
+        due.filter_map(|c| Some((c.id, c.tally.report(now, false)?))).collect()
+    }
+
+    /// What the log is to be told of the flow-mods of a connection that ends.
+    pub fn last_flow_mod_report(&mut self, id: ConnId, now: Time) -> Option<String> {
+        self.connections.get_mut(&id)?.tally.report(now, true)
+    }
+
     /// A connection's state.
     pub fn connection(&self, id: ConnId) -> Option<&Connection> {
         self.connections.get(&id)
@@ -470,6 +481,8 @@ impl Ofproto {
         let bundles = self.connections.values().map(|c| c.bundles.next_deadline()).min();
         let paces = self.connections.values().filter_map(|c| c.paces.as_ref());
         let paces = paces.flat_map(|p| p.iter().map(Pace::next_deadline)).min();
+        let tallies = self.connections.values().map(|c| c.tally.next_deadline()).min();
+        let bundles = bundles.into_iter().chain(tallies).min();
         let connections = bundles.unwrap_or(Time::NEVER).min(paces.unwrap_or(Time::NEVER));
         self.state.next_expiry().min(connections).min(self.fail.next_deadline())
     }

@@ -1,7 +1,7 @@
 //! The daemon: event loop, database, switch, control socket.
 
 use crate::PROGRAM;
-use crate::database::{Link, seed};
+use crate::database::{Link, Status, seed};
 use crate::waiter::{LoopWake, thread_parts};
 use base::{Clock, info};
 use bridge::switch::{Environment, Switch};
@@ -75,6 +75,7 @@ pub struct Daemon {
     /// The signal that ended it.
     signal: Option<Signal>,
     events: Vec<Event>,
+    rundir: std::path::PathBuf,
     log: base::Logger,
 }
 
@@ -134,6 +135,7 @@ impl Daemon {
             in_charge: false,
             signal: None,
             events: Vec::new(),
+            rundir: dirs.run.clone(),
             log,
         };
         daemon.state.link.run(&mut daemon.r);
@@ -311,7 +313,9 @@ impl Daemon {
             let wanted = self.state.switch.status(extent);
             let types = self.state.switch.registry().types();
             let config = self.state.switch.config().clone();
-            self.state.link.write(&mut self.r, &config, wanted, &types);
+            let rundir = self.rundir.clone();
+            let status = Status { extent, wanted, types: &types, rundir: &rundir };
+            self.state.link.write(&mut self.r, &config, status);
         }
     }
 

@@ -7,6 +7,7 @@ mod daemon;
 mod database;
 mod options;
 mod routing;
+mod statistics;
 mod waiter;
 
 pub use daemon::{Daemon, Settings};

@@ -44,6 +44,8 @@ pub struct Bridge {
     pub default_ether: Mac,
     /// The log has been told that the fail mode took over.
     pub said_open: bool,
+    /// When it is to be reminded.
+    pub remind_open: base::Time,
     /// Datapath id, once chosen.
     pub dpid: Option<Dpid>,
     /// Number of each meter in the datapath.

@@ -21,6 +21,7 @@ mod packets;
 mod publish;
 mod reconfigure;
 mod settings;
+mod snoop;
 
 use crate::config::Config;
 use backer::Backer;
@@ -158,6 +159,8 @@ impl Switch {
                 self.tell_fail_mode(&name);
             }
             self.run_in_band(&name, false);
+            self.report_flow_mods(&name);
+            self.pass_to_snoopers(r, &name);
             if let Some(b) = self.bridges.get_mut(&name)
                 && b.mac.on_timer(now)
             {

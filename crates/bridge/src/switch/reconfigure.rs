@@ -138,6 +138,7 @@ impl Switch {
             ether: Mac::ZERO,
             default_ether: Mac::ZERO,
             said_open: false,
+            remind_open: base::Time::NEVER,
             dpid: None,
             meters: Arc::default(),
             view,
