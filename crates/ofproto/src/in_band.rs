@@ -220,7 +220,8 @@ impl Remote {
         let hop = match &self.hop {
             Ok(hop) => hop,
             Err(why) => {
-                notes.push(Note::Warning(format!("{bridge}: cannot find route for controller ({ip}): {why}")));
+                notes
+                    .push(Note::Warning(format!("{bridge}: cannot find route for controller ({ip}): {why}")));
                 return false;
             }
         };

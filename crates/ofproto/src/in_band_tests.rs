@@ -51,7 +51,8 @@ fn machine(remotes: &[&str]) -> InBand {
 fn network() -> Fake {
     Fake {
         local: Some(LOCAL),
-        routes: [(ip("10.5.0.2"), None), (ip("10.9.0.1"), Some(ip("10.5.0.2"))), (ip("fd00::2"), None)].into(),
+        routes: [(ip("10.5.0.2"), None), (ip("10.9.0.1"), Some(ip("10.5.0.2"))), (ip("fd00::2"), None)]
+            .into(),
         neighbours: [(ip("10.5.0.2"), HOP)].into(),
         lookups: 0,
     }
@@ -269,8 +270,7 @@ fn ib_02_03_05_hidden_and_out_of_reach() {
     let (mut m, mut net, mut o) = (machine(&["10.5.0.2:6653"]), network(), switch());
     m.run(at(0), &mut net);
     put(&mut o, &m, at(0));
-    let delete =
-        openflow::msg::FlowMod::new(openflow::msg::FlowModCommand::Delete, MiniMatch::default());
+    let delete = openflow::msg::FlowMod::new(openflow::msg::FlowModCommand::Delete, MiniMatch::default());
     o.flow_mod(delete, openflow::Version::V10, at(1)).unwrap();
     assert_eq!(table_0(&o), 9);
     let (priority, matching) = m.rules()[0].clone();

@@ -95,10 +95,7 @@ mod tests {
         t.count(C::Add, at(14));
         assert_eq!(t.next_deadline(), at(70));
         t.count(C::Add, at(49));
-        assert_eq!(
-            t.report(at(70), false).unwrap(),
-            "2 flow_mods in the 35 s starting 56 s ago (2 adds)"
-        );
+        assert_eq!(t.report(at(70), false).unwrap(), "2 flow_mods in the 35 s starting 56 s ago (2 adds)");
         let mut t = Tally::default();
         t.count(C::Delete, at(0));
         assert_eq!(t.report(at(0), true).unwrap(), "1 flow_mods in the last 0 s (1 deletes)");

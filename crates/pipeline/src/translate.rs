@@ -201,7 +201,7 @@ fn dhcp_to_local(ctx: &mut Ctx<'_, '_>) {
         return;
     }
     let Some(local) = ctx.bridge.port(OfPort::LOCAL) else { return };
-    if ctx.out.iter().any(|a| *a == DpAction::Output(local.dp_port)) {
+    if ctx.out.contains(&DpAction::Output(local.dp_port)) {
         return;
     }
     if ctx.satisfies(flow::Prereq::Udp)

@@ -18,7 +18,10 @@ fn show(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
         Err(e) => return Outcome::error(e),
     };
     let Some(control) = &b.in_band else {
-        return Outcome::ok(format!("{}: in-band control is off: no remote is to be reached in-band\n", b.name));
+        return Outcome::ok(format!(
+            "{}: in-band control is off: no remote is to be reached in-band\n",
+            b.name
+        ));
     };
     let m = &control.machine;
     let (local, remotes) = m.next_refreshes();

@@ -149,7 +149,8 @@ impl Connections {
     /// Connections with controllers that the fail mode counts on.
     pub(super) fn primaries(&self) -> impl Iterator<Item = (&ControllerConfig, &Conn)> {
         let active = self.controllers.values().map(|(c, conn)| (c, conn));
-        let passive = self.services.values().flat_map(|s| s.accepted.values().map(move |conn| (&s.config, conn)));
+        let passive =
+            self.services.values().flat_map(|s| s.accepted.values().map(move |conn| (&s.config, conn)));
         active.chain(passive).filter(|(c, _)| !c.service)
     }
 }
@@ -185,7 +186,8 @@ impl Switch {
             wanted.insert(management.clone(), service(&management));
         }
         let management_queue = b.config.other_config.get("controller-queue-size");
-        let management_queue = management_queue.and_then(|q| q.parse().ok()).filter(|q| (1..=512).contains(q));
+        let management_queue =
+            management_queue.and_then(|q| q.parse().ok()).filter(|q| (1..=512).contains(q));
         for c in wanted.values_mut() {
             c.queue_size = c.queue_size.or(management_queue);
         }
@@ -397,16 +399,40 @@ impl Switch {
         }
         self.handle_effects(r);
         self.publish();
+        self.flush(r, bridge, slot);
         self.follow_connection(bridge, slot);
         self.pass_to_snoopers(r, bridge);
         self.forget_closed(bridge, slot);
         self.update_contact(bridge);
     }
 
+    /// Writes the answers to what a connection has asked.
+    fn flush(&mut self, r: &mut Reactor, bridge: &str, slot: &Slot) {
+        let Some(conn) = self.bridges.get_mut(bridge).and_then(|b| b.connections.conn(slot)) else { return };
+        let full = conn.rconn.backlog() > BACKLOG_LIMIT;
+        conn.rconn.flush(r);
+        if full && conn.rconn.backlog() <= BACKLOG_LIMIT {
+            r.again(conn.rconn.key());
+        }
+    }
+
+    /// Writes what waits on all connections.
+    pub(super) fn flush_connections(&mut self, r: &mut Reactor) {
+        for b in self.bridges.values_mut() {
+            let accepted = b.connections.services.values_mut().flat_map(|s| s.accepted.values_mut());
+            for conn in b.connections.controllers.values_mut().map(|(_, c)| c).chain(accepted) {
+                conn.rconn.flush(r);
+            }
+        }
+    }
+
     /// Keeps the OpenFlow state in step with the connection's comings and goings.
     fn follow_connection(&mut self, bridge: &str, slot: &Slot) {
-        let now = self.now();
         let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let Some(conn) = b.connections.conn(slot) else { return };
+        if conn.id.is_some() == conn.rconn.is_connected() && conn.seqno == conn.rconn.seqno() {
+            return;
+        }
         let config = b.connections.config(slot);
         let service = config.is_some_and(|c| c.service);
         let enable_async = config.is_none_or(|c| c.async_messages);
@@ -419,7 +445,7 @@ impl Switch {
         if conn.id.is_some() && (!connected || seqno != conn.seqno) {
             let (id, name) = (conn.id.take(), conn.rconn.name().to_string());
             if let Some(id) = id {
-                tell_tally(&self.env.log, b, id, &name, now);
+                tell_tally(&self.env.log, b, id, &name, self.env.clock.now());
                 b.ofproto.disconnect(id);
             }
         }
@@ -431,6 +457,7 @@ impl Switch {
             conn.seqno = seqno;
             let kind = if service { ConnKind::Service } else { ConnKind::Primary };
             let id = b.ofproto.connect(&ConnConfig { kind, version, enable_async });
+            let now = self.env.clock.now();
             if let Some(limit) = rate_limit(&b.connections, slot) {
                 b.ofproto.limit_packet_ins(id, Some(limit), now);
             }
@@ -624,7 +651,8 @@ impl Switch {
                 status.insert("last_error".into(), reactor::errno::text(e));
             }
             status.insert("state".into(), codec::state_name(c.rconn.state()).into());
-            let counts = c.id.and_then(|id| b.ofproto.connection(id)).and_then(ofproto::Connection::pace_counts);
+            let counts =
+                c.id.and_then(|id| b.ofproto.connection(id)).and_then(ofproto::Connection::pace_counts);
             for (kind, n) in counts.iter().flat_map(|c| ["miss", "action"].iter().zip(c)) {
                 for (what, n) in [
                     ("bypassed", n.bypassed),

@@ -206,10 +206,7 @@ impl Switch {
                 continue;
             }
             if real {
-                info!(
-                    self.env.log,
-                    "bridge", "bridge {bridge}: configured IP address {ip}, netmask {mask}"
-                );
+                info!(self.env.log, "bridge", "bridge {bridge}: configured IP address {ip}, netmask {mask}");
             }
             let gateway = local.gateway.as_ref().and_then(|t| t.parse::<Ipv4Addr>().ok());
             let Some(gateway) = gateway.filter(|g| real && !g.is_unspecified()) else { continue };

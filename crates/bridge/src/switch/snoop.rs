@@ -135,6 +135,7 @@ impl Switch {
                         s.rconn.send(r, copy.clone(), CLASS_REPLY);
                     }
                 }
+                s.rconn.flush(r);
             }
         }
     }
