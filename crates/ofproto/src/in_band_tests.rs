@@ -112,7 +112,7 @@ fn ib_10_12_without_a_local_address_its_rules_are_absent() {
 fn ib_19_20_54_actions() {
     let mut m = machine(&["10.5.0.2:6653"]);
     let normal = Action::Output(Output { port: OfPort::NORMAL, max_len: 0 });
-    assert_eq!(m.actions(), [normal.clone()]);
+    assert_eq!(m.actions(), std::slice::from_ref(&normal));
     m.set_queue(Some(3));
     assert_eq!(m.actions(), [Action::SetQueue(SetQueue { queue: 3 }), normal]);
 }

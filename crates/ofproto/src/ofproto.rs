@@ -286,7 +286,8 @@ impl Ofproto {
         self.update_miss();
     }
 
-    /// What the log is to be told of connections' flow-mods by now.
+    /// What the log is to be told of connections' flow-mods by now. (They are no reason to wake up: whoever runs
+    /// the switch asks when it is awake.)
     pub fn flow_mod_reports(&mut self, now: Time) -> Vec<(ConnId, String)> {
         let due = self.connections.values_mut().filter(|c| c.tally.next_deadline() <= now);
         due.filter_map(|c| Some((c.id, c.tally.report(now, false)?))).collect()
@@ -495,8 +496,6 @@ impl Ofproto {
         let bundles = self.connections.values().map(|c| c.bundles.next_deadline()).min();
         let paces = self.connections.values().filter_map(|c| c.paces.as_ref());
         let paces = paces.flat_map(|p| p.iter().map(Pace::next_deadline)).min();
-        let tallies = self.connections.values().map(|c| c.tally.next_deadline()).min();
-        let bundles = bundles.into_iter().chain(tallies).min();
         let connections = bundles.unwrap_or(Time::NEVER).min(paces.unwrap_or(Time::NEVER));
         let free = if self.state.has_discarded() { self.free_at } else { Time::NEVER };
         self.state.next_expiry().min(connections).min(self.fail.next_deadline()).min(free)
