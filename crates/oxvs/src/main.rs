@@ -12,6 +12,7 @@ type Main = fn(Vec<String>) -> ExitCode;
 const PROGRAMS: &[(&str, Main)] = &[
     ("ovs-appctl", cli::appctl::main),
     ("ovs-ofctl", cli::ofctl::main),
+    ("ovs-testcontroller", cli::testcontroller::main),
     ("ovs-vsctl", cli::vsctl::main),
     ("ovs-vswitchd", vswitchd::main),
     ("ovsdb-client", cli::ovsdb_client::main),
