@@ -130,6 +130,11 @@ impl Served {
         self.waiting.iter().map(|t| t.deadline).min().unwrap_or(Time::NEVER)
     }
 
+    /// Whether a session waits for the results of a transaction by this id.
+    pub fn has_trigger(&self, session: u64, id: &Value) -> bool {
+        self.waiting.iter().chain(&self.queue).any(|t| t.session == session && t.id == *id)
+    }
+
     /// Forgets a transaction that has not run; false if there is none.
     pub fn cancel(&mut self, session: u64, id: &Value) -> bool {
         let before = self.triggers();

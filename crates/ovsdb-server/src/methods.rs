@@ -113,6 +113,9 @@ impl Server {
         mut params: Vec<Value>,
     ) -> Result<Answer, Error> {
         let db = self.named_db("transact", &params)?;
+        if self.dbs.values().any(|d| d.has_trigger(number, id)) {
+            return Err(syntax(&params, "transact: duplicate request ID"));
+        }
         params.remove(0);
         self.queue(r, &db, number, id.clone(), params);
         Ok(Answer::Later)
@@ -131,7 +134,7 @@ impl Server {
     ) -> Result<Answer, Error> {
         let db = self.named_db(method, params)?;
         let (id, requests, last) = match (version, params) {
-            (Version::V1 | Version::V2, [_, id, requests]) => (id, requests, None),
+            (Version::V1, [_, id, requests, ..]) | (Version::V2, [_, id, requests]) => (id, requests, None),
             (Version::V3, [_, id, requests, last]) => (id, requests, Some(last)),
             _ => return Err(syntax(params, "invalid parameters")),
         };
@@ -281,8 +284,8 @@ impl Server {
         let schema = Schema::from_json(schema)?;
         if *schema.name != *name {
             let details =
-                format!("database name in new schema ({}) differs from database name ({name})", schema.name);
-            return Err(Error::syntax(&params[1], details));
+                format!("new schema name ({}) does not match database name ({name})", schema.name);
+            return Err(Error::new("invalid parameters", details));
         }
         let (now, date) = (r.now(), r.clock().wall_millis());
         let Some(served) = self.dbs.get_mut(&name) else { return Ok(empty()) };

@@ -10,6 +10,7 @@ use crate::parser::{Kind, ObjectParser};
 use crate::row::{Row, columns_from_json};
 use crate::schema::{UUID_COLUMN, column_set};
 use crate::uuid::Uuid;
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -36,9 +37,9 @@ impl Transaction<'_, '_> {
                 let table = self.table(&mut p);
                 let condition = p.required("where", Kind::Array);
                 let columns = p.optional("columns", Kind::Array);
-                p.optional("sort", Kind::Array);
+                let sort = p.optional("sort", Kind::Array);
                 p.finish()?;
-                self.select(required(table), required(condition), columns)
+                self.select(required(table), required(condition), columns, sort)
             }
             "update" => {
                 let table = self.table(&mut p);
@@ -55,8 +56,8 @@ impl Transaction<'_, '_> {
                 self.mutate(required(table), required(condition), required(mutations))
             }
             "delete" => {
-                let table = self.table(&mut p);
                 let condition = p.required("where", Kind::Array);
+                let table = self.table(&mut p);
                 p.finish()?;
                 self.delete(required(table), required(condition))
             }
@@ -151,7 +152,7 @@ impl Transaction<'_, '_> {
             Some(v) => {
                 let parsed = v.as_str().unwrap_or("").parse::<Uuid>();
                 let parsed = parsed.map_err(|()| Error::syntax(v, "bad uuid"))?;
-                if self.pending[table].contains_key(&parsed) || self.db.table(table).contains(parsed) {
+                if self.exists(table, parsed) || self.db.table(table).contains(parsed) {
                     let details = "This UUID would duplicate a UUID already present within the table or \
                                    deleted within the same transaction.";
                     return Err(Error::new("duplicate uuid", details).at(v).into());
@@ -194,14 +195,28 @@ impl Transaction<'_, '_> {
         Ok(Value::object([("uuid", Datum::one(uuid).to_json(&schema.columns[UUID_COLUMN].kind))]))
     }
 
-    fn select(&mut self, table: usize, condition: &Value, columns: Option<&Value>) -> Result<Value> {
+    fn select(
+        &mut self,
+        table: usize,
+        condition: &Value,
+        columns: Option<&Value>,
+        sort: Option<&Value>,
+    ) -> Result<Value> {
         let condition = self.condition(table, condition)?;
         let columns = self.columns(table, columns)?;
         let schema = self.schema(table);
+        let sort = sort.map(|json| column_set(json, schema)).transpose()?;
+        let found = self.find(table, &condition);
+        let mut found: Vec<&Row> = found.iter().filter_map(|u| self.row(table, *u)).collect();
+        if let Some(sort) = sort {
+            let by = |a: &&Row, b: &&Row| {
+                sort.iter().map(|&c| a[c].cmp(&b[c])).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+            };
+            found.sort_by(by);
+        }
         let mut seen: HashSet<Vec<Datum>> = HashSet::new();
         let mut rows = Vec::new();
-        for uuid in self.find(table, &condition) {
-            let Some(row) = self.row(table, uuid) else { continue };
+        for row in found {
             // Rows that look alike are one.
             let distinct = columns.contains(&UUID_COLUMN)
                 || seen.insert(columns.iter().map(|&c| row[c].clone()).collect());
