@@ -28,6 +28,17 @@ pub struct Trigger {
     pub read_only: bool,
 }
 
+/// How a database is served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Model {
+    /// On its own.
+    Standalone,
+    /// As one of an active and a backup server.
+    ActiveBackup,
+    /// As a relay of another server.
+    Relay,
+}
+
 /// A transaction that has run.
 #[derive(Debug)]
 pub struct Finished {
@@ -39,6 +50,13 @@ pub struct Finished {
     pub results: Vec<Value>,
     /// Whether it changed anything.
     changed: bool,
+}
+
+impl Finished {
+    /// A transaction that ran elsewhere.
+    pub fn new(session: u64, id: Value, results: Vec<Value>) -> Finished {
+        Finished { session, id, results, changed: false }
+    }
 }
 
 /// What a turn did to a database.
@@ -62,6 +80,14 @@ pub struct Served {
     pub history: History,
     /// Whether clients may only read it.
     pub read_only: bool,
+    /// How it is served.
+    pub model: Model,
+    /// Whether there are contents at all: a relay has none until it has reached its source.
+    pub available: bool,
+    /// Whether the contents are as new as can be.
+    pub connected: bool,
+    /// Transactions that ran elsewhere, to be answered when their changes have been told.
+    pub forwarded: Vec<Finished>,
     queue: VecDeque<Trigger>,
     waiting: Vec<Trigger>,
     /// Changes made by the server itself in this turn.
@@ -96,6 +122,10 @@ impl Served {
             storage,
             history: History::default(),
             read_only: false,
+            model: Model::Standalone,
+            available: true,
+            connected: true,
+            forwarded: Vec::new(),
             queue: VecDeque::new(),
             waiting: Vec::new(),
             own: Vec::new(),
@@ -117,7 +147,7 @@ impl Served {
 
     /// Whether there is something to run.
     pub fn is_busy(&self) -> bool {
-        !self.queue.is_empty() || !self.own.is_empty()
+        !self.queue.is_empty() || !self.own.is_empty() || !self.forwarded.is_empty()
     }
 
     /// How many transactions wait.
@@ -168,7 +198,7 @@ impl Served {
         uuids: &mut UuidSource,
         owns_lock: &dyn Fn(u64, &str) -> bool,
     ) -> Batch {
-        let mut batch = Batch::default();
+        let mut batch = Batch { finished: std::mem::take(&mut self.forwarded), ..Batch::default() };
         let mut records = Vec::new();
         let mut all: Vec<Changes> = std::mem::take(&mut self.own);
         let mut durable = false;

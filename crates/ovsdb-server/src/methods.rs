@@ -2,7 +2,7 @@
 
 use crate::server::Server;
 use crate::session::{Encoded, notification};
-use crate::system;
+use crate::database::Model;
 use ovsdb::convert::convert;
 use ovsdb::json::{Object, Value};
 use ovsdb::monitor::{Monitor, Version};
@@ -70,7 +70,7 @@ impl Server {
             "steal" => self.lock(r, number, method, &params, true).unwrap_or_else(Answer::from),
             "unlock" => self.unlock(r, number, &params).unwrap_or_else(Answer::from),
             "set_db_change_aware" => self.set_change_aware(number, &params),
-            "convert" => self.convert(r, &params).unwrap_or_else(Answer::from),
+            "convert" => self.convert(r, number, &id, &params).unwrap_or_else(Answer::from),
             _ => Answer::Error("unknown method".into()),
         };
         let Some(session) = self.sessions.get_mut(&number) else { return };
@@ -97,8 +97,16 @@ impl Server {
         let Some(name) = params.first().and_then(Value::as_str) else {
             return Err(syntax(params, format!("{method} request params must begin with <db-name>")));
         };
-        if self.dbs.contains_key(name) {
-            return Ok(name.to_owned());
+        match self.dbs.get(name) {
+            Some(served) if served.available => return Ok(name.to_owned()),
+            Some(_) => {
+                let details = format!(
+                    "{method} request specifies database {name} which is not yet available because it has not \
+                     completed joining its cluster"
+                );
+                return Err(Error::new("database not available", details));
+            }
+            None => {}
         }
         let mut e = syntax(params, format!("{method} request specifies unknown database {name}"));
         e.tag = "unknown database".into();
@@ -107,7 +115,7 @@ impl Server {
 
     fn transact(
         &mut self,
-        r: &Reactor,
+        r: &mut Reactor,
         number: u64,
         id: &Value,
         mut params: Vec<Value>,
@@ -117,7 +125,9 @@ impl Server {
             return Err(syntax(&params, "transact: duplicate request ID"));
         }
         params.remove(0);
-        self.queue(r, &db, number, id.clone(), params);
+        if let Some(operations) = self.pass_transaction(r, &db, number, id, params) {
+            self.queue(r, &db, number, id.clone(), operations);
+        }
         Ok(Answer::Later)
     }
 
@@ -274,10 +284,17 @@ impl Server {
         empty()
     }
 
-    fn convert(&mut self, r: &mut Reactor, params: Params<'_>) -> Result<Answer, Error> {
+    fn convert(
+        &mut self,
+        r: &mut Reactor,
+        number: u64,
+        id: &Value,
+        params: Params<'_>,
+    ) -> Result<Answer, Error> {
         let name = self.named_db("convert", params)?;
         let [_, schema] = params else { return Err(syntax(params, "array expected")) };
-        if name == system::NAME {
+        let read_only = self.sessions.get(&number).is_some_and(|s| s.read_only);
+        if read_only || self.dbs.get(&name).is_some_and(|d| d.read_only) {
             let details = format!("conversion is not allowed for read-only database {name}");
             return Err(Error::new("not allowed", details));
         }
@@ -287,6 +304,12 @@ impl Server {
                 format!("new schema name ({}) does not match database name ({name})", schema.name);
             return Err(Error::new("invalid parameters", details));
         }
+        if self.dbs.get(&name).is_some_and(|d| d.model == Model::Relay) {
+            self.pass_convert(r, &name, number, id, params);
+            return Ok(Answer::Later);
+        }
+        // What came before it happens before it.
+        self.run_databases(r);
         let (now, date) = (r.now(), r.clock().wall_millis());
         let Some(served) = self.dbs.get_mut(&name) else { return Ok(empty()) };
         let new = convert(&served.db, schema, &mut self.uuids)?;
@@ -295,19 +318,13 @@ impl Server {
             served.db = old;
             return Err(e);
         }
-        served.history = Default::default();
-        let waiting: Vec<(u64, Value)> = self
-            .sessions
-            .keys()
-            .flat_map(|n| served.cancel_session(*n).into_iter().map(move |id| (*n, id)))
-            .collect();
-        for (n, id) in waiting {
-            if let Some(s) = self.sessions.get_mut(&n) {
-                s.rpc.send(r, &Message::Error { id, error: "canceled".into() });
-            }
-        }
+        self.forget_transactions(r, &name);
         self.cancel_monitors(r, &name);
-        self.databases_changed(r, &format!("database {name} converted to a new schema"));
-        Ok(empty())
+        // Whoever asked for it may be among those who are disconnected now.
+        if let Some(s) = self.sessions.get_mut(&number) {
+            s.rpc.send(r, &Message::Reply { id: id.clone(), result: Value::Object(Object::new()) });
+        }
+        self.databases_changed(r, &format!("committed {name} database schema conversion"));
+        Ok(Answer::Later)
     }
 }

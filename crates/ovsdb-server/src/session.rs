@@ -43,6 +43,8 @@ pub struct Session {
     pub change_aware: bool,
     /// Whether it may only read.
     pub read_only: bool,
+    /// Its role, if its access is controlled.
+    pub role: Option<String>,
     /// Locks that were taken away from it since it began.
     pub locks_lost: u32,
 }
@@ -51,7 +53,16 @@ impl Session {
     /// A session over a connection.
     pub fn new(rpc: Rpc, remote: String, read_only: bool) -> Session {
         let seqno = rpc.seqno();
-        Session { rpc, remote, seqno, monitors: Vec::new(), change_aware: false, read_only, locks_lost: 0 }
+        Session {
+            rpc,
+            remote,
+            seqno,
+            monitors: Vec::new(),
+            change_aware: false,
+            read_only,
+            role: None,
+            locks_lost: 0,
+        }
     }
 
     /// The key of its events.
