@@ -52,6 +52,7 @@ struct Settings {
     retry: bool,
     timeout: u32,
     style: Style,
+    tls: reactor::tls::Settings,
     dirs: Dirs,
     vlog: Arc<Vlog>,
 }
@@ -128,6 +129,7 @@ fn parse_options(args: &[String], dirs: Dirs, vlog: Arc<Vlog>) -> Result<Parsed,
         retry: false,
         timeout: timeout::from_env(),
         style: Style::LIST,
+        tls: reactor::tls::Settings::default(),
         dirs,
         vlog,
     };
@@ -160,7 +162,7 @@ fn parse_options(args: &[String], dirs: Dirs, vlog: Arc<Vlog>) -> Result<Parsed,
             }
             _ => {
                 if !s.vlog.option(&given)? && !s.style.option(&given)? {
-                    crate::tls::option(&given)?;
+                    crate::tls::option(&given, &mut s.tls);
                 }
             }
         }
@@ -186,7 +188,11 @@ fn listing(options: &Options) -> String {
 
 fn connect(settings: &Settings) -> Result<Client, Fatal> {
     loop {
-        let env = Environment { log: settings.vlog.logger(), rundir: settings.dirs.run.clone() };
+        let env = Environment {
+            log: settings.vlog.logger(),
+            rundir: settings.dirs.run.clone(),
+            tls: settings.tls.clone(),
+        };
         match Client::connect(&settings.db, env) {
             Ok(client) => return Ok(client),
             Err(_) if settings.retry => sys::sleep(std::time::Duration::from_millis(500)),
