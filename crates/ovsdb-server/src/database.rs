@@ -5,7 +5,7 @@ use ovsdb::db::Changes;
 use ovsdb::json::Value;
 use ovsdb::log::{self, RecordOptions, Storage};
 use ovsdb::monitor::History;
-use ovsdb::transaction::{self, Context, Done, Outcome};
+use ovsdb::transaction::{self, Access, Context, Done, Outcome};
 use ovsdb::{Database, Error, UuidSource};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub struct Trigger {
     pub deadline: Time,
     /// Whether its session may only read.
     pub read_only: bool,
+    /// Who it is for, if access is controlled.
+    pub access: Option<Access>,
 }
 
 /// How a database is served.
@@ -216,7 +218,8 @@ impl Served {
             let elapsed = now.since(t.since);
             let owns = |lock: &str| owns_lock(t.session, lock);
             let read_only = t.read_only || self.read_only;
-            let mut context = Context { read_only, may_wait: true, elapsed, owns_lock: &owns, uuids };
+            let access = t.access.as_ref();
+            let mut context = Context { read_only, may_wait: true, elapsed, owns_lock: &owns, access, uuids };
             match transaction::execute(&self.db, &t.operations, &mut context) {
                 Outcome::Blocked(timeout) => {
                     t.deadline = timeout.map_or(Time::NEVER, |d| now + d);

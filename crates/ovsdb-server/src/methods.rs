@@ -1,8 +1,8 @@
 //! The methods of the protocol (RFC 7047 section 4.1, ovsdb-server(7)).
 
+use crate::database::Model;
 use crate::server::Server;
 use crate::session::{Encoded, notification};
-use crate::database::Model;
 use ovsdb::convert::convert;
 use ovsdb::json::{Object, Value};
 use ovsdb::monitor::{Monitor, Version};
@@ -300,8 +300,7 @@ impl Server {
         }
         let schema = Schema::from_json(schema)?;
         if *schema.name != *name {
-            let details =
-                format!("new schema name ({}) does not match database name ({name})", schema.name);
+            let details = format!("new schema name ({}) does not match database name ({name})", schema.name);
             return Err(Error::new("invalid parameters", details));
         }
         if self.dbs.get(&name).is_some_and(|d| d.model == Model::Relay) {

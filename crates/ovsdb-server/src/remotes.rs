@@ -213,13 +213,17 @@ impl Server {
     }
 
     fn configure_remote(&mut self, r: &mut Reactor, name: &str, wanted: Wanted) {
+        let role = self.remotes.active.get(name).map(|old| &old.wanted.options.role);
+        if role.is_some_and(|role| *role != wanted.options.role) {
+            // Whoever has come in another role has to come again.
+            self.close_remote(r, name);
+        }
         if let Some(old) = self.remotes.active.get_mut(name) {
             if old.wanted != wanted {
                 for s in self.sessions.values_mut().filter(|s| s.remote == name) {
                     s.rpc.set_probe_interval(r, wanted.options.probe);
                     s.rpc.set_max_backoff(wanted.options().max_backoff);
                     s.read_only = wanted.options.read_only;
-                    s.role.clone_from(&wanted.options.role);
                 }
                 old.wanted = wanted;
             }

@@ -339,12 +339,7 @@ impl Server {
         self.next_session - 1
     }
 
-    pub(crate) fn add_session(
-        &mut self,
-        r: &mut Reactor,
-        number: u64,
-        session: Session,
-    ) {
+    pub(crate) fn add_session(&mut self, r: &mut Reactor, number: u64, session: Session) {
         self.sessions.insert(number, session);
         self.run_session(r, number);
     }
@@ -408,9 +403,10 @@ impl Server {
 
     pub(crate) fn queue(&mut self, r: &Reactor, db: &str, session: u64, id: Value, operations: Vec<Value>) {
         let read_only = self.sessions.get(&session).is_some_and(|s| s.read_only);
+        let access = self.sessions.get(&session).and_then(Session::access);
         if let Some(served) = self.dbs.get_mut(db) {
             let (since, deadline) = (r.now(), Time::NEVER);
-            served.push(Trigger { session, id, operations, since, deadline, read_only });
+            served.push(Trigger { session, id, operations, since, deadline, read_only, access });
         }
     }
 

@@ -4,6 +4,7 @@ use ovsdb::Schema;
 use ovsdb::db::Changes;
 use ovsdb::json::Value;
 use ovsdb::monitor::{Monitor, Version};
+use ovsdb::transaction::Access;
 use reactor::jsonrpc::Session as Rpc;
 use reactor::{Key, Reactor};
 use std::collections::HashMap;
@@ -63,6 +64,13 @@ impl Session {
             role: None,
             locks_lost: 0,
         }
+    }
+
+    /// Who it is, if its access is controlled.
+    pub fn access(&self) -> Option<Access> {
+        let role = self.role.clone()?;
+        let client = self.rpc.connection().and_then(|c| c.channel().stream().peer_name());
+        Some(Access { client, role })
     }
 
     /// The key of its events.

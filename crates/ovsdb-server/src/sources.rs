@@ -9,6 +9,7 @@ use base::{Time, info, warn};
 use ovsdb::Schema;
 use ovsdb::follow::{self, Answer, Event, Follower, Role};
 use ovsdb::json::Value;
+use ovsdb::transaction::{self, Context, Outcome};
 use reactor::jsonrpc::{Message, Session as Rpc, SessionOptions};
 use reactor::{Key, Reactor};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -160,7 +161,9 @@ impl Server {
         id: &Value,
         operations: Vec<Value>,
     ) -> Option<Vec<Value>> {
-        let op = |o: &Value, names: &[&str]| o.get("op").and_then(Value::as_str).is_some_and(|n| names.contains(&n));
+        let op = |o: &Value, names: &[&str]| {
+            o.get("op").and_then(Value::as_str).is_some_and(|n| names.contains(&n))
+        };
         let writes = operations.iter().any(|o| op(o, &["insert", "update", "mutate", "delete"]));
         let relay = self.dbs.get(db).is_some_and(|d| d.model == Model::Relay);
         let read_only = self.sessions.get(&session).is_none_or(|s| s.read_only);
@@ -170,8 +173,31 @@ impl Server {
         // Locks are held here, not there.
         let holds = |lock: &str| self.locks.get(lock).and_then(VecDeque::front) == Some(&session);
         let asserted = |o: &Value| op(o, &["assert"]);
-        if operations.iter().any(|o| asserted(o) && !o.get("lock").and_then(Value::as_str).is_some_and(holds)) {
+        if operations.iter().any(|o| asserted(o) && !o.get("lock").and_then(Value::as_str).is_some_and(holds))
+        {
             return Some(operations);
+        }
+        if let Some(access) = self.sessions.get(&session).and_then(|s| s.access())
+            && let Some(served) = self.dbs.get(db)
+        {
+            // The other server does not know who asks.
+            let mut context = Context {
+                read_only: false,
+                may_wait: false,
+                elapsed: Duration::ZERO,
+                owns_lock: &holds,
+                access: Some(&access),
+                uuids: &mut self.uuids,
+            };
+            if let Outcome::Done(done) = transaction::execute(&served.db, &operations, &mut context)
+                && done.failed
+            {
+                let reply = Message::Reply { id: id.clone(), result: done.results.into() };
+                if let Some(s) = self.sessions.get_mut(&session) {
+                    s.rpc.send(r, &reply);
+                }
+                return None;
+            }
         }
         let own: Vec<usize> =
             operations.iter().enumerate().filter(|(_, o)| asserted(o)).map(|(i, _)| i).collect();
@@ -182,7 +208,14 @@ impl Server {
     }
 
     /// Passes on a request for another schema.
-    pub(crate) fn pass_convert(&mut self, r: &mut Reactor, db: &str, session: u64, id: &Value, params: &[Value]) {
+    pub(crate) fn pass_convert(
+        &mut self,
+        r: &mut Reactor,
+        db: &str,
+        session: u64,
+        id: &Value,
+        params: &[Value],
+    ) {
         let passed = Passed { session, id: id.clone(), own: Vec::new(), transaction: false };
         self.pass(r, db, "convert", params.to_vec(), passed);
     }
@@ -255,7 +288,8 @@ impl Server {
             }
         }
         while let Some(q) = source.follower.poll_send() {
-            let m = Message::Request { id: Value::Integer(q.id), method: q.method.to_owned(), params: q.params };
+            let m =
+                Message::Request { id: Value::Integer(q.id), method: q.method.to_owned(), params: q.params };
             source.rpc.send(r, &m);
         }
         End::No
@@ -338,7 +372,9 @@ impl Server {
         let Some(served) = self.dbs.get_mut(db) else { return End::This };
         let same = served.db.schema().is_same(&schema);
         match source.kind.clone() {
-            Kind::Relay if same && served.available => source.follower.monitor(&schema, &BTreeSet::new(), false),
+            Kind::Relay if same && served.available => {
+                source.follower.monitor(&schema, &BTreeSet::new(), false)
+            }
             Kind::Relay => {
                 let known = served.available;
                 source.follower.monitor(&schema, &BTreeSet::new(), true);
@@ -369,7 +405,9 @@ impl Server {
     }
 
     fn answer_passed(&mut self, r: &mut Reactor, db: &str, p: Passed, answer: Answer) {
-        let (Passed { session, id, own, transaction }, Some(served)) = (p, self.dbs.get_mut(db)) else { return };
+        let (Passed { session, id, own, transaction }, Some(served)) = (p, self.dbs.get_mut(db)) else {
+            return;
+        };
         match answer {
             Ok(Value::Array(mut results)) if transaction => {
                 for at in own.into_iter().filter(|at| *at <= results.len()).collect::<Vec<_>>() {
@@ -470,7 +508,9 @@ impl Server {
         if self.sync.backup {
             self.apply_sync(r);
         } else if self.sync.from.is_some() {
-            for served in self.dbs.values_mut().filter(|d| d.model == Model::Standalone && d.storage.is_some()) {
+            for served in
+                self.dbs.values_mut().filter(|d| d.model == Model::Standalone && d.storage.is_some())
+            {
                 served.model = Model::ActiveBackup;
             }
         }
@@ -499,7 +539,8 @@ impl Server {
         let Some(served) = self.dbs.get_mut(name) else { return };
         served.history = Default::default();
         served.logged_tables.clear();
-        let cancel = |served: &mut Served, n: u64| served.cancel_session(n).into_iter().map(move |id| (n, id));
+        let cancel =
+            |served: &mut Served, n: u64| served.cancel_session(n).into_iter().map(move |id| (n, id));
         let waiting: Vec<(u64, Value)> = self.sessions.keys().flat_map(|n| cancel(served, *n)).collect();
         for (n, id) in waiting {
             if let Some(s) = self.sessions.get_mut(&n) {

@@ -318,7 +318,10 @@ pub fn incompatibility(local: &Schema, remote: &Schema) -> Option<String> {
         };
         for (_, c) in t.own_columns() {
             let Some(at) = table.column(&c.name) else {
-                return Some(format!("Column {} not present in the local db schema table {}.", c.name, t.name));
+                return Some(format!(
+                    "Column {} not present in the local db schema table {}.",
+                    c.name, t.name
+                ));
             };
             let other = &table.columns[at];
             let same = other.kind.to_json() == c.kind.to_json()

@@ -1,5 +1,6 @@
 //! The operations, one function each.
 
+use super::access::Deed;
 use super::{Failure, Pending, Transaction};
 use crate::condition::Condition;
 use crate::datum::Datum;
@@ -130,6 +131,15 @@ impl Transaction<'_, '_> {
         Ok(())
     }
 
+    fn permit_all(&self, table: usize, rows: &[Uuid], deed: Deed<'_>) -> Result<()> {
+        if self.context.access.is_some() {
+            for row in rows.iter().filter_map(|u| self.row(table, *u)) {
+                self.permit(table, row, deed)?;
+            }
+        }
+        Ok(())
+    }
+
     fn condition(&mut self, table: usize, json: &Value) -> Result<Condition> {
         Ok(Condition::from_json(json, self.schema(table), &mut self.names)?)
     }
@@ -191,6 +201,7 @@ impl Transaction<'_, '_> {
             }
         }
         self.writable("insert")?;
+        self.permit(table, &new, Deed::Insert)?;
         self.pending[table].insert(uuid, Pending { old: None, new: Some(new) });
         Ok(Value::object([("uuid", Datum::one(uuid).to_json(&schema.columns[UUID_COLUMN].kind))]))
     }
@@ -241,6 +252,8 @@ impl Transaction<'_, '_> {
         let condition = self.condition(table, condition)?;
         self.writable("update")?;
         let found = self.find(table, &condition);
+        let changed: Vec<usize> = columns.iter().map(|c| c.0).collect();
+        self.permit_all(table, &found, Deed::Update(&changed))?;
         for &uuid in &found {
             if let Some(row) = &mut self.pend(table, uuid).new {
                 for (c, value) in &columns {
@@ -262,6 +275,8 @@ impl Transaction<'_, '_> {
         let condition = self.condition(table, condition)?;
         self.writable("mutate")?;
         let found = self.find(table, &condition);
+        let changed: Vec<usize> = list.iter().map(|m| m.column).collect();
+        self.permit_all(table, &found, Deed::Mutate(&changed))?;
         for &uuid in &found {
             let Some(row) = &mut self.pend(table, uuid).new else { continue };
             for m in &list {
@@ -278,6 +293,7 @@ impl Transaction<'_, '_> {
         let condition = self.condition(table, condition)?;
         self.writable("delete")?;
         let found = self.find(table, &condition);
+        self.permit_all(table, &found, Deed::Delete)?;
         for &uuid in &found {
             self.pend(table, uuid).new = None;
         }
