@@ -5,6 +5,8 @@
 //! at any point therefore costs nothing to undo.
 
 mod access;
+#[cfg(test)]
+mod access_tests;
 mod commit;
 mod operations;
 #[cfg(test)]
