@@ -254,7 +254,8 @@ fn option_bytes(number: &str, text: &str, name: &str, what: &str) -> Result<Vec<
     let syntax = || ParseError(format!("{text}: bad syntax for {name} {what}"));
     let Some(hex) = number.strip_prefix("0x").or_else(|| number.strip_prefix("0X")) else {
         let n = super::value::parse_int(number, 8).ok_or_else(syntax)?;
-        let n = n.ok_or_else(|| ParseError(format!("{text}: {what} too large for {MAX_LEN}-byte field {name}")))?;
+        let n =
+            n.ok_or_else(|| ParseError(format!("{text}: {what} too large for {MAX_LEN}-byte field {name}")))?;
         let bytes = (n as u64).to_be_bytes();
         return Ok(bytes.into_iter().skip_while(|b| *b == 0).collect());
     };

@@ -42,7 +42,11 @@ pub(super) fn parse(s: &str) -> Result<Action, String> {
     let (clause, n) = rest.split_once('/').ok_or_else(syntax)?;
     let decimal = |s: &str| {
         let digits = !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-        if digits { lex::scan_int(s.trim_start_matches('0')).map_or(Some(0), |n| Some(n.0 as u8)) } else { None }
+        if digits {
+            lex::scan_int(s.trim_start_matches('0')).map_or(Some(0), |n| Some(n.0 as u8))
+        } else {
+            None
+        }
     };
     let id = id as u32;
     let clause = decimal(clause.trim()).ok_or_else(syntax)?;

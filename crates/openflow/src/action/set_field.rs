@@ -13,9 +13,9 @@ use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use crate::text::{Fmt, TextCx};
 use crate::version::{Protocol, ProtocolSet};
-use flow::field::Fixed;
 use base::Mac;
 use flow::Maskable;
+use flow::field::Fixed;
 use flow::key::ip_proto;
 use flow::text::format::hex_bytes;
 use flow::text::parse::{parse_option, right_aligned};
@@ -430,7 +430,11 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
     } else {
         cx.only(ProtocolSet::NXM_OXM);
     }
-    Ok(Action::SetField(SetField::new(field, v, if field == Field::TUN_FLAGS { mask } else { mask & info.valid })))
+    Ok(Action::SetField(SetField::new(
+        field,
+        v,
+        if field == Field::TUN_FLAGS { mask } else { mask & info.valid },
+    )))
 }
 
 /// Which protocols can set all of a field.

@@ -151,9 +151,9 @@ pub fn scan_int(s: &str) -> Option<(u64, &str)> {
     if end == 0 {
         return None;
     }
-    let n = digits[..end].chars().fold(0u64, |n, c| {
-        n.wrapping_mul(radix.into()).wrapping_add(c.to_digit(radix).unwrap_or(0).into())
-    });
+    let n = digits[..end]
+        .chars()
+        .fold(0u64, |n, c| n.wrapping_mul(radix.into()).wrapping_add(c.to_digit(radix).unwrap_or(0).into()));
     Some((if negative { n.wrapping_neg() } else { n }, &digits[end..]))
 }
 
