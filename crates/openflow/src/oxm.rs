@@ -304,11 +304,8 @@ fn put_field(out: &mut Vec<u8>, m: &Match, field: Field, version: Version) {
         Field::CT_NW_SRC | Field::CT_NW_DST | Field::CT_IPV6_SRC | Field::CT_IPV6_DST => {
             put_entry(out, field, version, value, mask);
         }
-        Field::CT_NW_PROTO => {
-            if value != 0 {
-                put_entry(out, field, version, value, mask);
-            }
-        }
+        Field::CT_NW_PROTO if value == 0 => {}
+        Field::CT_NW_PROTO => put_entry(out, field, version, value, mask),
         Field::CT_TP_SRC | Field::CT_TP_DST if m.get(Field::CT_NW_PROTO).0 != 0 => {
             put_entry(out, field, version, value, mask);
         }
