@@ -417,6 +417,13 @@ fn by_name(m: &Model, table: usize, way: &RowName, record: &str) -> Result<Optio
 
 fn by_column(m: &Model, table: usize, name: &str, record: &str) -> Result<Option<Uuid>, String> {
     let Some(column) = m.table(table).column(name) else { return Ok(None) };
+    if let Some(mut hits) = m.named(table, column, record) {
+        let found = hits.next();
+        return match hits.next() {
+            Some(_) => Err(format!("multiple rows in {} match \"{record}\"", m.table(table).name)),
+            None => Ok(found),
+        };
+    }
     let kind = &m.table(table).columns[column].kind;
     let Ok(wanted) = parse_atom(&quoted(kind, record), &kind.key, None) else { return Ok(None) };
     let mut hits = m.each(table).filter(|(_, r)| r.value(column).contains(&wanted));

@@ -14,6 +14,8 @@ pub mod columns;
 pub mod command;
 pub mod db;
 pub mod model;
+pub mod point;
+pub mod program;
 pub mod session;
 pub mod show;
 

@@ -39,15 +39,16 @@ pub fn add_br(c: &mut Vsctl, call: &Call) -> Done {
         return may_exist(existing, &name, parent.as_ref());
     }
     view.check_free(&name, &format!("cannot create a bridge named {name}"))?;
-    match parent {
+    let bridge = match parent {
         None => {
             let interface = new_interface(&mut c.ctx.model, &name, "internal");
             let port = new_port(&mut c.ctx.model, &name, &[interface]);
-            let bridge = c.ctx.model.insert("Bridge");
-            c.ctx.model.set_string("Bridge", bridge, "name", &name);
-            c.ctx.model.set_uuids("Bridge", bridge, "ports", &[port]);
+            let row = c.ctx.model.insert("Bridge");
+            c.ctx.model.set_string("Bridge", row, "name", &name);
+            c.ctx.model.set_uuids("Bridge", row, "ports", &[port]);
             let root = c.root();
-            c.ctx.model.add_uuid("Open_vSwitch", root, "bridges", bridge);
+            c.ctx.model.add_uuid("Open_vSwitch", root, "bridges", row);
+            Bridge { name: name.clone(), row, parent: None, port: Some(port) }
         }
         Some((parent, vlan)) => {
             let Some(bridge) = view.bridges.get(&parent) else {
@@ -68,9 +69,16 @@ pub fn add_br(c: &mut Vsctl, call: &Call) -> Done {
             c.ctx.model.set_flag("Port", port, "fake_bridge", true);
             c.ctx.model.set_int("Port", port, "tag", vlan);
             c.ctx.model.add_uuid("Bridge", bridge.row, "ports", port);
+            Bridge { name: name.clone(), row: bridge.row, parent: Some((parent, vlan)), port: Some(port) }
         }
+    };
+    let real = bridge.parent.is_none();
+    drop(view);
+    // A fake bridge takes over the ports of its parent that are on its VLAN: those are found by reading.
+    if real {
+        c.edit(|v| v.add_bridge(bridge));
     }
-    c.neoteric_interfaces.push(name.clone());
+    c.neoteric_interfaces.push(name);
     Ok(())
 }
 
@@ -130,12 +138,22 @@ pub fn del_br(c: &mut Vsctl, call: &Call) -> Done {
         }
         return Ok(());
     }
+    let alone = view.children(name).next().is_none();
+    drop(view);
+    let mut ports = Vec::new();
     for port in c.ctx.model.uuids("Bridge", bridge.row, "ports") {
+        ports.push(c.ctx.model.string("Port", port, "name"));
         delete_port(&mut c.ctx.model, bridge.row, port);
     }
     let root = c.root();
     c.ctx.model.remove_uuid("Open_vSwitch", root, "bridges", bridge.row);
     c.ctx.model.delete("Bridge", bridge.row);
+    if alone {
+        c.edit(|v| {
+            ports.iter().for_each(|p| v.remove_port(p));
+            v.remove_bridge(name);
+        });
+    }
     Ok(())
 }
 
@@ -297,6 +315,14 @@ fn add(
         crate::ctl::columns::set_column(&mut c.ctx.model, "Port", port, setting, &mut c.ctx.symbols)?;
     }
     c.ctx.model.add_uuid("Bridge", bridge.row, "ports", port);
+    let fakes = view.has_fakes();
+    drop(view);
+    let plain = settings.iter().all(|s| !["name", "interfaces", "fake"].iter().any(|n| s.contains(n)));
+    // With fake bridges about, whose the port is depends on its VLAN: reading tells.
+    if plain && !fakes {
+        let named = interfaces.iter().cloned().zip(rows).collect();
+        c.edit(|v| v.add_port(name.to_string(), port, bridge_name.to_string(), named));
+    }
     c.neoteric_interfaces.extend(interfaces.iter().cloned());
     Ok(())
 }
@@ -338,6 +364,8 @@ pub fn add_bond_iface(c: &mut Vsctl, call: &Call) -> Done {
     view.check_free(interface, &format!("cannot create an interface named {interface}"))?;
     let row = new_interface(&mut c.ctx.model, interface, "");
     c.ctx.model.add_uuid("Port", port.row, "interfaces", row);
+    drop(view);
+    c.edit(|v| v.add_interface(name, interface.clone(), row));
     c.neoteric_interfaces.push(interface.clone());
     Ok(())
 }
@@ -367,8 +395,11 @@ pub fn del_bond_iface(c: &mut Vsctl, call: &Call) -> Done {
     if port.interfaces.len() < 2 {
         return Err(format!("cannot delete last interface from port {}", i.port));
     }
-    c.ctx.model.remove_uuid("Port", port.row, "interfaces", i.row);
-    c.ctx.model.delete("Interface", i.row);
+    let (port, row) = (port.row, i.row);
+    drop(view);
+    c.ctx.model.remove_uuid("Port", port, "interfaces", row);
+    c.ctx.model.delete("Interface", row);
+    c.edit(|v| v.remove_interface(interface));
     Ok(())
 }
 
@@ -404,7 +435,10 @@ pub fn del_port(c: &mut Vsctl, call: &Call) -> Done {
         return if must { Err(elsewhere(&view, name, target, port)) } else { Ok(()) };
     }
     let bridge = view.bridge(&port.bridge)?.row;
-    delete_port(&mut c.ctx.model, bridge, port.row);
+    let (row, name) = (port.row, c.ctx.model.string("Port", port.row, "name"));
+    drop(view);
+    delete_port(&mut c.ctx.model, bridge, row);
+    c.edit(|v| v.remove_port(&name));
     Ok(())
 }
 
