@@ -61,7 +61,7 @@ impl Stream {
         let (sock, connected) = match target {
             Active::Tcp(to) => tcp(to, options.dscp)?,
             Active::Unix(path) => {
-                let (s, c) = socket::unix_connect(&path)?;
+                let (s, c) = socket::unix_connect(&path).inspect_err(|e| too_long(r, &path, e))?;
                 (Sock::Unix(s), c == Connect::Done)
             }
             Active::TcpName(host, port) => {
@@ -207,6 +207,14 @@ impl Stream {
         if let (true, Sock::Tcp(s)) = (self.connected, &self.sock) {
             (self.peer, self.local) = (s.peer_addr().ok(), s.local_addr().ok());
         }
+    }
+}
+
+/// Says why the name of a unix socket will not do.
+fn too_long(r: &Reactor, path: &std::path::Path, e: &io::Error) {
+    if e.raw_os_error() == Some(libc::ENAMETOOLONG) {
+        let name = path.display();
+        warn!(r.log(), "socket_util_unix", "Unix socket name {name} is longer than maximum 107 bytes");
     }
 }
 
@@ -479,6 +487,7 @@ impl Listener {
             }
             Passive::Unix(path) => {
                 let socket = socket::unix_listen(&path, Self::MODE).inspect_err(|e| {
+                    too_long(r, &path, e);
                     if e.kind() == io::ErrorKind::NotFound {
                         warn!(
                             log,

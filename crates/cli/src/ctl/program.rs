@@ -216,6 +216,10 @@ fn connect(settings: &Settings) -> Result<Client, Fatal> {
         let env = Environment { log: settings.vlog.logger(), rundir: settings.dirs.run.clone() };
         match Client::connect(&settings.db, env) {
             Ok(client) => return Ok(client),
+            // Who waits for a connection waits until it can.
+            Err(_) if settings.db.starts_with('p') && settings.db.contains(':') => {
+                sys::sleep(std::time::Duration::from_secs(1));
+            }
             Err(_) if settings.retry => sys::sleep(std::time::Duration::from_millis(500)),
             Err(e) => {
                 return Err(Fatal::new(format!(
@@ -304,7 +308,7 @@ impl<P: Program> Job<'_, P> {
             }
             return Ok(Attempt::NeedsAll);
         }
-        match check_symbols(run.state.context(), self.log) {
+        match self.check_symbols(run.state.context()) {
             Ok(()) => {}
             Err(_) if partial => return Ok(Attempt::NeedsAll),
             Err(e) => return Err(e),
@@ -334,6 +338,9 @@ impl<P: Program> Job<'_, P> {
                     next_cfg = counter(&results).filter(|_| self.settings.wait);
                 }
             }
+        }
+        if self.settings.dry_run {
+            name_created(&mut run, &[]);
         }
         self.print(&run)?;
         if let Some((root, next)) = run.state.increment().zip(next_cfg) {
@@ -370,6 +377,25 @@ impl<P: Program> Job<'_, P> {
             }
         }
         Ok(Run { state, outputs, created })
+    }
+
+    fn check_symbols(&self, c: &Context) -> Result<(), Fatal> {
+        for (name, symbol) in c.symbols.iter() {
+            if !symbol.created {
+                return Err(Fatal::new(format!(
+                    "row id \"{name}\" is referenced but never created (e.g. with \"-- --id={name} create ...\")"
+                )));
+            }
+            let made_here = !symbol.referenced && c.model.inserted().any(|(_, u)| u == symbol.uuid);
+            if made_here && !self.settings.dry_run {
+                base::warn!(
+                    self.log,
+                    P::MODULE,
+                    "row id \"{name}\" was created but no reference to it was inserted, so it will not actually appear in the database"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Asks the server for the changes. The results of the changes proper are first, the counter's last.
@@ -478,25 +504,6 @@ fn increment_next_cfg(root: Uuid) -> [Value; 2] {
             ("columns", Value::Array(vec!["next_cfg".into()])),
         ]),
     ]
-}
-
-fn check_symbols(c: &Context, log: &Logger) -> Result<(), Fatal> {
-    for (name, symbol) in c.symbols.iter() {
-        if !symbol.created {
-            return Err(Fatal::new(format!(
-                "row id \"{name}\" is referenced but never created (e.g. with \"-- --id={name} create ...\")"
-            )));
-        }
-        let made_here = !symbol.referenced && c.model.inserted().any(|(_, u)| u == symbol.uuid);
-        if made_here {
-            base::warn!(
-                log,
-                "db_ctl_base",
-                "row id \"{name}\" was created but no reference to it was inserted, so it will not actually appear in the database"
-            );
-        }
-    }
-    Ok(())
 }
 
 /// `create` prints the UUID that the server gave its row.

@@ -10,7 +10,7 @@ type Call = Invocation<Vsctl>;
 type Done = Result<(), String>;
 
 /// A leading integer, 0 without one: how VLANs were always read here.
-fn number(text: &str) -> i64 {
+pub fn number(text: &str) -> i64 {
     let t = text.trim_start();
     let digits = t.strip_prefix(['-', '+']).unwrap_or(t);
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
@@ -32,6 +32,9 @@ pub fn add_br(c: &mut Vsctl, call: &Call) -> Done {
         }
         _ => return Err("'add-br' command takes exactly 1 or 3 arguments".into()),
     };
+    if name.is_empty() {
+        return Err("bridge name must not be empty string".into());
+    }
     let view = c.view();
     if call.has("--may-exist")
         && let Some(existing) = view.bridges.get(&name)
@@ -279,7 +282,7 @@ pub fn add_bond(c: &mut Vsctl, call: &Call) -> Done {
     let n = call.args[2..].iter().position(|a| a.contains('=')).unwrap_or(call.args.len() - 2);
     let (interfaces, settings) = call.args[2..].split_at(n);
     if interfaces.len() < 2 {
-        return Err("add-bond requires at least 2 interfaces, but only 1 was specified".into());
+        return Err("add-bond requires at least 2 interfaces, but only 1 were specified".into());
     }
     add(c, call, &bridge, &port, interfaces, settings)
 }
@@ -293,16 +296,19 @@ fn add(
     settings: &[String],
 ) -> Done {
     let view = c.view();
-    let bridge = view.bridge(bridge_name)?;
     if call.has("--may-exist")
         && let Some(port) = view.ports.get(name)
     {
         return port_may_exist(port, call.syntax.name, bridge_name, name, interfaces);
     }
+    if name.is_empty() {
+        return Err("port name must not be empty string".into());
+    }
     view.check_free(name, &format!("cannot create a port named {name}"))?;
     for interface in interfaces {
         view.check_free(interface, &format!("cannot create an interface named {interface}"))?;
     }
+    let bridge = view.bridge(bridge_name)?;
     let rows: Vec<Uuid> = interfaces.iter().map(|i| new_interface(&mut c.ctx.model, i, "")).collect();
     let port = new_port(&mut c.ctx.model, name, &rows);
     if call.has("--fake-iface") {
@@ -380,15 +386,9 @@ pub fn del_bond_iface(c: &mut Vsctl, call: &Call) -> Done {
     };
     if call.args.len() == 2 {
         let name = &call.args[0];
-        if must {
-            view.port(name)?;
-        }
+        view.port(name)?;
         if i.port != *name {
-            return if must {
-                Err(format!("port {name} does not have an interface {interface}"))
-            } else {
-                Ok(())
-            };
+            return Err(format!("port {name} does not have an interface {interface}"));
         }
     }
     let port = view.port(&i.port)?;
@@ -429,10 +429,8 @@ pub fn del_port(c: &mut Vsctl, call: &Call) -> Done {
     if let Some(name) = named
         && port.bridge != *name
     {
-        if must {
-            view.bridge(name)?;
-        }
-        return if must { Err(elsewhere(&view, name, target, port)) } else { Ok(()) };
+        view.bridge(name)?;
+        return Err(elsewhere(&view, name, target, port));
     }
     let bridge = view.bridge(&port.bridge)?.row;
     let (row, name) = (port.row, c.ctx.model.string("Port", port.row, "name"));

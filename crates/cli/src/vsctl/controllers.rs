@@ -25,7 +25,7 @@ fn check_target(c: &Vsctl, target: &str) {
 
 /// Makes one row for each target, with the probe interval that the command gives.
 fn insert_targets(c: &mut Vsctl, call: &Call, table: &str, names: &[String]) -> Vec<Uuid> {
-    let probe = call.value("--inactivity-probe").map(|v| v.trim().parse::<i64>().unwrap_or(0));
+    let probe = call.value("--inactivity-probe").map(super::bridges::number);
     let mut rows = Vec::new();
     for name in names {
         check_target(c, name);
@@ -43,8 +43,7 @@ fn insert_targets(c: &mut Vsctl, call: &Call, table: &str, names: &[String]) -> 
 pub fn get_controller(c: &mut Vsctl, call: &Call) -> Done {
     let row = c.view().bridge(&call.args[0])?.row;
     let rows = c.ctx.model.uuids("Bridge", row, "controller");
-    let mut lines = targets(c, "Controller", &rows);
-    lines.dedup();
+    let lines = targets(c, "Controller", &rows);
     c.ctx.lines(lines);
     Ok(())
 }

@@ -213,7 +213,7 @@ const OWN: [Syntax<Vsctl>; 41] = [
     syntax!("add-aa-mapping", 3, 3, "!BRIDGE !ARG !ARG", [], true, controllers::add_aa_mapping),
     syntax!("del-aa-mapping", 3, 3, "!BRIDGE !ARG !ARG", [], true, controllers::del_aa_mapping),
     syntax!("get-aa-mapping", 1, 1, "!BRIDGE", [], false, controllers::get_aa_mapping),
-    syntax!("add-zone-tp", 2, 18, "", ["--may-exist"], true, zones::add_zone_tp),
+    syntax!("add-zone-tp", 3, 18, "", ["--may-exist"], true, zones::add_zone_tp),
     syntax!("del-zone-tp", 2, 2, "", ["--if-exists"], true, zones::del_zone_tp),
     syntax!("list-zone-tp", 1, 1, "", [], false, zones::list_zone_tp),
     syntax!("set-zone-limit", 3, 3, "!ARG !ARG !ARG", [], true, zones::set_zone_limit),

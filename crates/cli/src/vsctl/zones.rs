@@ -42,12 +42,11 @@ fn zone_argument(text: &str) -> Result<i64, String> {
 /// `add-zone-tp DATAPATH zone=ZONE POLICY=SECONDS...`
 pub fn add_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
     let datapath = datapath(c, &call.args[0])?;
-    let id = zone_argument(&call.args[1])?;
+    // What is not in range, the server refuses, in its words; this number is what no number counts as.
+    let id = call.args[1].strip_prefix("zone=").and_then(|n| n.parse().ok()).unwrap_or(4_294_967_291);
     let mut timeouts = std::collections::BTreeMap::new();
     for setting in &call.args[2..] {
-        let Some((key, value)) = setting.split_once('=') else {
-            return Err(format!("{setting}: argument does not end in \"=\" followed by a value."));
-        };
+        let (key, value) = setting.split_once('=').unwrap_or((setting, "0"));
         let seconds: i64 = value.parse().map_err(|_| format!("invalid timeout policy: {setting}"))?;
         timeouts.insert(key.to_string(), seconds);
     }
@@ -132,12 +131,12 @@ fn limit_zone(text: &str) -> Result<Option<i64>, String> {
 
 /// `set-zone-limit DATAPATH ZONE|default LIMIT`
 pub fn set_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
+    let datapath = datapath(c, &call.args[0])?;
     let zone_id = limit_zone(&call.args[1])?;
     let limit = call.args[2].parse::<i64>().unwrap_or(-1);
     if !(0..=i64::from(u32::MAX)).contains(&limit) {
         return Err(format!("limit ({limit}) out of range"));
     }
-    let datapath = datapath(c, &call.args[0])?;
     match zone_id {
         None => c.ctx.model.set_int("Datapath", datapath, "ct_zone_default_limit", limit),
         Some(id) => {
@@ -157,8 +156,8 @@ pub fn set_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
 
 /// `del-zone-limit DATAPATH ZONE|default`
 pub fn del_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
-    let zone_id = limit_zone(&call.args[1])?;
     let datapath = datapath(c, &call.args[0])?;
+    let zone_id = limit_zone(&call.args[1])?;
     let must = !call.has("--if-exists");
     match zone_id {
         None => {
@@ -181,7 +180,7 @@ pub fn del_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
 
 /// `list-zone-limits DATAPATH`
 pub fn list_zone_limits(c: &mut Vsctl, call: &Call) -> Done {
-    let datapath = datapath(c, &call.args[0])?;
+    let datapath = listed(c, &call.args[0])?;
     let mut lines = Vec::new();
     if let Some(limit) = c.ctx.model.int("Datapath", datapath, "ct_zone_default_limit") {
         lines.push(format!("Default, Limit: {limit}"));
