@@ -18,6 +18,7 @@ pub mod point;
 pub mod program;
 pub mod session;
 pub mod show;
+pub mod targets;
 
 use base::Logger;
 use columns::{RowNames, Symbols};

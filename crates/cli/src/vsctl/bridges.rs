@@ -4,19 +4,11 @@ use super::Vsctl;
 use super::view::{Bridge, Port, View};
 use crate::ctl::command::Invocation;
 use crate::ctl::model::Model;
+use crate::ctl::targets::number;
 use ovsdb::Uuid;
 
 type Call = Invocation<Vsctl>;
 type Done = Result<(), String>;
-
-/// A leading integer, 0 without one: how VLANs were always read here.
-pub fn number(text: &str) -> i64 {
-    let t = text.trim_start();
-    let digits = t.strip_prefix(['-', '+']).unwrap_or(t);
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-    let n: i64 = digits[..end].parse().unwrap_or(0);
-    if t.starts_with('-') { -n } else { n }
-}
 
 /// `add-br BRIDGE [PARENT VLAN]`
 pub fn add_br(c: &mut Vsctl, call: &Call) -> Done {

@@ -249,16 +249,17 @@ const RECORDS: &[RowNames] = &[
 
 /// What `show` shows.
 const SHOW: &[ShowTable] = &[
-    ShowTable { table: "Open_vSwitch", name: None, columns: &["manager_options", "bridges", "ovs_version"] },
+    ShowTable { table: "Open_vSwitch", name: None, columns: &["manager_options", "bridges", "ovs_version"], names: &[] },
     ShowTable {
         table: "Bridge",
         name: Some("name"),
         columns: &["controller", "fail_mode", "datapath_type", "ports"],
+        names: &[],
     },
-    ShowTable { table: "Port", name: Some("name"), columns: &["tag", "trunks", "interfaces"] },
-    ShowTable { table: "Interface", name: Some("name"), columns: &["type", "options", "error"] },
-    ShowTable { table: "Controller", name: Some("target"), columns: &["is_connected"] },
-    ShowTable { table: "Manager", name: Some("target"), columns: &["is_connected"] },
+    ShowTable { table: "Port", name: Some("name"), columns: &["tag", "trunks", "interfaces"], names: &[] },
+    ShowTable { table: "Interface", name: Some("name"), columns: &["type", "options", "error"], names: &[] },
+    ShowTable { table: "Controller", name: Some("target"), columns: &["is_connected"], names: &[] },
+    ShowTable { table: "Manager", name: Some("target"), columns: &["is_connected"], names: &[] },
 ];
 
 /// `init`: the root row was made before any command ran.
