@@ -1,7 +1,8 @@
 //! The commands on any table: list, find, get, set, add, remove, clear, create, destroy, wait-until, comment.
 
 use super::columns::{
-    Condition, all_hold, assigned_column, check_mutable, find_column, find_record, find_table, set_column_in, target,
+    Condition, all_hold, assigned_column, check_mutable, find_column, find_record, find_table, set_column_in,
+    target,
 };
 use super::command::{Invocation, MANY, Syntax};
 use super::{Context, HasContext, Output, Records};

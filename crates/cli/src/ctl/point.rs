@@ -69,7 +69,8 @@ impl Plan {
             self.root = true;
             return true;
         }
-        let Some(table) = ["Bridge", "Interface", "Port"].into_iter().find(|t| t.to_ascii_lowercase() == table)
+        let Some(table) =
+            ["Bridge", "Interface", "Port"].into_iter().find(|t| t.to_ascii_lowercase() == table)
         else {
             return false;
         };
@@ -104,7 +105,8 @@ impl Plan {
         let Some(root) = results.next().and_then(|r| decode(model, "Open_vSwitch", r)).and_then(only) else {
             return Ok(false);
         };
-        if !self.ports.is_empty() && results.next().is_none_or(|r| r.as_array().is_none_or(|a| !a.is_empty())) {
+        if !self.ports.is_empty() && results.next().is_none_or(|r| r.as_array().is_none_or(|a| !a.is_empty()))
+        {
             return Ok(false);
         }
         let mut bridges: BTreeMap<Uuid, Row> = BTreeMap::new();
@@ -184,7 +186,11 @@ pub fn interface_status(name: &str) -> Value {
     select("Interface", [("name", "==", Value::string(name))], Some(&["name", "ofport", "error"]))
 }
 
-fn select<const N: usize>(table: &str, at: [(&'static str, &'static str, Value); N], columns: Option<&[&str]>) -> Value {
+fn select<const N: usize>(
+    table: &str,
+    at: [(&'static str, &'static str, Value); N],
+    columns: Option<&[&str]>,
+) -> Value {
     let clauses = at.into_iter().map(|(c, f, v)| Value::Array(vec![c.into(), f.into(), v])).collect();
     let mut members =
         vec![("op", "select".into()), ("table", Value::string(table)), ("where", Value::Array(clauses))];

@@ -275,8 +275,8 @@ impl<P: Program> Job<'_, P> {
         if session.is_monitoring() {
             // It copies the wrong columns: a connection has one copy.
             let client = connect(self.settings)?;
-            (session, _) =
-                Session::open(client, P::DATABASE, Vec::new(), self.log.clone()).map_err(|e| self.failed(e))?;
+            (session, _) = Session::open(client, P::DATABASE, Vec::new(), self.log.clone())
+                .map_err(|e| self.failed(e))?;
         }
         let wanted = P::wanted(self.commands, session.schema());
         session.monitor(wanted);

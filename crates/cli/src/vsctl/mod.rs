@@ -249,7 +249,12 @@ const RECORDS: &[RowNames] = &[
 
 /// What `show` shows.
 const SHOW: &[ShowTable] = &[
-    ShowTable { table: "Open_vSwitch", name: None, columns: &["manager_options", "bridges", "ovs_version"], names: &[] },
+    ShowTable {
+        table: "Open_vSwitch",
+        name: None,
+        columns: &["manager_options", "bridges", "ovs_version"],
+        names: &[],
+    },
     ShowTable {
         table: "Bridge",
         name: Some("name"),

@@ -22,10 +22,8 @@ const CONTROLLERS: Needs =
     &[("Bridge", &["controller", "fail_mode"]), ("Controller", &["target", "inactivity_probe"])];
 const MANAGERS: Needs =
     &[("Open_vSwitch", &["manager_options"]), ("Manager", &["target", "inactivity_probe"])];
-const SSL: Needs = &[
-    ("Open_vSwitch", &["ssl"]),
-    ("SSL", &["private_key", "certificate", "ca_cert", "bootstrap_ca_cert"]),
-];
+const SSL: Needs =
+    &[("Open_vSwitch", &["ssl"]), ("SSL", &["private_key", "certificate", "ca_cert", "bootstrap_ca_cert"])];
 const AUTO_ATTACH: Needs = &[("Bridge", &["auto_attach"]), ("AutoAttach", &["mappings"])];
 const ZONES: Needs = &[
     ("Open_vSwitch", &["datapaths"]),
@@ -39,8 +37,16 @@ const RESET: Needs = &[
     (
         "Bridge",
         &[
-            "controller", "fail_mode", "mirrors", "netflow", "sflow", "ipfix", "flood_vlans", "other_config",
-            "external_ids", "protocols",
+            "controller",
+            "fail_mode",
+            "mirrors",
+            "netflow",
+            "sflow",
+            "ipfix",
+            "flood_vlans",
+            "other_config",
+            "external_ids",
+            "protocols",
         ],
     ),
     ("Port", &["other_config"]),
