@@ -16,6 +16,13 @@ pub fn number(text: &str) -> i64 {
     if t.starts_with('-') { -n } else { n }
 }
 
+/// A leading integer, if there is one.
+pub fn leading_number(text: &str) -> Option<i64> {
+    let t = text.trim_start();
+    let digits = t.strip_prefix(['-', '+']).unwrap_or(t);
+    digits.starts_with(|c: char| c.is_ascii_digit()).then(|| number(text))
+}
+
 /// The targets of these rows in order.
 pub fn targets(c: &Context, table: &str, rows: &[Uuid]) -> Vec<String> {
     let mut all: Vec<String> = rows.iter().map(|r| c.model.string(table, *r, "target")).collect();

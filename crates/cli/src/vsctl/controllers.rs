@@ -2,7 +2,7 @@
 
 use super::Vsctl;
 use crate::ctl::command::Invocation;
-use crate::ctl::targets::{insert_targets, number, targets};
+use crate::ctl::targets::{insert_targets, leading_number, targets};
 use ovsdb::Uuid;
 
 type Call = Invocation<Vsctl>;
@@ -180,12 +180,7 @@ pub fn emer_reset(c: &mut Vsctl, _: &Call) -> Done {
 
 fn argument(text: &str) -> Result<i64, String> {
     // A number counts up to where it ends; there must be one.
-    let t = text.trim_start().trim_start_matches(['-', '+']);
-    if t.starts_with(|c: char| c.is_ascii_digit()) {
-        Ok(number(text))
-    } else {
-        Err(format!("Invalid argument {text}"))
-    }
+    leading_number(text).ok_or_else(|| format!("Invalid argument {text}"))
 }
 
 fn auto_attach(c: &mut Vsctl, bridge: &str) -> Result<(Uuid, Option<Uuid>), String> {

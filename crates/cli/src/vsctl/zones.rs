@@ -2,7 +2,7 @@
 
 use super::Vsctl;
 use crate::ctl::command::Invocation;
-use crate::ctl::targets::number;
+use crate::ctl::targets::{leading_number, number};
 use ovsdb::Uuid;
 
 type Call = Invocation<Vsctl>;
@@ -125,7 +125,8 @@ fn limit_zone(text: &str) -> Result<Option<i64>, String> {
     if text == "default" {
         return Ok(None);
     }
-    let id = text.parse::<i64>().unwrap_or(-1);
+    let hex = text.strip_prefix("0x").and_then(|h| i64::from_str_radix(h, 16).ok());
+    let id = hex.or_else(|| leading_number(text)).unwrap_or(-1);
     if (0..=65535).contains(&id) { Ok(Some(id)) } else { Err(format!("zone_id ({id}) out of range")) }
 }
 
@@ -133,7 +134,7 @@ fn limit_zone(text: &str) -> Result<Option<i64>, String> {
 pub fn set_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
     let datapath = datapath(c, &call.args[0])?;
     let zone_id = limit_zone(&call.args[1])?;
-    let limit = call.args[2].parse::<i64>().unwrap_or(-1);
+    let limit = leading_number(&call.args[2]).unwrap_or(-1);
     if !(0..=i64::from(u32::MAX)).contains(&limit) {
         return Err(format!("limit ({limit}) out of range"));
     }
