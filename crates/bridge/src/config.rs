@@ -31,8 +31,23 @@ pub struct Config {
     pub next_cfg: i64,
     /// `Open_vSwitch.other_config`.
     pub other_config: Map,
+    /// The `SSL` row.
+    pub tls: Option<TlsConfig>,
     /// Bridges by name.
     pub bridges: BTreeMap<String, BridgeConfig>,
+}
+
+/// The `SSL` row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TlsConfig {
+    /// `private_key`: a file.
+    pub private_key: String,
+    /// `certificate`: a file.
+    pub certificate: String,
+    /// `ca_cert`: a file.
+    pub ca_cert: String,
+    /// `bootstrap_ca_cert`: whether `ca_cert` is obtained from the first controller if it does not exist.
+    pub bootstrap: bool,
 }
 
 /// What happens without a controller.
@@ -214,6 +229,11 @@ impl Config {
             root: root.id(),
             next_cfg: root.int("next_cfg").unwrap_or(0),
             other_config: root.map("other_config"),
+            tls: root
+                .refs("ssl")
+                .first()
+                .and_then(|id| rows.row("SSL", *id))
+                .map(|row| read_tls(row.as_ref())),
             bridges: BTreeMap::new(),
         };
         for id in root.refs("bridges") {
@@ -257,6 +277,16 @@ fn vlans(row: &dyn Row, column: &str) -> Vec<u16> {
 
 fn small<T: TryFrom<i64>>(v: Option<i64>) -> Option<T> {
     v.and_then(|v| T::try_from(v).ok())
+}
+
+fn read_tls(row: &dyn Row) -> TlsConfig {
+    let file = |column| row.string(column).unwrap_or_default();
+    TlsConfig {
+        private_key: file("private_key"),
+        certificate: file("certificate"),
+        ca_cert: file("ca_cert"),
+        bootstrap: row.bool("bootstrap_ca_cert").unwrap_or(false),
+    }
 }
 
 fn read_bridge(rows: &dyn Rows, row: &dyn Row, complaints: &mut Vec<Complaint>) -> BridgeConfig {

@@ -21,6 +21,7 @@ use openflow::msg::{
 use openflow::{Action, Message, OfpErr, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a switch needs to ask others while it answers a request. Flow counters it has itself: push what the
 /// datapath has counted before handing over a request for statistics.
@@ -86,10 +87,17 @@ pub struct Ofproto {
     pub(crate) effects: Vec<Effect>,
     /// Generation of the tables up to which [`Effect::TablesChanged`] was given.
     noted: u64,
+    /// When memory that is not needed any more is freed next.
+    free_at: Time,
 }
 
 /// How many flows one [`Ofproto::run`] looks at: with more, it asks to be run again at once.
 const EXPIRE_AT_ONCE: usize = 5000;
+
+/// How long the memory of flows that were deleted in bulk is kept: until the answer has gone, and somewhat longer.
+const FREE_AFTER: Duration = Duration::from_millis(250);
+/// After that, some of it is freed this often.
+const FREE_EVERY: Duration = Duration::from_millis(4);
 
 /// Who asked for a change.
 pub(crate) type Origin = Option<(ConnId, Xid)>;
@@ -110,6 +118,7 @@ impl Ofproto {
             tlv: TlvMap::default(),
             effects: Vec::new(),
             noted: 0,
+            free_at: now,
         };
         crate::fail::install_internal(&mut ofproto.state, now);
         ofproto.state.take_log();
@@ -430,6 +439,11 @@ impl Ofproto {
         }
         self.run_paces(now);
         crate::fail::run(self, now);
+        if now >= self.free_at {
+            self.state.free_some();
+            let wait = if self.state.has_discarded() { FREE_EVERY } else { FREE_AFTER };
+            self.free_at = now + wait;
+        }
     }
 
     /// When [`Ofproto::run`] has something to do next, if nothing happens before.
@@ -438,7 +452,8 @@ impl Ofproto {
         let paces = self.connections.values().filter_map(|c| c.paces.as_ref());
         let paces = paces.flat_map(|p| p.iter().map(Pace::next_deadline)).min();
         let connections = bundles.unwrap_or(Time::NEVER).min(paces.unwrap_or(Time::NEVER));
-        self.state.next_expiry().min(connections).min(self.fail.next_deadline())
+        let free = if self.state.has_discarded() { self.free_at } else { Time::NEVER };
+        self.state.next_expiry().min(connections).min(self.fail.next_deadline()).min(free)
     }
 
     /// What was done is done: tells controllers.
@@ -456,6 +471,9 @@ impl Ofproto {
             }
         }
         self.report(&log, origin);
+        if !self.state.has_discarded() {
+            self.free_at = now + FREE_AFTER;
+        }
         self.state.recycle(log);
     }
 

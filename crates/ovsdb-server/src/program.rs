@@ -117,6 +117,7 @@ struct Settings {
     unixctl: Option<String>,
     run: Option<String>,
     diff: bool,
+    tls: reactor::tls::Settings,
     daemon: DaemonOptions,
 }
 
@@ -151,6 +152,7 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal
         unixctl: None,
         run: None,
         diff: true,
+        tls: reactor::tls::Settings::default(),
         daemon: DaemonOptions::new(PROGRAM, dirs),
     };
     let mut default = true;
@@ -181,7 +183,7 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal
             }
             _ => {
                 if !s.daemon.option(&given) && !vlog.option(&given)? {
-                    tls::option(&given)?;
+                    tls::option(&given, &mut s.tls);
                 }
             }
         }
@@ -211,7 +213,7 @@ fn run(settings: Settings, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Resul
     let mut process = settings.daemon.start(vlog)?;
     let log = vlog.logger();
     let os = |e: std::io::Error| Fatal::new(errno::text(&e));
-    let env = Environment { log: log.clone(), rundir: dirs.run.clone() };
+    let env = Environment { log: log.clone(), rundir: dirs.run.clone(), tls: settings.tls.clone() };
     let mut r = Reactor::new(clock, env).map_err(os)?;
     r.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup, Signal::Child], SIGNALS).map_err(os)?;
 

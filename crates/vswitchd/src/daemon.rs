@@ -44,6 +44,8 @@ pub struct Settings {
     pub unixctl: Option<String>,
     /// Test devices.
     pub dummies: DummyMode,
+    /// Keys and certificates for TLS, until the database names others.
+    pub tls: reactor::tls::Settings,
 }
 
 /// The state that commands work on.
@@ -94,7 +96,7 @@ impl Daemon {
             move |e: std::io::Error| Fatal::new(format!("{what} failed ({})", reactor::errno::text(&e)))
         };
         let log = vlog.logger();
-        let env = LoopEnvironment { log: log.clone(), rundir: dirs.run.clone() };
+        let env = LoopEnvironment { log: log.clone(), rundir: dirs.run.clone(), tls: settings.tls.clone() };
         let mut r = Reactor::new(clock.clone(), env).map_err(io("creating the event loop"))?;
         r.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup], SIGNALS)
             .map_err(io("watching signals"))?;
@@ -321,7 +323,7 @@ impl Daemon {
         self.state.switch.close(&mut self.r, cleanup);
         if let Some(token) = exit.and_then(|e| e.token) {
             self.control.reply(&mut self.r, token, Ok("".into()));
-            self.control.flush(&self.r);
+            self.control.flush(&mut self.r);
         }
         self.state.link.close(&mut self.r);
     }

@@ -326,15 +326,39 @@ impl Switch {
         }
         self.handle_effects(r);
         self.publish();
+        self.flush(r, bridge, slot);
         self.follow_connection(bridge, slot);
         self.forget_closed(bridge, slot);
         self.update_contact(bridge);
     }
 
+    /// Writes the answers to what a connection has asked.
+    fn flush(&mut self, r: &mut Reactor, bridge: &str, slot: &Slot) {
+        let Some(conn) = self.bridges.get_mut(bridge).and_then(|b| b.connections.conn(slot)) else { return };
+        let full = conn.rconn.backlog() > BACKLOG_LIMIT;
+        conn.rconn.flush(r);
+        if full && conn.rconn.backlog() <= BACKLOG_LIMIT {
+            r.again(conn.rconn.key());
+        }
+    }
+
+    /// Writes what waits on all connections.
+    pub(super) fn flush_connections(&mut self, r: &mut Reactor) {
+        for b in self.bridges.values_mut() {
+            let accepted = b.connections.services.values_mut().flat_map(|s| s.accepted.values_mut());
+            for conn in b.connections.controllers.values_mut().map(|(_, c)| c).chain(accepted) {
+                conn.rconn.flush(r);
+            }
+        }
+    }
+
     /// Keeps the OpenFlow state in step with the connection's comings and goings.
     fn follow_connection(&mut self, bridge: &str, slot: &Slot) {
-        let now = self.now();
         let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let Some(conn) = b.connections.conn(slot) else { return };
+        if conn.id.is_some() == conn.rconn.is_connected() && conn.seqno == conn.rconn.seqno() {
+            return;
+        }
         let service = matches!(slot, Slot::Accepted(..));
         let enable_async = match slot {
             Slot::Controller(t) => b.connections.controllers.get(t).is_none_or(|(c, _)| c.async_messages),
@@ -361,6 +385,7 @@ impl Switch {
             conn.seqno = seqno;
             let kind = if service { ConnKind::Service } else { ConnKind::Primary };
             let id = b.ofproto.connect(&ConnConfig { kind, version, enable_async });
+            let now = self.env.clock.now();
             if let Some(limit) = rate_limit(&b.connections, slot) {
                 b.ofproto.limit_packet_ins(id, Some(limit), now);
             }

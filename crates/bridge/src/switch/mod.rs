@@ -159,6 +159,7 @@ impl Switch {
         }
         self.handle_effects(r);
         self.publish();
+        self.flush_connections(r);
     }
 
     /// Handles packets that devices polled here have, and what engines have to tell, until there is no more.

@@ -90,6 +90,7 @@ struct Settings {
     retry: bool,
     timeout: u32,
     style: Style,
+    tls: reactor::tls::Settings,
     dirs: Dirs,
     vlog: Arc<Vlog>,
 }
@@ -155,6 +156,7 @@ fn parse_options<P: Program>(args: &[String], dirs: Dirs, vlog: Arc<Vlog>) -> Re
         retry: false,
         timeout: timeout::from_env(),
         style: Style::LIST,
+        tls: reactor::tls::Settings::default(),
         dirs,
         vlog,
     };
@@ -187,7 +189,7 @@ fn parse_options<P: Program>(args: &[String], dirs: Dirs, vlog: Arc<Vlog>) -> Re
             }
             _ => {
                 if !s.vlog.option(&given)? && !s.style.option(&given)? {
-                    crate::tls::option(&given)?;
+                    crate::tls::option(&given, &mut s.tls);
                 }
             }
         }
@@ -213,7 +215,11 @@ fn listing(options: &Options) -> String {
 
 fn connect(settings: &Settings) -> Result<Client, Fatal> {
     loop {
-        let env = Environment { log: settings.vlog.logger(), rundir: settings.dirs.run.clone() };
+        let env = Environment {
+            log: settings.vlog.logger(),
+            rundir: settings.dirs.run.clone(),
+            tls: settings.tls.clone(),
+        };
         match Client::connect(&settings.db, env) {
             Ok(client) => return Ok(client),
             // Who waits for a connection waits until it can.

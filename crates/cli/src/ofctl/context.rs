@@ -70,6 +70,7 @@ pub struct Settings {
     pub show_names: bool,
     pub stats: bool,
     pub unixctl: Option<String>,
+    pub tls: reactor::tls::Settings,
     pub bundle: bool,
     pub may_create: bool,
     pub read_only: bool,
@@ -94,6 +95,7 @@ impl Default for Settings {
             show_names: false,
             stats: true,
             unixctl: None,
+            tls: reactor::tls::Settings::default(),
             bundle: false,
             may_create: false,
             read_only: false,
@@ -232,7 +234,8 @@ impl Context {
 
     pub fn open_versions(&self, name: &str, socket: &str, versions: VersionSet) -> Result<Connection, Fatal> {
         let target = self.target(name, socket)?;
-        let env = Environment { log: self.logger(), rundir: self.dirs.run.clone() };
+        let env =
+            Environment { log: self.logger(), rundir: self.dirs.run.clone(), tls: self.settings.tls.clone() };
         let options = vconn::Options { versions, dscp: None, describe: Some(describe) };
         match Client::connect(&target, options, env) {
             Ok(client) => {

@@ -117,7 +117,7 @@ impl FlowSet {
                 hard_timeout: s.hard_timeout,
                 importance: s.importance,
                 flags: s.flags.0 & KEPT,
-                actions: s.actions,
+                actions: s.actions.to_vec(),
             };
             self.add(source, s.table, s.priority, s.matching, version);
         }

@@ -237,7 +237,7 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Option<(Conte
             "color" => color = parse_color(&given)?,
             _ if own(&given, &mut settings)? => {}
             _ => {
-                if !daemon.option(&given) && !tls::option(&given)? {
+                if !daemon.option(&given) && !tls::option(&given, &mut settings.tls) {
                     vlog.option(&given)?;
                 }
             }

@@ -257,6 +257,17 @@ impl Rconn {
         }
     }
 
+    /// Writes what is queued now, rather than in the next turn.
+    pub fn flush(&mut self, r: &mut Reactor) {
+        if let Some(v) = &mut self.vconn
+            && v.backlog() > 0
+            && let Err(e) = v.flush(r)
+        {
+            self.drop_connection(r, e);
+            self.arm(r);
+        }
+    }
+
     /// Messages and bytes of a class (below 4) that the peer has not taken.
     pub fn queued(&self, class: u8) -> (usize, usize) {
         self.vconn.as_ref().map_or((0, 0), |v| v.queued(class))
