@@ -361,6 +361,13 @@ impl Model {
         }
     }
 
+    /// A reference to a row on the wire, by name if it was made here.
+    pub fn reference(&self, row: Uuid) -> Value {
+        let mut json = Value::Array(vec!["uuid".into(), row.to_string().into()]);
+        self.name_new_rows(&mut json);
+        json
+    }
+
     /// A value on the wire, with rows made here by name.
     fn json(&self, value: &Datum, kind: &ColumnType) -> Value {
         let mut json = value.to_json(kind);

@@ -349,8 +349,13 @@ impl<P: Program> Job<'_, P> {
             name_created(&mut run, &[]);
         }
         self.print(&run)?;
-        if let Some((root, next)) = run.state.increment().zip(next_cfg) {
-            while session.value("Open_vSwitch", root, "cur_cfg").as_integer().is_none_or(|c| c < next) {
+        if let Some(next) = next_cfg {
+            // The root row that this transaction has made has another UUID now.
+            let reached = |s: &Session| {
+                let root = s.rows("Open_vSwitch").next();
+                root.and_then(|r| s.value("Open_vSwitch", r, "cur_cfg").as_integer()).is_some_and(|c| c >= next)
+            };
+            while !reached(session) {
                 session.wait_for_update().map_err(|e| self.failed(e))?;
             }
             self.report_setup_errors(session, &run.state, partial)?;
@@ -414,7 +419,7 @@ impl<P: Program> Job<'_, P> {
         let comment = format!("{}: {}", P::NAME, self.line);
         ops.push(Value::object([("op", "comment".into()), ("comment", comment.into())]));
         if let Some(root) = root {
-            ops.extend(increment_next_cfg(root));
+            ops.extend(increment_next_cfg(model.reference(root)));
         }
         session.transact(guards, ops).map_err(|e| self.failed(e))
     }
@@ -492,8 +497,7 @@ fn counter(results: &[Value]) -> Option<i64> {
     row.get("next_cfg")?.as_integer()
 }
 
-fn increment_next_cfg(root: Uuid) -> [Value; 2] {
-    let id = Value::Array(vec!["uuid".into(), root.to_string().into()]);
+fn increment_next_cfg(id: Value) -> [Value; 2] {
     let at = Value::Array(vec![Value::Array(vec!["_uuid".into(), "==".into(), id])]);
     let plus = Value::Array(vec!["next_cfg".into(), "+=".into(), Value::Integer(1)]);
     [
