@@ -54,14 +54,14 @@ impl Drop for App {
 
 /// Starts `faucet` or `gauge` in the switch's namespace.
 fn app(s: &Switch, programs: &Path, name: &str, port: u16, dir: &TempDir) -> App {
-    let said = std::fs::File::create(dir.join(&format!("{name}.out"))).unwrap();
+    let said = std::fs::File::create(dir.join(format!("{name}.out"))).unwrap();
     let upper = name.to_uppercase();
     // What the program named so would execute.
     let mut c = Command::new(programs.join("osken-manager"));
     c.arg(format!("--ofp-tcp-listen-port={port}")).arg(format!("faucet.{name}"));
-    c.env(format!("{upper}_CONFIG"), dir.join(&format!("{name}.yaml")))
-        .env(format!("{upper}_LOG"), dir.join(&format!("{name}.log")))
-        .env(format!("{upper}_EXCEPTION_LOG"), dir.join(&format!("{name}.exceptions")))
+    c.env(format!("{upper}_CONFIG"), dir.join(format!("{name}.yaml")))
+        .env(format!("{upper}_LOG"), dir.join(format!("{name}.log")))
+        .env(format!("{upper}_EXCEPTION_LOG"), dir.join(format!("{name}.exceptions")))
         .env("FAUCET_PROMETHEUS_PORT", "9302")
         .env("GAUGE_PROMETHEUS_PORT", "9303")
         .env("FAUCET_EVENT_SOCK", "0")
