@@ -196,7 +196,7 @@ fn unsent(actions: Vec<DpAction>) -> Vec<DpAction> {
         DpAction::Output(_) | DpAction::Recirc(_) | DpAction::Sample { .. } | DpAction::CheckPktLen(_) => {
             None
         }
-        DpAction::Clone(inner) => Some(DpAction::Clone(unsent(inner.to_vec()).into())),
+        DpAction::Clone(inner) => Some(DpAction::Clone(unsent(inner))),
         other => Some(other),
     };
     actions.into_iter().filter_map(stays).collect()
