@@ -5,16 +5,17 @@ use crate::engine::{Command, Engine, EngineId, Shared, Tunables};
 use crate::event::Event;
 use crate::exec::Meta;
 use crate::extract::extract;
-use crate::megaflow::Megaflow;
+use crate::megaflow::{Body, Megaflow};
 use crate::meter::{Band, Meter, MeterStats, MeterUnit};
 use crate::ports::{MAX_PORTS, PortCounters};
+use crate::search::with_partition;
 use crate::seam::{NoWake, Pipeline, Waiter, Wake};
 use crate::thread::run;
 use arc_swap::ArcSwap;
 use base::{Clock, DpPort, Time};
 use dpif::netdev::{Netdev, RxQueue};
 use dpif::{Datapath as _, DpAction, DpError, DpFlow, DpStats, FlowStats, PutMode};
-use flow::{FlowKey, Mask, MiniMask};
+use flow::{FlowKey, Mask, MiniKey, MiniMask};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -383,29 +384,31 @@ impl<P: Pipeline> Datapath<P> {
         DpFlow {
             ufid: f.ufid,
             key: f.key.expand(),
-            mask: f.mask.expand(),
+            mask: f.given.as_ref().unwrap_or(&f.mask).expand(),
             actions: f.body().actions.clone(),
             stats: FlowStats { packets, bytes, used: f.used(), tcp_flags: f.tcp_flags() },
             thread: (engine > 0).then(|| engine as u32 - 1),
         }
     }
 
-    fn position(&self, key: &FlowKey, mask: &Mask) -> Option<usize> {
-        let want = MiniMask::new(mask);
-        self.flows.iter().position(|(_, f)| {
-            !f.is_dead()
-                && want.is_subset_of(&f.mask)
-                && f.key.expand().equal_under(key, mask)
-                && narrower_only_by_partition(&want, &f.mask)
-        })
+    /// Where the live flows of an id stand: one for each engine that has it.
+    fn positions(&self, ufid: u128) -> Vec<usize> {
+        let live = self.flows.iter().enumerate().filter(|(_, (_, f))| f.ufid == ufid && !f.is_dead());
+        live.map(|(i, _)| i).collect()
     }
-}
 
-/// Whether `have` is `want` with nothing added but what every megaflow matches on.
-fn narrower_only_by_partition(want: &MiniMask, have: &MiniMask) -> bool {
-    use flow::layout as l;
-    const ALWAYS: [usize; 3] = [l::IN_PORT / 8, l::PACKET_TYPE / 8, l::ETH_TYPE / 8];
-    (0..flow::WORDS).all(|w| ALWAYS.contains(&w) || want.word(w) == have.word(w))
+    /// A flow of several engines as one.
+    fn describe_all(&self, positions: &[usize]) -> Option<DpFlow> {
+        let mut all = positions.iter().filter_map(|i| self.flows.get(*i)).map(|(e, f)| self.describe(*e, f));
+        let mut sum = all.next()?;
+        for f in all {
+            sum.stats.packets += f.stats.packets;
+            sum.stats.bytes += f.stats.bytes;
+            sum.stats.used = sum.stats.used.max(f.stats.used);
+            sum.stats.tcp_flags |= f.stats.tcp_flags;
+        }
+        Some(sum)
+    }
 }
 
 impl<P: Pipeline> dpif::Datapath for Datapath<P> {
@@ -453,44 +456,59 @@ impl<P: Pipeline> dpif::Datapath for Datapath<P> {
 
     fn put_flow(
         &mut self,
+        ufid: Option<u128>,
         key: &FlowKey,
         mask: &Mask,
         actions: Vec<DpAction>,
         mode: PutMode,
-    ) -> Result<(), DpError> {
+    ) -> Result<DpFlow, DpError> {
         self.collect();
-        let there = self.position(key, mask);
-        match (mode, there) {
-            (PutMode::Create, Some(_)) => return Err(DpError::FlowExists),
-            (PutMode::Modify, None) => return Err(DpError::NoFlow),
+        let ufid = ufid.unwrap_or_else(|| dpif::ufid_of(key));
+        let mut there = self.positions(ufid);
+        match (mode, there.is_empty()) {
+            (PutMode::Create, false) => return Err(DpError::FlowExists),
+            (PutMode::Modify, true) => return Err(DpError::NoFlow),
             _ => {}
         }
-        // The flow belongs where packets of its port come in.
-        let engine = match there {
-            Some(i) => self.flows[i].0,
-            None => {
-                let reader = self.ports.get(&key.dp_port().0).and_then(|p| p.readers.first());
-                reader.copied().unwrap_or(0)
+        for i in &there {
+            let (engine, flow) = self.flows[*i].clone();
+            self.send(engine, Command::Replace(flow, Arc::new(Body::new(actions.clone(), None, None))));
+        }
+        if there.is_empty() {
+            let now = self.clock.now();
+            // The flow belongs where packets of its port come in.
+            let mut engines = self.ports.get(&key.dp_port().0).map_or(Vec::new(), |p| p.readers.clone());
+            engines.sort_unstable();
+            engines.dedup();
+            if engines.is_empty() {
+                engines.push(0);
             }
-        };
-        let put = Command::Put {
-            key: Box::new(key.clone()),
-            mask: Box::new(mask.clone()),
-            actions,
-            replace: there.is_some(),
-        };
-        self.send(engine, put);
+            for engine in engines {
+                let body = Arc::new(Body::new(actions.clone(), None, None));
+                let used = MiniMask::new(&with_partition(mask));
+                let mut flow = Megaflow::new(ufid, MiniKey::new(key), used, now, body);
+                flow.given = Some(MiniMask::new(mask));
+                let flow = Arc::new(flow);
+                there.push(self.flows.len());
+                self.flows.push((engine, flow.clone()));
+                self.send(engine, Command::Put(flow));
+            }
+        }
         self.inline.run_commands();
-        Ok(())
+        let mut after = self.describe_all(&there).ok_or(DpError::NoFlow)?;
+        after.actions = actions;
+        Ok(after)
     }
 
-    fn del_flow(&mut self, key: &FlowKey, mask: &Mask) -> Result<DpFlow, DpError> {
+    fn del_flow(&mut self, ufid: u128) -> Result<DpFlow, DpError> {
         self.collect();
-        let i = self.position(key, mask).ok_or(DpError::NoFlow)?;
-        let (engine, flow) = self.flows[i].clone();
-        let last = self.describe(engine, &flow);
-        flow.kill();
-        self.send(engine, Command::Kill(flow));
+        let there = self.positions(ufid);
+        let last = self.describe_all(&there).ok_or(DpError::NoFlow)?;
+        for i in there {
+            let (engine, flow) = self.flows[i].clone();
+            flow.kill();
+            self.send(engine, Command::Kill(flow));
+        }
         self.inline.run_commands();
         Ok(last)
     }

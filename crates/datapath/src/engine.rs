@@ -73,13 +73,10 @@ pub(crate) enum Command<P: Pipeline> {
     Meter(u32, Option<Arc<Meter>>),
     Bond(u32, Option<Box<[DpPort]>>),
     Kill(Arc<Megaflow<P>>),
-    /// Put a flow in by hand.
-    Put {
-        key: Box<FlowKey>,
-        mask: Box<Mask>,
-        actions: Vec<DpAction>,
-        replace: bool,
-    },
+    /// Take in a flow put in by hand.
+    Put(Arc<Megaflow<P>>),
+    /// Give a flow another body.
+    Replace(Arc<Megaflow<P>>, Arc<Body<P>>),
     Flush,
     Revalidate,
     Execute(Box<(Packet, Meta, FlowKey)>, Vec<DpAction>),
@@ -172,7 +169,7 @@ impl<P: Pipeline> Engine<P> {
             clock,
             rx: Vec::new(),
             rx_changed: true,
-            flows: FlowTable::new(seed),
+            flows: FlowTable::new(),
             exec,
             batch: Vec::with_capacity(BATCH),
             keys: vec![FlowKey::default(); BATCH],
@@ -472,7 +469,7 @@ impl<P: Pipeline> Engine<P> {
             bump(&self.shared.stats.table_full, 1);
             return;
         }
-        let mask = if t.megaflows.load(Relaxed) == 0 { exact(key, mask) } else { mask };
+        let mask = if t.megaflows.load(Relaxed) == 0 { crate::exact::every_field(key, mask) } else { mask };
         let flow = self.flows.make(key, &mask, body.clone(), self.exec.now);
         // A flow that the control thread does not know would never be credited nor expire.
         if self.shared.announced.push(flow.clone()).is_err() {
@@ -571,7 +568,19 @@ impl<P: Pipeline> Engine<P> {
                     None => flow.set_gone(),
                 }
             }
-            Command::Put { key, mask, actions, replace } => self.put(&key, &mask, actions, replace),
+            Command::Put(flow) => {
+                let key = flow.key.expand();
+                let (body, generation) = (flow.body(), self.snapshot.load().generation());
+                self.flows.insert(&key, hash_key(&key), flow, body, generation);
+            }
+            Command::Replace(flow, body) => {
+                let generation = self.snapshot.load().generation();
+                if let Some(s) = self.flows.slot_of(&flow).and_then(|slot| self.flows.get_mut(slot)) {
+                    s.generation = generation;
+                    let old = s.replace(body);
+                    self.retire(&old, &flow);
+                }
+            }
             Command::Flush => self.flows.clear(),
             Command::Revalidate => {
                 let generation = self.snapshot.load().generation();
@@ -583,21 +592,6 @@ impl<P: Pipeline> Engine<P> {
             }
             Command::Stop => self.stopped = true,
         }
-    }
-
-    fn put(&mut self, key: &FlowKey, mask: &Mask, actions: Vec<DpAction>, replace: bool) {
-        let hash = hash_key(key);
-        let body = Arc::new(Body::new(actions, None, None));
-        let generation = self.snapshot.load().generation();
-        if let Found::Exact(slot) | Found::Search(slot) = self.flows.find(key, hash, u32::MAX) {
-            if let (Some(s), true) = (self.flows.get_mut(slot), replace) {
-                let old = s.replace(body);
-                let flow = s.flow.clone();
-                self.retire(&old, &flow);
-            }
-            return;
-        }
-        self.install(key, hash, mask.clone(), body, generation);
     }
 
     /// Runs actions over a packet that did not come from a queue.
@@ -618,16 +612,6 @@ impl<P: Pipeline> Engine<P> {
         self.flows.clear();
         self.rx.drain(..).map(|r| (r.port, r.queue, r.counters)).collect()
     }
-}
-
-/// `mask` with every bit of the packet's own words.
-fn exact(key: &FlowKey, mut mask: Mask) -> Mask {
-    for (m, k) in mask.0.words.iter_mut().zip(&key.words).take(flow::layout::STAGE_PIPELINE) {
-        if *k != 0 {
-            *m = u64::MAX;
-        }
-    }
-    mask
 }
 
 impl<P: Pipeline> Engine<P> {

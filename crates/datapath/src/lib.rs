@@ -15,6 +15,7 @@ mod control;
 mod drops;
 mod engine;
 mod event;
+mod exact;
 mod exec;
 mod extract;
 mod frame;

@@ -1,8 +1,6 @@
 //! Run-time commands that look into the switch and push it: what `ovs-appctl` calls.
 
-mod conntrack;
 mod dpctl;
-mod dpctl_flows;
 mod dummy;
 mod fdb;
 mod features;
@@ -22,7 +20,7 @@ pub(crate) struct Desk {
     /// Routes and neighbours.
     pub(crate) routing: routes::Routing,
     /// Settings of connection tracking.
-    pub(crate) tracking: conntrack::Tracking,
+    pub(crate) tracking: std::collections::BTreeMap<String, dpctl::Tracking>,
     /// Counters when they were last cleared.
     pub(crate) cleared: Option<threads::Totals>,
     /// `upcall/disable-ufid`
@@ -37,9 +35,7 @@ pub(crate) struct Desk {
 pub fn register<S: 'static>(table: &mut CommandTable<S>, dummies: bool, part: fn(&mut S) -> &mut Switch) {
     table.add_part(ofproto::COMMANDS, part);
     table.add_part(fdb::COMMANDS, part);
-    table.add_part(dpctl::COMMANDS, part);
-    table.add_part(dpctl_flows::COMMANDS, part);
-    table.add_part(conntrack::COMMANDS, part);
+    dpctl::register(table, part);
     table.add_part(trace::COMMANDS, part);
     table.add_part(links::COMMANDS, part);
     table.add_part(links::BONDS, part);

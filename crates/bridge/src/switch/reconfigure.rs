@@ -146,9 +146,10 @@ impl Switch {
         self.dirty = true;
     }
 
-    fn new_backer(&self, kind: &str) -> Backer {
+    pub(crate) fn new_backer(&self, kind: &str) -> Backer {
+        let own = self.env.registry.port_type(kind, "internal").unwrap_or("internal");
         let mut backer =
-            Backer::new(kind, self.env.clock.clone(), self.env.wake.clone(), self.env.log.clone());
+            Backer::new(kind, own, self.env.clock.clone(), self.env.wake.clone(), self.env.log.clone());
         if !self.inline()
             && let Err(e) = backer.dp.set_threads(1, |n| (self.env.threads)(n))
         {
