@@ -1,7 +1,8 @@
 //! The datapath as the control thread holds it: ports, engines, and the list of all megaflows.
 
 use crate::drops::{Counters, DropCause};
-use crate::engine::{Command, Engine, EngineId, Shared, Tunables};
+use crate::engine::{Command, Engine, EngineId, Rx, Shared, Tunables};
+use crate::load::{History, QueueLoad, QueuePlace, Usage};
 use crate::event::Event;
 use crate::exec::Meta;
 use crate::extract::extract;
@@ -13,7 +14,7 @@ use crate::seam::{NoWake, Pipeline, Waiter, Wake};
 use crate::thread::run;
 use arc_swap::ArcSwap;
 use base::{Clock, DpPort, Time};
-use dpif::netdev::{Netdev, RxQueue};
+use dpif::netdev::Netdev;
 use dpif::{Datapath as _, DpAction, DpError, DpFlow, DpStats, FlowStats, PutMode};
 use flow::{FlowKey, Mask, MiniKey, MiniMask};
 use std::collections::{BTreeMap, HashMap};
@@ -29,7 +30,7 @@ const IDLE_WHEN_FULL: Duration = Duration::from_millis(100);
 /// Called with effects, their megaflow, and the packets and bytes to apply them for.
 pub type Again<'a, P> = dyn FnMut(&<P as Pipeline>::Effects, &Megaflow<P>, u64, u64) + 'a;
 
-type Taken = Vec<(DpPort, Box<dyn RxQueue>, Arc<PortCounters>)>;
+type Taken = Vec<Rx>;
 
 struct Port {
     device: Box<dyn Netdev>,
@@ -40,6 +41,7 @@ struct Port {
 
 struct Thread {
     handle: JoinHandle<Taken>,
+    core: u32,
 }
 
 /// A polling thread's way to sleep and to be woken.
@@ -68,6 +70,8 @@ pub struct Datapath<P: Pipeline> {
     bonds: HashMap<u32, Box<[DpPort]>>,
     event_capacity: usize,
     next_engine: usize,
+    queues: Vec<QueuePlace>,
+    history: History,
 }
 
 impl<P: Pipeline> Datapath<P> {
@@ -94,6 +98,8 @@ impl<P: Pipeline> Datapath<P> {
             bonds: HashMap::new(),
             event_capacity,
             next_engine: 0,
+            queues: Vec::new(),
+            history: History::default(),
         }
     }
 
@@ -137,32 +143,94 @@ impl<P: Pipeline> Datapath<P> {
         Some(&self.ports.get(&port.0)?.counters)
     }
 
+    /// Numbers of the CPU cores that polling threads go by, in the order of the engines from 1 on.
+    pub fn cores(&self) -> Vec<u32> {
+        self.threads.iter().map(|t| t.core).collect()
+    }
+
+    /// Receiving queues and who reads them.
+    pub fn queues(&self) -> &[QueuePlace] {
+        &self.queues
+    }
+
+    /// The parts of an engine's time that went into each of its queues (in the order of [`Datapath::queues`]) over
+    /// the last `looks` of five seconds; `None` if nothing was measured yet.
+    pub fn usage(&self, engine: usize, looks: usize) -> Option<Usage> {
+        let own: Vec<&QueuePlace> = self.queues.iter().filter(|q| q.engine == engine).collect();
+        self.history.usage(engine, looks, &own)
+    }
+
+    /// Members of bonds by hash, for `lb_output`.
+    pub fn bonds(&self) -> &HashMap<u32, Box<[DpPort]>> {
+        &self.bonds
+    }
+
+    /// Hands all receiving queues out anew, those that brought most first, each to the thread that has least to do.
+    /// Says whether there are any threads to share the work.
+    pub fn rebalance(&mut self) -> bool {
+        if self.threads.len() < 2 {
+            return false;
+        }
+        let mut weights: Vec<(DpPort, u32, u64)> = self
+            .queues
+            .iter()
+            .map(|q| (q.port, q.id, q.load.packets.load(Relaxed)))
+            .collect();
+        weights.sort_by_key(|w| std::cmp::Reverse(w.2));
+        let mut load = vec![0u64; self.threads.len()];
+        let mut moves = Vec::new();
+        for (port, id, packets) in weights {
+            let least = (0..load.len()).min_by_key(|i| load[*i]).unwrap_or(0);
+            load[least] += packets.max(1);
+            moves.push((port, id, least + 1));
+        }
+        for (port, id, engine) in moves {
+            let Some(q) = self.queues.iter_mut().find(|q| (q.port, q.id) == (port, id)) else { continue };
+            let from = std::mem::replace(&mut q.engine, engine);
+            if from != engine {
+                let to = self.shared[engine].clone();
+                self.send(from, Command::GiveRx(port, id, to));
+            }
+        }
+        self.refresh_readers();
+        self.history.restart();
+        true
+    }
+
+    fn refresh_readers(&mut self) {
+        for (number, port) in &mut self.ports {
+            let own = self.queues.iter().filter(|q| q.port.0 == *number);
+            port.readers = own.map(|q| q.engine).collect();
+        }
+    }
+
     /// Changes the number of polling threads; `parts` makes what each needs. All receiving queues are handed out
     /// anew. On an error (a device gives no more sending queues, the system no more threads) the queues of the
     /// threads that could not be started are read by those that could, or by the control thread.
     pub fn set_threads(
         &mut self,
-        n: usize,
+        cores: &[u32],
+        pin: bool,
         mut parts: impl FnMut(usize) -> std::io::Result<ThreadParts>,
     ) -> std::io::Result<()> {
         let mut queues = self.stop_threads();
         let mut result = Ok(());
-        for i in 0..n {
-            if let Err(e) = parts(i).and_then(|p| self.start_thread(i, p)) {
+        for (i, core) in cores.iter().enumerate() {
+            if let Err(e) = parts(i).and_then(|p| self.start_thread(i, *core, pin, p)) {
                 result = Err(e);
                 break;
             }
         }
-        for port in self.ports.values_mut() {
-            port.readers.clear();
-        }
-        for (port, queue, counters) in queues.drain(..) {
-            let engine = self.choose_engine();
-            if let Some(p) = self.ports.get_mut(&port.0) {
-                p.readers.push(engine);
-                self.send(engine, Command::AddRx(port, queue, counters));
+        self.queues.clear();
+        for rx in queues.drain(..) {
+            if self.ports.contains_key(&rx.port.0) {
+                let engine = self.choose_engine();
+                self.queues.push(QueuePlace::new(rx.port, rx.id, engine, rx.load.clone()));
+                self.send(engine, Command::AddRx(rx));
             }
         }
+        self.refresh_readers();
+        self.history.restart();
         self.inline.run_commands();
         result
     }
@@ -186,11 +254,11 @@ impl<P: Pipeline> Datapath<P> {
                 self.shared_events_forward(e);
             }
         }
-        queues.sort_by_key(|(p, _, _)| p.0);
+        queues.sort_by_key(|r| (r.port.0, r.id));
         queues
     }
 
-    fn start_thread(&mut self, i: usize, parts: ThreadParts) -> std::io::Result<()> {
+    fn start_thread(&mut self, i: usize, core: u32, pin: bool, parts: ThreadParts) -> std::io::Result<()> {
         let ThreadParts { waiter, wake } = parts;
         let id = EngineId(i as u32 + 1);
         let shared =
@@ -206,10 +274,11 @@ impl<P: Pipeline> Datapath<P> {
             shared.inbox.push(Command::Bond(*n, Some(b.clone())));
         }
         let engine = Engine::new(id, shared.clone(), self.snapshot.clone(), self.clock.clone());
-        let name = format!("pmd-c{i:02}/id:{}", id.0);
-        let handle = std::thread::Builder::new().name(name).spawn(move || run(engine, waiter))?;
+        let name = format!("pmd-c{core:02}/id:{}", id.0);
+        let cpu = pin.then_some(core);
+        let handle = std::thread::Builder::new().name(name).spawn(move || run(engine, waiter, cpu))?;
         self.shared.push(shared);
-        self.threads.push(Thread { handle });
+        self.threads.push(Thread { handle, core });
         Ok(())
     }
 
@@ -278,6 +347,9 @@ impl<P: Pipeline> Datapath<P> {
     /// thread can apply are applied again.
     pub fn push_stats(&mut self, again: &mut Again<'_, P>) {
         self.collect();
+        let engines =
+            self.shared.iter().map(|s| (s.stats.busy_nanos.load(Relaxed), s.stats.idle_nanos.load(Relaxed)));
+        self.history.look(self.clock.now(), engines.collect(), &mut self.queues);
         self.flows.retain(|(_, flow)| {
             // In this order: a flow that is gone counts nothing any more.
             let gone = flow.is_gone();
@@ -387,7 +459,7 @@ impl<P: Pipeline> Datapath<P> {
             mask: f.given.as_ref().unwrap_or(&f.mask).expand(),
             actions: f.body().actions.clone(),
             stats: FlowStats { packets, bytes, used: f.used(), tcp_flags: f.tcp_flags() },
-            thread: (engine > 0).then(|| engine as u32 - 1),
+            thread: engine.checked_sub(1).and_then(|i| self.threads.get(i)).map(|t| t.core),
         }
     }
 
@@ -425,19 +497,22 @@ impl<P: Pipeline> dpif::Datapath for Datapath<P> {
         for (i, queue) in tx?.into_iter().enumerate() {
             self.send(i, Command::AddTx(port, queue, counters.clone()));
         }
-        let mut readers = Vec::new();
-        for queue in rx {
+        for (id, queue) in rx.into_iter().enumerate() {
             let engine = self.choose_engine();
-            readers.push(engine);
-            self.send(engine, Command::AddRx(port, queue, counters.clone()));
+            let load = Arc::<QueueLoad>::default();
+            let id = id as u32;
+            self.queues.push(QueuePlace::new(port, id, engine, load.clone()));
+            self.send(engine, Command::AddRx(Rx { port, id, queue, counters: counters.clone(), load }));
         }
         self.inline.run_commands();
-        self.ports.insert(port.0, Port { device, counters, readers });
+        self.ports.insert(port.0, Port { device, counters, readers: Vec::new() });
+        self.refresh_readers();
         Ok(())
     }
 
     fn del_port(&mut self, port: DpPort) -> Result<Box<dyn Netdev>, DpError> {
         let p = self.ports.remove(&port.0).ok_or(DpError::NoPort(port))?;
+        self.queues.retain(|q| q.port != port);
         self.broadcast(|_| Command::DelPort(port));
         Ok(p.device)
     }

@@ -22,7 +22,9 @@ pub(crate) struct Desk {
     /// Settings of connection tracking.
     pub(crate) tracking: std::collections::BTreeMap<String, dpctl::Tracking>,
     /// Counters when they were last cleared.
-    pub(crate) cleared: Option<threads::Totals>,
+    pub(crate) cleared: threads::Cleared,
+    /// `dpif-netdev/subtable-lookup-prio-set`
+    pub(crate) lookup_priority: Option<u8>,
     /// `upcall/disable-ufid`
     pub(crate) without_ufid: bool,
     /// `upcall/set-flow-limit`

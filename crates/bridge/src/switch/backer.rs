@@ -19,6 +19,8 @@ pub struct Backer {
     pub own_name: Option<String>,
     /// Type of its own port.
     pub own_kind: &'static str,
+    /// The cores that it polls on, and whether threads stay there.
+    pub polling: Option<(Vec<u32>, bool)>,
     /// The datapath.
     pub dp: Datapath<View>,
     /// Name and type of each datapath port, beside its own port 0.
@@ -53,6 +55,7 @@ impl Backer {
             kind: kind.to_string(),
             own_name: None,
             own_kind,
+            polling: None,
             dp: Datapath::new(Arc::new(View::default()), clock, Some(wake)),
             ports: BTreeMap::new(),
             bridges: Vec::new(),

@@ -17,6 +17,7 @@ mod host;
 mod interfaces;
 pub mod numbers;
 mod packets;
+mod polling;
 mod publish;
 mod reconfigure;
 mod settings;
