@@ -70,6 +70,8 @@ pub struct Datapath<P: Pipeline> {
     bonds: HashMap<u32, Box<[DpPort]>>,
     event_capacity: usize,
     next_engine: usize,
+    /// Lookups that were counted before the counters were last cleared: hit, missed, lost.
+    cleared: [u64; 3],
     queues: Vec<QueuePlace>,
     history: History,
 }
@@ -98,6 +100,7 @@ impl<P: Pipeline> Datapath<P> {
             bonds: HashMap::new(),
             event_capacity,
             next_engine: 0,
+            cleared: [0; 3],
             queues: Vec::new(),
             history: History::default(),
         }
@@ -158,6 +161,11 @@ impl<P: Pipeline> Datapath<P> {
     pub fn usage(&self, engine: usize, looks: usize) -> Option<Usage> {
         let own: Vec<&QueuePlace> = self.queues.iter().filter(|q| q.engine == engine).collect();
         self.history.usage(engine, looks, &own)
+    }
+
+    /// Leaves lookups (hit, missed, lost) out of [`dpif::Datapath::stats`] from now on.
+    pub fn forget_lookups(&mut self, lookups: [u64; 3]) {
+        self.cleared.iter_mut().zip(lookups).for_each(|(c, n)| *c += n);
     }
 
     /// Members of bonds by hash, for `lb_output`.
@@ -612,11 +620,12 @@ impl<P: Pipeline> dpif::Datapath for Datapath<P> {
     }
 
     fn stats(&self) -> DpStats {
-        let sum = |f: &dyn Fn(&Counters) -> u64| self.counters().map(f).sum();
+        let sum = |f: &dyn Fn(&Counters) -> u64| -> u64 { self.counters().map(f).sum() };
+        let [hit, missed, lost] = self.cleared;
         DpStats {
-            hit: sum(&|c| c.exact_hits.load(Relaxed) + c.megaflow_hits.load(Relaxed)),
-            missed: sum(&|c| c.missed.load(Relaxed)),
-            lost: sum(&|c| c.lost.load(Relaxed)),
+            hit: sum(&|c| c.exact_hits.load(Relaxed) + c.megaflow_hits.load(Relaxed)).saturating_sub(hit),
+            missed: sum(&|c| c.missed.load(Relaxed)).saturating_sub(missed),
+            lost: sum(&|c| c.lost.load(Relaxed)).saturating_sub(lost),
             flows: self.flows.iter().filter(|(_, f)| !f.is_dead()).count() as u64,
             masks: sum(&|c| c.masks.load(Relaxed)),
         }

@@ -137,7 +137,7 @@ impl Search {
         self.n_narrowed
     }
 
-    /// Subtables probed, ever.
+    /// Subtables probed by searches that found something, ever.
     pub(crate) fn probed(&self) -> u64 {
         self.probed
     }
@@ -160,7 +160,6 @@ impl Search {
                 return Some(*slot);
             }
         }
-        self.probed += p.subtables.len() as u64;
         None
     }
 

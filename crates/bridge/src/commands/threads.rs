@@ -128,7 +128,7 @@ fn dpif_impl_set(_: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
     match call.arg(0) {
         Some("dpif_scalar") => Outcome::ok("DPIF implementation set to dpif_scalar.\n"),
         n => Outcome::error(format!(
-            "DPIF implementation not available: Unknown DPIF implementation {}.",
+            "DPIF implementation not available: Unknown DPIF implementation {}.\n",
             n.unwrap_or_default()
         )),
     }
@@ -142,7 +142,7 @@ fn parser_set(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
         let used = core.parse().is_ok_and(|n: u32| s.backers.values().any(|b| b.dp.cores().contains(&n)));
         if !used {
             return Outcome::error(format!(
-                "Error: miniflow extract parser not changed, PMD thread {core} not in use, pass a valid pmd thread ID."
+                "Error: miniflow extract parser not changed, PMD thread {core} not in use, pass a valid pmd thread ID.\n"
             ));
         }
         args = rest;
@@ -178,15 +178,19 @@ fn lookup_info(s: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
 
 /// There is one way to look up, which stays the best whatever its priority.
 fn lookup_prio_set(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
-    let Some(priority) = call.arg(1).and_then(|p| p.parse::<u8>().ok()) else {
-        return Outcome::error("error converting priority, use integer in range 0-255");
+    // What is no number counts as 0.
+    let text = call.arg(1).unwrap_or_default();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = if digits == 0 { 0 } else { text[..digits].parse().unwrap_or(u64::MAX) };
+    let Ok(priority) = u8::try_from(number) else {
+        return Outcome::error("error converting priority, use integer in range 0-255\n");
     };
     match call.arg(0) {
         Some("generic") => {
             s.desk.lookup_priority = Some(priority);
             Outcome::ok("Lookup priority change affected 0 dpcls ports and 0 subtables.\n")
         }
-        _ => Outcome::error("error, subtable lookup function not found"),
+        _ => Outcome::error("error, subtable lookup function not found\n"),
     }
 }
 
@@ -222,6 +226,10 @@ fn rxq_show(s: &mut Switch, call: &Call) -> Result<String, String> {
     let backer = wanted.backer(s)?;
     let mut out = String::new();
     let mut first = true;
+    if wanted.core.is_none() {
+        first = false;
+        let _ = writeln!(out, "Displaying last {} seconds pmd usage %", wanted.seconds);
+    }
     for (i, core) in backer.dp.cores().into_iter().enumerate() {
         if !wanted.shows(Some(core)) {
             continue;
@@ -367,6 +375,7 @@ fn stats_clear(s: &mut Switch, call: &Call) -> Result<String, String> {
         let before = s.desk.cleared.counts.remove(&key).unwrap_or_default();
         s.desk.cleared.counts.insert(key.clone(), sum(counts, before));
         s.desk.cleared.when.insert(key, now);
+        wanted.backer(s)?.dp.forget_lookups([counts.exact + counts.megaflow, counts.missed, 0]);
     }
     Ok(String::new())
 }
