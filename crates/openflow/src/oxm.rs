@@ -14,8 +14,10 @@
 use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::ofperr::OfpErr;
 use crate::version::Version;
-use flow::field::{CLASS_EXPERIMENTER, CLASS_NXM_1, Header};
+use flow::field::{CLASS_EXPERIMENTER, CLASS_NXM_1, Header, Location};
 use flow::key::ip_proto;
+use flow::layout::WORDS;
+use flow::mini::map_iter;
 use flow::{Field, Match, TunLayout, Value};
 use std::sync::{Arc, LazyLock};
 
@@ -140,7 +142,13 @@ pub fn put_header(out: &mut Vec<u8>, field: Field, version: Version, has_mask: b
     put_header_len(out, field, version, has_mask, usize::from(field.info().bytes));
 }
 
-fn put_header_len(out: &mut Vec<u8>, field: Field, version: Version, has_mask: bool, width: usize) {
+pub(crate) fn put_header_len(
+    out: &mut Vec<u8>,
+    field: Field,
+    version: Version,
+    has_mask: bool,
+    width: usize,
+) {
     let h = header_for(field, version);
     let exp = if h.class == CLASS_EXPERIMENTER { 4 } else { 0 };
     let len = ((width << u32::from(has_mask)) + exp) as u32;
@@ -275,9 +283,6 @@ const COOKIE_FIELD: u8 = 30;
 const NXM_COOKIE: u32 = 0x0001_0000 | (COOKIE_FIELD as u32) << 9;
 
 fn put_field(out: &mut Vec<u8>, m: &Match, field: Field, version: Version) {
-    if m.mask.is_plainly_wild(field) {
-        return;
-    }
     let (value, mask) = m.get(field);
     if mask == 0 {
         return;
@@ -295,11 +300,22 @@ fn put_field(out: &mut Vec<u8>, m: &Match, field: Field, version: Version) {
         Field::NW_TOS => put_entry(out, field, version, value, Value::MAX),
         Field::VLAN_TCI if oxm => put_vlan(out, value as u16, mask as u16, version),
         Field::PACKET_TYPE if value == 0 && has_ethernet(m) => {}
+        // Of the original direction everything is said: the other side refuses what its state does not allow.
+        Field::CT_NW_SRC | Field::CT_NW_DST | Field::CT_IPV6_SRC | Field::CT_IPV6_DST => {
+            put_entry(out, field, version, value, mask);
+        }
+        Field::CT_NW_PROTO if value == 0 => {}
+        Field::CT_NW_PROTO => put_entry(out, field, version, value, mask),
+        Field::CT_TP_SRC | Field::CT_TP_DST if m.get(Field::CT_NW_PROTO).0 != 0 => {
+            put_entry(out, field, version, value, mask);
+        }
         // Said of later fragments, too, though they have none: the other side refuses it rather than match more.
         Field::TCP_FLAGS if m.get(Field::IP_PROTO) == (ip_proto::TCP.into(), 0xff) => {
             put_entry(out, field, version, value, mask);
         }
-        _ if field.prereq_met_by(m) => put_entry(out, field, version, value, mask),
+        _ if field.prereq_met_by(m) || field.info().prereq == flow::Prereq::Nsh => {
+            put_entry(out, field, version, value, mask)
+        }
         _ => {}
     }
 }
@@ -335,24 +351,71 @@ fn put_tun_metadata(out: &mut Vec<u8>, m: &Match, version: Version) {
     }
 }
 
+/// For each word of the layout, which fields of a list lie in it, as bits; last, those that are looked at in any case.
+type ByWord = [u128; WORDS + 1];
+
+static ORDER_BY_WORD: ByWord = by_word(ORDER);
+static REGS_BY_WORD: ByWord = by_word(&REGS);
+static XREGS_BY_WORD: ByWord = by_word(&XREGS);
+static AFTER_BY_WORD: ByWord = by_word(AFTER_REGS);
+
+const REGS: [Field; 32] = {
+    let mut all = [Field::reg(0); 32];
+    let mut n = 0;
+    while n < all.len() {
+        all[n] = Field::reg(n as u8);
+        n += 1;
+    }
+    all
+};
+
+const XREGS: [Field; 16] = {
+    let mut all = [Field::xreg(0); 16];
+    let mut n = 0;
+    while n < all.len() {
+        all[n] = Field::xreg(n as u8);
+        n += 1;
+    }
+    all
+};
+
+const fn by_word(list: &[Field]) -> ByWord {
+    assert!(list.len() <= 128);
+    let mut all = [0; WORDS + 1];
+    let mut n = 0;
+    while n < list.len() {
+        let (mut word, last) = match list[n].info().location {
+            Location::Bits { start, len } => (start as usize / 64, (start as usize + len as usize - 1) / 64),
+            _ => (WORDS, WORDS),
+        };
+        while word <= last {
+            all[word] |= 1 << n;
+            word += 1;
+        }
+        n += 1;
+    }
+    all
+}
+
+/// Appends the entries of those fields of a list that may be matched, given the words in which anything is.
+fn put_list(out: &mut Vec<u8>, m: &Match, map: u128, list: &[Field], by_word: &ByWord, version: Version) {
+    let wanted = map_iter(map).fold(by_word[WORDS], |all, w| all | by_word[w]);
+    for n in map_iter(wanted) {
+        put_field(out, m, list[n], version);
+    }
+}
+
 /// Appends the entries of a match, without any header or padding. `cookie` and its mask go along in NXM.
 pub fn put_match_raw(out: &mut Vec<u8>, m: &Match, version: Version, cookie: (u64, u64)) {
-    for f in ORDER {
-        put_field(out, m, *f, version);
-    }
+    let map = m.mask.0.map();
+    put_list(out, m, map, ORDER, &ORDER_BY_WORD, version);
     put_tun_metadata(out, m, version);
     if version >= Version::V15 {
-        for n in 0..16 {
-            put_field(out, m, Field::xreg(n), version);
-        }
+        put_list(out, m, map, &XREGS, &XREGS_BY_WORD, version);
     } else {
-        for n in 0..32 {
-            put_field(out, m, Field::reg(n), version);
-        }
+        put_list(out, m, map, &REGS, &REGS_BY_WORD, version);
     }
-    for f in AFTER_REGS {
-        put_field(out, m, *f, version);
-    }
+    put_list(out, m, map, AFTER_REGS, &AFTER_BY_WORD, version);
     if cookie.1 != 0 {
         let exact = cookie.1 == u64::MAX;
         out.u32(NXM_COOKIE | if exact { 8 } else { 0x100 | 16 });
@@ -468,28 +531,29 @@ fn set_tun_metadata(m: &mut Match, n: u8, e: &Entry<'_>, cx: &MatchCx<'_>) -> De
         if cx.tun.is_some() {
             return Err(OfpErr::NXFMFC_INVALID_TLV_FIELD.into());
         }
-        if !e.value.is_empty() {
-            layout.allot(n, e.value.len()).ok_or(OfpErr::OFPBMC_BAD_LEN)?;
+        // A value of no length is a zero; with a mask of no length, it matches the option's presence alone.
+        let len = e.value.len().max(usize::from(e.mask.is_none()));
+        if len > 0 {
+            layout.allot(n, len).ok_or(OfpErr::OFPBMC_BAD_LEN)?;
         }
     }
-    layout.set_masked(n, e.mask.is_some());
     let len = layout.len_of(n);
-    if e.value.len() > len {
-        return Err(OfpErr::OFPBMC_BAD_LEN.into());
-    }
+    // Of a longer value the front is taken.
+    let cut = e.value.len().min(len);
+    let (value, mask) = (&e.value[..cut], e.mask.map(|m| &m[..cut]));
     // A shorter value is the low end of the field.
-    let before = len - e.value.len();
+    let before = len - cut;
     if TunLayout::is_present(&m.mask.0, n) {
         return Err(OfpErr::OFPBMC_DUP_FIELD.into());
     }
     if let Some(b) = layout.bytes_mut(&mut m.key, n) {
         b[..before].fill(0);
-        b[before..].copy_from_slice(e.value);
+        b[before..].copy_from_slice(value);
     }
     if let Some(b) = layout.bytes_mut(&mut m.mask.0, n) {
-        match e.mask {
+        match mask {
             Some(mask) => {
-                b[..before].fill(0xff);
+                b[..before].fill(0);
                 b[before..].copy_from_slice(mask);
             }
             None => b.fill(0xff),

@@ -4,6 +4,7 @@ mod dpctl;
 mod dummy;
 mod fdb;
 mod features;
+mod in_band;
 mod links;
 mod ofproto;
 mod routes;
@@ -43,6 +44,7 @@ pub fn register<S: 'static>(table: &mut CommandTable<S>, dummies: bool, part: fn
     table.add_part(links::BONDS, part);
     table.add_part(threads::COMMANDS, part);
     table.add_part(features::COMMANDS, part);
+    table.add_part(in_band::COMMANDS, part);
     table.add_part(routes::COMMANDS, part);
     if dummies {
         table.add_part(dummy::COMMANDS, part);
