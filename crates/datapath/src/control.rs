@@ -2,15 +2,15 @@
 
 use crate::drops::{Counters, DropCause};
 use crate::engine::{Command, Engine, EngineId, Rx, Shared, Tunables};
-use crate::load::{History, QueueLoad, QueuePlace, Usage};
 use crate::event::Event;
 use crate::exec::Meta;
 use crate::extract::extract;
+use crate::load::{History, QueueLoad, QueuePlace, Usage};
 use crate::megaflow::{Body, Megaflow};
 use crate::meter::{Band, Meter, MeterStats, MeterUnit};
 use crate::ports::{MAX_PORTS, PortCounters};
-use crate::search::with_partition;
 use crate::seam::{NoWake, Pipeline, Waiter, Wake};
+use crate::search::with_partition;
 use crate::thread::run;
 use arc_swap::ArcSwap;
 use base::{Clock, DpPort, Time};
@@ -179,11 +179,8 @@ impl<P: Pipeline> Datapath<P> {
         if self.threads.len() < 2 {
             return false;
         }
-        let mut weights: Vec<(DpPort, u32, u64)> = self
-            .queues
-            .iter()
-            .map(|q| (q.port, q.id, q.load.packets.load(Relaxed)))
-            .collect();
+        let mut weights: Vec<(DpPort, u32, u64)> =
+            self.queues.iter().map(|q| (q.port, q.id, q.load.packets.load(Relaxed))).collect();
         weights.sort_by_key(|w| std::cmp::Reverse(w.2));
         let mut load = vec![0u64; self.threads.len()];
         let mut moves = Vec::new();

@@ -86,7 +86,8 @@ impl History {
             return;
         }
         let past = self.engines.iter().copied().chain(std::iter::repeat((0, 0)));
-        let deltas = engines.iter().zip(past).map(|(n, p)| (n.0.saturating_sub(p.0), n.1.saturating_sub(p.1)));
+        let deltas =
+            engines.iter().zip(past).map(|(n, p)| (n.0.saturating_sub(p.0), n.1.saturating_sub(p.1)));
         let engines_now = deltas.collect();
         let queues = queues.iter_mut().map(|q| {
             let total = q.load.packets.load(Relaxed);
@@ -127,10 +128,8 @@ mod tests {
     #[test]
     fn time_is_shared_out_by_packets() {
         let load = || Arc::new(QueueLoad::default());
-        let mut queues = vec![
-            QueuePlace::new(DpPort(1), 0, 1, load()),
-            QueuePlace::new(DpPort(2), 0, 1, load()),
-        ];
+        let mut queues =
+            vec![QueuePlace::new(DpPort(1), 0, 1, load()), QueuePlace::new(DpPort(2), 0, 1, load())];
         let mut h = History::default();
         h.look(Time::from_millis(0), vec![(0, 0), (0, 0)], &mut queues);
         assert_eq!(h.usage(1, 12, &[&queues[0]]), None);

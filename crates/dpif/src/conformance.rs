@@ -70,7 +70,10 @@ fn flows(dp: &mut dyn Datapath) {
     let (key, mask) = by_type(1, 0x1234);
     assert_eq!(dp.put_flow(None, &key, &mask, actions("2"), PutMode::Modify).unwrap_err(), DpError::NoFlow);
     assert!(dp.put_flow(None, &key, &mask, actions("2"), PutMode::Create).is_ok());
-    assert_eq!(dp.put_flow(None, &key, &mask, actions("2"), PutMode::Create).unwrap_err(), DpError::FlowExists);
+    assert_eq!(
+        dp.put_flow(None, &key, &mask, actions("2"), PutMode::Create).unwrap_err(),
+        DpError::FlowExists
+    );
     one.inject(&frame());
     settle(dp);
     assert_eq!(two.sent(), [frame()]);

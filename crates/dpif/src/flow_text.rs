@@ -137,9 +137,8 @@ const WORDS: [&[&[(usize, usize)]]; 2] = [
 /// Words of a mask that are not wild. Recirculation id and VLAN always count.
 fn mask_words(mask: &Mask) -> (usize, usize) {
     let bytes = mask.0.bytes();
-    let set = |places: &&[(usize, usize)]| {
-        places.iter().any(|(at, n)| bytes[*at..at + n].iter().any(|b| *b != 0))
-    };
+    let set =
+        |places: &&[(usize, usize)]| places.iter().any(|(at, n)| bytes[*at..at + n].iter().any(|b| *b != 0));
     let count = |words: &[&[(usize, usize)]]| words.iter().filter(|w| set(w)).count();
     (2 + count(WORDS[0]), count(WORDS[1]))
 }

@@ -153,14 +153,23 @@ mod tests {
         let tagged = "in_port(1),eth(),eth_type(0x8100),vlan(vid=9,pcp=2),encap(eth_type(0x1234))";
         for (key, actions, want) in [
             (untagged, "drop", "no vlan: no mpls: drop"),
-            (untagged, "2,1,push_vlan(vid=5,pcp=1),3,pop_vlan,4",
-             "no vlan: no mpls: 1,2,4vlan(vid=5,pcp=1): no mpls: 3"),
+            (
+                untagged,
+                "2,1,push_vlan(vid=5,pcp=1),3,pop_vlan,4",
+                "no vlan: no mpls: 1,2,4vlan(vid=5,pcp=1): no mpls: 3",
+            ),
             (untagged, "pop_vlan,1", "no vlan: no mpls: 1"),
-            (untagged, "clone(push_vlan(vid=3,pcp=0),1),2",
-             "no vlan: no mpls: clone(push_vlan(vid=3,pcp=0),1),2"),
+            (
+                untagged,
+                "clone(push_vlan(vid=3,pcp=0),1),2",
+                "no vlan: no mpls: clone(push_vlan(vid=3,pcp=0),1),2",
+            ),
             (tagged, "1,pop_vlan,1,pop_vlan,1", "no vlan: no mpls: 1,1vlan(vid=9,pcp=2): no mpls: 1"),
-            (tagged, "push_vlan(vid=5,pcp=0),1,push_vlan(vid=5,pcp=0),2",
-             "vlan(vid=5,pcp=0): vlan(vid=5,pcp=0): vlan(vid=9,pcp=2): no mpls: 2vlan(vid=5,pcp=0): vlan(vid=9,pcp=2): no mpls: 1"),
+            (
+                tagged,
+                "push_vlan(vid=5,pcp=0),1,push_vlan(vid=5,pcp=0),2",
+                "vlan(vid=5,pcp=0): vlan(vid=5,pcp=0): vlan(vid=9,pcp=2): no mpls: 2vlan(vid=5,pcp=0): vlan(vid=9,pcp=2): no mpls: 1",
+            ),
         ] {
             let out = normalize(&args(&[key, actions])).unwrap();
             assert_eq!(out.split_once('\n').unwrap().1, want, "{key} {actions}");

@@ -104,7 +104,8 @@ impl Wanted {
 
     fn backer<'a>(&self, s: &'a mut Switch) -> Result<&'a mut Backer, String> {
         let name = self.datapath.as_deref().unwrap_or_default();
-        let key = s.backers.iter().find(|(_, b)| b.name() == name || b.own_port() == name).map(|(k, _)| k.clone());
+        let key =
+            s.backers.iter().find(|(_, b)| b.name() == name || b.own_port() == name).map(|(k, _)| k.clone());
         match key {
             Some(k) => s.backers.get_mut(&k).ok_or_else(|| WHICH.to_string()),
             None if s.backers.len() == 1 => s.backers.values_mut().next().ok_or_else(|| WHICH.to_string()),
@@ -119,8 +120,7 @@ impl Wanted {
 
 /// All polling threads' cores: `0,1`, or `none`.
 fn all_cores(s: &Switch) -> String {
-    let cores: Vec<String> =
-        s.backers.values().flat_map(|b| b.dp.cores()).map(|c| c.to_string()).collect();
+    let cores: Vec<String> = s.backers.values().flat_map(|b| b.dp.cores()).map(|c| c.to_string()).collect();
     if cores.is_empty() { "none".into() } else { cores.join(",") }
 }
 
@@ -350,8 +350,12 @@ fn threads(s: &mut Switch, wanted: &Wanted) -> Result<Vec<(Option<u32>, Counts, 
     let backer = wanted.backer(s)?;
     let name = backer.name();
     let cores = backer.dp.cores();
-    let mut all: Vec<(Option<u32>, Counts)> =
-        backer.dp.counters().enumerate().map(|(i, c)| (i.checked_sub(1).map(|i| cores[i]), Counts::read(c))).collect();
+    let mut all: Vec<(Option<u32>, Counts)> = backer
+        .dp
+        .counters()
+        .enumerate()
+        .map(|(i, c)| (i.checked_sub(1).map(|i| cores[i]), Counts::read(c)))
+        .collect();
     all.rotate_left(1);
     let cleared = &s.desk.cleared;
     let rows = all.into_iter().filter(|(core, _)| wanted.shows(*core)).map(|(core, counts)| {
@@ -474,21 +478,46 @@ fn one_perf(out: &mut String, c: &Counts, took: Duration) {
     let kpps = |n: u64| (ratio(n, nanos) * 1e6) as u64;
     let _ = writeln!(out, "  Iterations:         {rounds:12}  ({:.2} us/it)", ratio(used, rounds) / 1000.0);
     let _ = writeln!(out, "  - Used TSC cycles:  {used:12}  ({:5.1} % of total cycles)", part(used, nanos));
-    let _ = writeln!(out, "  - idle iterations:  {:12}  ({:5.1} % of used cycles)", c.idle_rounds, part(c.idle, used));
-    let _ = writeln!(out, "  - busy iterations:  {:12}  ({:5.1} % of used cycles)", c.busy_rounds, part(c.busy, used));
-    let _ = writeln!(out, "  - sleep iterations: {:12}  ({:5.1} % of iterations)", c.sleeps, part(c.sleeps, rounds));
+    let _ = writeln!(
+        out,
+        "  - idle iterations:  {:12}  ({:5.1} % of used cycles)",
+        c.idle_rounds,
+        part(c.idle, used)
+    );
+    let _ = writeln!(
+        out,
+        "  - busy iterations:  {:12}  ({:5.1} % of used cycles)",
+        c.busy_rounds,
+        part(c.busy, used)
+    );
+    let _ = writeln!(
+        out,
+        "  - sleep iterations: {:12}  ({:5.1} % of iterations)",
+        c.sleeps,
+        part(c.sleeps, rounds)
+    );
     let each = ratio(c.slept, c.sleeps) / 1000.0;
     let _ = writeln!(out, "  Sleep time (us):    {:12}  ({each:3.0} us/iteration avg.)", c.slept / 1000);
     if c.received == 0 {
         let _ = writeln!(out, "  Rx packets:         {:12}", 0);
     } else {
         let per = ratio(c.busy, c.received);
-        let _ = writeln!(out, "  Rx packets:         {:12}  ({} Kpps, {per:.0} cycles/pkt)", c.received, kpps(c.received));
+        let _ = writeln!(
+            out,
+            "  Rx packets:         {:12}  ({} Kpps, {per:.0} cycles/pkt)",
+            c.received,
+            kpps(c.received)
+        );
         let passes = c.passes();
-        let _ = writeln!(out, "  Datapath passes:    {passes:12}  ({:.2} passes/pkt)", ratio(passes, c.received));
-        for (name, n) in
-            [("PHWOL hits:", 0), ("MFEX Opt hits:", 0), ("Simple Match hits:", 0), ("EMC hits:", c.exact), ("SMC hits:", 0)]
-        {
+        let _ =
+            writeln!(out, "  Datapath passes:    {passes:12}  ({:.2} passes/pkt)", ratio(passes, c.received));
+        for (name, n) in [
+            ("PHWOL hits:", 0),
+            ("MFEX Opt hits:", 0),
+            ("Simple Match hits:", 0),
+            ("EMC hits:", c.exact),
+            ("SMC hits:", 0),
+        ] {
             let _ = writeln!(out, "  - {name:<18}{n:12}  ({:5.1} %)", part(n, passes));
         }
         let probes = ratio(c.probed, c.megaflow);
@@ -505,6 +534,11 @@ fn one_perf(out: &mut String, c: &Counts, took: Duration) {
         let _ = writeln!(out, "  Tx packets:         {:12}", 0);
     } else {
         let _ = writeln!(out, "  Tx packets:         {:12}  ({} Kpps)", c.sent, kpps(c.sent));
-        let _ = writeln!(out, "  Tx batches:         {:12}  ({:.2} pkts/batch)", c.batches, ratio(c.sent, c.batches));
+        let _ = writeln!(
+            out,
+            "  Tx batches:         {:12}  ({:.2} pkts/batch)",
+            c.batches,
+            ratio(c.sent, c.batches)
+        );
     }
 }

@@ -158,7 +158,9 @@ impl Switch {
             .dp
             .add_port(number, device)
             .map_err(|e| Failed(format!("could not add network device {name} to ofproto ({e})")))?;
-        backer.ports.insert(number.0, DpPortInfo { name: name.clone(), kind: shown, options: BTreeMap::new() });
+        backer
+            .ports
+            .insert(number.0, DpPortInfo { name: name.clone(), kind: shown, options: BTreeMap::new() });
         Ok(number)
     }
 

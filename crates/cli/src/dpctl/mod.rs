@@ -70,9 +70,7 @@ fn parse(args: &[String], vlog: &Arc<Vlog>, dirs: &Dirs) -> Result<Option<Reques
         match given.id {
             "read-only" => read_only = true,
             "timeout" => {
-                let bad = |_| {
-                    Fatal::new(format!("value {} on -t or --timeout is invalid", given.value()))
-                };
+                let bad = |_| Fatal::new(format!("value {} on -t or --timeout is invalid", given.value()));
                 seconds = timeout::parse(given.value()).map_err(bad)?;
             }
             "help" => {

@@ -282,7 +282,10 @@ fn flows_by_hand() {
     let dp = &mut b.dp;
     assert_eq!(dp.put_flow(None, &key, &mask, actions("2"), PutMode::Modify).unwrap_err(), DpError::NoFlow);
     dp.put_flow(None, &key, &mask, actions("2"), PutMode::Create).unwrap();
-    assert_eq!(dp.put_flow(None, &key, &mask, actions("2"), PutMode::Create).unwrap_err(), DpError::FlowExists);
+    assert_eq!(
+        dp.put_flow(None, &key, &mask, actions("2"), PutMode::Create).unwrap_err(),
+        DpError::FlowExists
+    );
     assert_eq!(b.pass(0, &f)[2].len(), 1);
     b.dp.put_flow(None, &key, &mask, actions("3"), PutMode::CreateOrModify).unwrap();
     assert_eq!(b.pass(0, &f)[3].len(), 1);

@@ -300,8 +300,8 @@ fn family(text: Option<&String>) -> Option<usize> {
 }
 
 fn ipf_switch(t: &mut Tracking, args: &[String], on: bool) -> Result<String, String> {
-    let f = family(args.last())
-        .ok_or_else(|| invalid("parameter missing: 'v4' for IPv4 or 'v6' for IPv6"))?;
+    let f =
+        family(args.last()).ok_or_else(|| invalid("parameter missing: 'v4' for IPv4 or 'v6' for IPv6"))?;
     t.fragments.enabled[f] = on;
     let what = if on { "enabling" } else { "disabling" };
     Ok(format!("{what} fragmentation reassembly successful"))

@@ -185,9 +185,9 @@ fn set_if(s: &mut Switch, full: &str, text: &str) -> Result<(), String> {
         }
     }
     if let Some(device) = b.dp.device_mut(number) {
-        device.set_options(&options).map_err(|e| {
-            error(format!("{name}: failed to configure network device ({})", e.trim_end()))
-        })?;
+        device
+            .set_options(&options)
+            .map_err(|e| error(format!("{name}: failed to configure network device ({})", e.trim_end())))?;
     }
     if let Some(p) = b.ports.get_mut(&number.0) {
         p.options = options;
