@@ -150,7 +150,7 @@ struct Switch {
 impl Switch {
     fn find(dirs: &Dirs, vlog: &Arc<Vlog>) -> Option<Switch> {
         let pid = sys::pidfile::read(&dirs.pidfile(DAEMON)).ok()?;
-        let env = Environment { log: vlog.logger(), rundir: dirs.run.clone() };
+        let env = Environment::new(vlog.logger(), dirs.run.clone());
         let mut client = Client::connect(&dirs.control_socket(DAEMON, pid), env).ok()?;
         let Ok(Ok(Value::String(list))) = client.transact("dpctl/dump-dps", &[]) else { return None };
         let (system, others): (Vec<_>, Vec<_>) =
