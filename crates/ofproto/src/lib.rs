@@ -6,6 +6,7 @@
 //! as [`Effect`]s. What translation reads, the [`Tables`], is persistent: a clone is an immutable snapshot that
 //! costs a few reference counts, and a flow-mod copies only the path it changes.
 
+mod age;
 pub mod connection;
 pub mod effect;
 pub mod fail;
@@ -23,6 +24,7 @@ mod expiry;
 mod flow_mod;
 mod flow_stats;
 mod group_mod;
+mod order;
 mod handle;
 pub mod monitor;
 mod ofproto;

@@ -58,11 +58,11 @@ fn talk(passive: Settings, active: Settings, bytes: usize) -> io::Result<Option<
                 ours.send(&mut c, message.clone());
             }
             ours.fill()?;
-            ours.flush(&c)?;
+            ours.flush(&mut c)?;
         }
         if let Some(theirs) = &mut theirs {
             theirs.fill()?;
-            theirs.flush(&s)?;
+            theirs.flush(&mut s)?;
             if ours.input().len() == bytes && theirs.input().len() == bytes {
                 assert!(ours.input() == message && theirs.input() == message);
                 assert!(theirs.name().starts_with("ssl:127.0.0.1:"));
