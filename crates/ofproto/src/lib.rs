@@ -11,6 +11,7 @@ pub mod connection;
 pub mod effect;
 pub mod fail;
 pub mod group;
+pub mod in_band;
 pub mod meter;
 pub mod pace;
 pub mod packet_in;
@@ -31,6 +32,7 @@ mod ofproto;
 mod state;
 mod stats;
 mod table_features;
+mod tally;
 pub mod tlv_map;
 
 pub use connection::{ConnConfig, ConnId, ConnKind, Connection};

@@ -86,11 +86,20 @@ pub struct Ofproto {
     pub(crate) generation_id: Option<u64>,
     pub(crate) fail: FailMode,
     pub(crate) tlv: TlvMap,
+    /// Flows for control traffic, as last wanted.
+    pub(crate) in_band: InBandFlows,
     pub(crate) effects: Vec<Effect>,
     /// Generation of the tables up to which [`Effect::TablesChanged`] was given.
     noted: u64,
     /// When memory that is not needed any more is freed next.
     free_at: Time,
+}
+
+/// See [`crate::in_band`].
+#[derive(Debug, Default)]
+pub(crate) struct InBandFlows {
+    pub rules: Vec<crate::in_band::Rule>,
+    pub actions: Vec<Action>,
 }
 
 /// How many flows one [`Ofproto::run`] looks at: with more, it asks to be run again at once.
@@ -119,6 +128,7 @@ impl Ofproto {
             generation_id: None,
             fail: FailMode::default(),
             tlv: TlvMap::default(),
+            in_band: InBandFlows::default(),
             effects: Vec::new(),
             noted: 0,
             free_at: now,
@@ -291,6 +301,18 @@ impl Ofproto {
         self.update_miss();
     }
 
+    /// What the log is to be told of connections' flow-mods by now. (They are no reason to wake up: whoever runs
+    /// the switch asks when it is awake.)
+    pub fn flow_mod_reports(&mut self, now: Time) -> Vec<(ConnId, String)> {
+        let due = self.connections.values_mut().filter(|c| c.tally.next_deadline() <= now);
+        due.filter_map(|c| Some((c.id, c.tally.report(now, false)?))).collect()
+    }
+
+    /// What the log is to be told of the flow-mods of a connection that ends.
+    pub fn last_flow_mod_report(&mut self, id: ConnId, now: Time) -> Option<String> {
+        self.connections.get_mut(&id)?.tally.report(now, true)
+    }
+
     /// A connection's state.
     pub fn connection(&self, id: ConnId) -> Option<&Connection> {
         self.connections.get(&id)
@@ -389,6 +411,29 @@ impl Ofproto {
             self.state.remove(old, FlowRemovedReason::Delete);
             self.commit(None, now);
         }
+    }
+
+    /// Makes the flows for control traffic these. What stays wanted stays as it is, with its counters; a flush of the
+    /// tables puts them back by itself.
+    pub fn set_in_band(&mut self, rules: Vec<crate::in_band::Rule>, actions: Vec<Action>, now: Time) {
+        let old = std::mem::take(&mut self.in_band);
+        for (priority, matching) in old.rules.iter().filter(|r| !rules.contains(r)) {
+            self.remove_internal_flow(TableId(0), *priority, matching, now);
+        }
+        for (priority, matching) in &rules {
+            self.add_internal_flow(TableId(0), *priority, matching.clone(), &actions, now);
+        }
+        self.in_band = InBandFlows { rules, actions };
+    }
+
+    /// Whether these are other flows for control traffic than there are.
+    pub fn in_band_differs(&self, rules: &[crate::in_band::Rule], actions: &[Action]) -> bool {
+        self.in_band.rules != rules || self.in_band.actions != actions
+    }
+
+    /// How many flows for control traffic there are.
+    pub fn in_band_flows(&self) -> usize {
+        self.in_band.rules.len()
     }
 
     /// Lowers a flow's timeouts as `fin_timeout` says.

@@ -1,7 +1,7 @@
 //! The daemon: event loop, database, switch, control socket.
 
 use crate::PROGRAM;
-use crate::database::{Link, seed};
+use crate::database::{Link, Status, seed};
 use crate::waiter::{LoopWake, thread_parts};
 use base::{Clock, info};
 use bridge::switch::{Environment, Switch};
@@ -77,6 +77,7 @@ pub struct Daemon {
     /// The signal that ended it.
     signal: Option<Signal>,
     events: Vec<Event>,
+    rundir: std::path::PathBuf,
     log: base::Logger,
 }
 
@@ -110,6 +111,7 @@ impl Daemon {
             rundir: dirs.run.clone(),
             wake,
             threads: Box::new(|_| thread_parts()),
+            routing: Box::new(crate::routing::SystemRouting::new(log.clone())),
             component: component::CONNECTIONS,
         });
         let link = Link::new(&mut r, DATABASE, &settings.database, seed());
@@ -135,6 +137,7 @@ impl Daemon {
             in_charge: false,
             signal: None,
             events: Vec::new(),
+            rundir: dirs.run.clone(),
             log,
         };
         daemon.state.link.run(&mut daemon.r);
@@ -312,7 +315,9 @@ impl Daemon {
             let wanted = self.state.switch.status(extent);
             let types = self.state.switch.registry().types();
             let config = self.state.switch.config().clone();
-            self.state.link.write(&mut self.r, &config, wanted, &types);
+            let rundir = self.rundir.clone();
+            let status = Status { extent, wanted, types: &types, rundir: &rundir };
+            self.state.link.write(&mut self.r, &config, status);
         }
     }
 
