@@ -133,9 +133,10 @@ pub fn flow_mod(state: &mut State, fm: FlowMod, version: Version, now: Time) -> 
     done
 }
 
-/// The switch's own table: its flows may not be changed, but to ask for a change of none is no error.
+/// The switch's own table: its flows may not be changed, but to delete none of them is no error.
 fn internal(state: &mut State, fm: &FlowMod) -> Result<(), OfpErr> {
-    let harmless = fm.command != FlowModCommand::Add && Filter::of_mod(fm).collect(state).is_empty();
+    let deletes = matches!(fm.command, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
+    let harmless = deletes && Filter::of_mod(fm).collect(state).is_empty();
     if harmless { Ok(()) } else { Err(OfpErr::OFPBRC_EPERM) }
 }
 

@@ -25,7 +25,6 @@ mod expiry;
 mod flow_mod;
 mod flow_stats;
 mod group_mod;
-mod order;
 mod handle;
 pub mod monitor;
 mod ofproto;

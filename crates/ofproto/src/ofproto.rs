@@ -5,7 +5,6 @@ use crate::effect::Effect;
 use crate::fail::FailMode;
 use crate::flow_mod;
 use crate::group::Group;
-use crate::order::ListOrder;
 use crate::pace::Pace;
 use crate::packet_in::{self, PacketInEvent};
 use crate::port::{Port, as_seen_by};
@@ -13,6 +12,7 @@ use crate::rule::Rule;
 use crate::state::{Change, State};
 use crate::tables::{TableConfig, Tables};
 use crate::tlv_map::TlvMap;
+use base::order::ListOrder;
 use base::{Dpid, OfPort, TableId, Time, Xid};
 use flow::MiniMatch;
 use openflow::msg::{
@@ -78,7 +78,7 @@ pub struct Ofproto {
     pub(crate) config: OfprotoConfig,
     pub(crate) state: State,
     pub(crate) ports: BTreeMap<OfPort, Port>,
-    port_order: ListOrder,
+    port_order: ListOrder<u32>,
     pub(crate) connections: BTreeMap<ConnId, Connection>,
     next_conn: u32,
     pub(crate) frag: FragHandling,
@@ -210,7 +210,7 @@ impl Ofproto {
 
     /// Its ports, in the order in which messages list them.
     pub fn ports_listed(&self) -> impl Iterator<Item = &Port> {
-        self.port_order.iter().filter_map(|n| self.ports.get(&OfPort::from_u16(n as u16)))
+        self.port_order.iter().filter_map(|n| self.ports.get(&OfPort::from_u16(*n as u16)))
     }
 
     /// A port.
@@ -244,7 +244,7 @@ impl Ofproto {
     /// Removes a port.
     pub fn remove_port(&mut self, port: OfPort) {
         if let Some(old) = self.ports.remove(&port) {
-            self.port_order.remove(listed_as(port));
+            self.port_order.remove(&listed_as(port));
             self.port_status(PortReason::Delete, &old.desc);
         }
     }

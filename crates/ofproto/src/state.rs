@@ -8,9 +8,9 @@
 use crate::expiry::Expiry;
 use crate::group::Group;
 use crate::meter::Meter;
-use crate::order::ListOrder;
 use crate::rule::{Rule, groups_in, meters_in};
 use crate::tables::{N_VISIBLE, Tables};
+use base::order::ListOrder;
 use base::{Cookie, GroupId, MeterId, TableId};
 use openflow::Action;
 use openflow::msg::FlowRemovedReason;
@@ -86,7 +86,7 @@ pub struct State {
     log: Vec<Change>,
     /// The last lists of actions that were made, the last first.
     recent_actions: Vec<Arc<[Action]>>,
-    meter_order: ListOrder,
+    meter_order: ListOrder<u32>,
     /// The tables before one of them was cleared.
     cleared: Option<Tables>,
     /// What waits to be freed: tables as they were, and the flows that were in them.
@@ -187,7 +187,7 @@ impl State {
                         self.tables.put_meter(old);
                     }
                     (Some(new), None) => {
-                        self.meter_order.remove(new.id().0);
+                        self.meter_order.remove(&new.id().0);
                         self.tables.remove_meter(new.id());
                     }
                     (None, None) => {}
@@ -375,14 +375,14 @@ impl State {
             self.remove(rule, FlowRemovedReason::MeterDelete);
         }
         if let Some(old) = self.tables.remove_meter(id) {
-            self.meter_order.remove(id.0);
+            self.meter_order.remove(&id.0);
             self.log.push(Change::Meter(None, Some(old)));
         }
     }
 
     /// The meters in the order of listings.
     pub fn meters_listed(&self) -> impl Iterator<Item = MeterId> {
-        self.meter_order.iter().map(MeterId)
+        self.meter_order.iter().copied().map(MeterId)
     }
 
     /// Number of flows that use a meter.

@@ -239,9 +239,7 @@ impl Ofproto {
         self.groups_sorted()
             .iter()
             .filter(|g| group == GroupId::ALL || g.id == group)
-            .map(|g| {
-                g.stats(self.state.group_refs(g.id) as u32, now)
-            })
+            .map(|g| g.stats(self.state.group_refs(g.id) as u32, now))
             .collect()
     }
 

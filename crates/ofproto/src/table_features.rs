@@ -3,8 +3,8 @@
 use crate::tables::{N_VISIBLE, TableConfig};
 use flow::{Field, Maskable};
 use openflow::Version;
-use openflow::msg::{TableFeatures, TableVacancy};
 use openflow::msg::table::{TableActionFeatures, TableFlowFeatures, TableMatchField};
+use openflow::msg::{TableFeatures, TableVacancy};
 
 /// Wire types of the standard actions: output, copy TTL (not supported), set MPLS TTL, dec MPLS TTL, push and pop
 /// VLAN and MPLS, set queue, group, set and dec IP TTL, set field.
