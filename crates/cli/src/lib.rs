@@ -18,3 +18,4 @@ pub mod tls;
 pub mod version;
 pub mod vlog;
 pub mod vsctl;
+pub mod vtepctl;

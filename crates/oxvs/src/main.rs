@@ -17,6 +17,7 @@ const PROGRAMS: &[(&str, Main)] = &[
     ("ovsdb-client", cli::ovsdb_client::main),
     ("ovsdb-server", ovsdb_server::main),
     ("ovsdb-tool", cli::ovsdb_tool::main),
+    ("vtep-ctl", cli::vtepctl::main),
 ];
 
 /// What is ours alone: `oxvs COMMAND`.

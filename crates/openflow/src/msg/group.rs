@@ -430,6 +430,11 @@ fn check_mod(g: &GroupMod, changes: bool) -> Decode<()> {
         {
             return Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
         }
+        let watches = b.watch_port != OfPort::NONE || b.watch_group != GroupId::ANY;
+        let may = g.kind == GroupType::FastFailover || g.command == GroupModCommand::InsertBucket;
+        if changes && watches && !may {
+            return Err(OfpErr::OFPGMFC_WATCH_UNSUPPORTED.into());
+        }
     }
     Ok(())
 }
