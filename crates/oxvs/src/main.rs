@@ -11,6 +11,7 @@ type Main = fn(Vec<String>) -> ExitCode;
 /// The programs by name. Each takes the arguments after the name.
 const PROGRAMS: &[(&str, Main)] = &[
     ("ovs-appctl", cli::appctl::main),
+    ("ovs-dpctl", cli::dpctl::main),
     ("ovs-ofctl", cli::ofctl::main),
     ("ovs-testcontroller", cli::testcontroller::main),
     ("ovs-vsctl", cli::vsctl::main),
@@ -18,6 +19,7 @@ const PROGRAMS: &[(&str, Main)] = &[
     ("ovsdb-client", cli::ovsdb_client::main),
     ("ovsdb-server", ovsdb_server::main),
     ("ovsdb-tool", cli::ovsdb_tool::main),
+    ("vtep-ctl", cli::vtepctl::main),
 ];
 
 /// What is ours alone: `oxvs COMMAND`.

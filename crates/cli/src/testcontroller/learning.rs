@@ -158,8 +158,7 @@ impl LearningSwitch {
             let mut fm = FlowMod::new(FlowModCommand::Add, MiniMatch::new(&Match::any()));
             fm.table = 0;
             fm.priority = 0;
-            fm.actions =
-                vec![Action::Output(Output { port: OfPort::CONTROLLER, max_len: MISS_SEND_LEN })];
+            fm.actions = vec![Action::Output(Output { port: OfPort::CONTROLLER, max_len: MISS_SEND_LEN })];
             self.send(&Message::FlowMod(Box::new(fm)));
         }
         self.install();

@@ -141,11 +141,9 @@ fn own(given: &Given, asked: &mut Asked, vlog: &Arc<Vlog>) -> Result<bool, Fatal
         "max-idle" => {
             asked.idle = match value {
                 "permanent" => 0,
-                _ => decimal(value).and_then(|n| u16::try_from(n).ok()).filter(|n| *n != 0).ok_or_else(|| {
-                    Fatal::new(
-                        "--max-idle argument must be between 1 and 65535 or the word 'permanent'",
-                    )
-                })?,
+                _ => decimal(value).and_then(|n| u16::try_from(n).ok()).filter(|n| *n != 0).ok_or_else(
+                    || Fatal::new("--max-idle argument must be between 1 and 65535 or the word 'permanent'"),
+                )?,
             }
         }
         // Kept for those who give it: what is asked by a switch is answered all the same.

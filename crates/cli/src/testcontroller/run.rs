@@ -101,9 +101,8 @@ fn control_socket(r: &Reactor, dirs: &Dirs, named: Option<&str>) -> Result<Serve
     }
     let default = dirs.control_socket(PROGRAM, std::process::id() as i32);
     let path = named.map_or(default, |p| dirs.run.join(p)).display().to_string();
-    Server::listen(r, UNIXCTL, &path).map_err(|e| {
-        Fatal::new(format!("{path}: could not initialize control socket ({})", errno::text(&e)))
-    })
+    Server::listen(r, UNIXCTL, &path)
+        .map_err(|e| Fatal::new(format!("{path}: could not initialize control socket ({})", errno::text(&e))))
 }
 
 impl Controller {
@@ -131,8 +130,7 @@ impl Controller {
 
     fn add(&mut self, r: &mut Reactor, id: u64, v: Vconn) {
         const PROBE: Duration = Duration::from_secs(60);
-        let options =
-            RconnOptions { probe_interval: PROBE, vconn: self.options, ..RconnOptions::default() };
+        let options = RconnOptions { probe_interval: PROBE, vconn: self.options, ..RconnOptions::default() };
         let mut rconn = Rconn::new(r, Key::new(SWITCHES, id), options);
         let name = v.name().to_string();
         rconn.accept(r, v, &name);

@@ -1,9 +1,9 @@
 //! `enqueue`: output to a queue of a port (OpenFlow 1.0).
 
 use super::Action;
+use super::SetQueue;
 use super::output::port16;
 use super::wire::{Dec, Enc};
-use super::SetQueue;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use crate::text::lex;
@@ -40,7 +40,6 @@ impl Enqueue {
             });
         } else {
             SetQueue { queue: self.queue }.encode(e);
-            // Said to be whole packets, as everywhere.
             e.standard(0, |o| {
                 o.u32(self.port.0);
                 o.u16(u16::MAX);
