@@ -183,6 +183,18 @@ impl Controller {
         s.rconn.state() != State::Disconnected
     }
 
+    /// Moves a connection on, or forgets it when it has ended.
+    fn attend(&mut self, r: &mut Reactor, id: u64) {
+        if self.turn(r, id) {
+            return;
+        }
+        self.switches.remove(&id);
+        // There may be those who wait for the place.
+        for id in self.listeners.keys() {
+            r.again(Key::new(LISTENERS, *id));
+        }
+    }
+
     /// The main loop: the signal that ended it, or none if there is nobody left to serve.
     fn serve(&mut self, r: &mut Reactor, mut control: Server) -> Result<Option<Signal>, Fatal> {
         let mut commands = CommandTable::new();
@@ -196,15 +208,7 @@ impl Controller {
                     (_, Ready::Signal(signal)) => return Ok(Some(signal)),
                     (UNIXCTL, _) => control.run(r, event),
                     (LISTENERS, _) => self.accept(r, event.key.index()),
-                    (SWITCHES, _) => {
-                        if !self.turn(r, event.key.index()) {
-                            self.switches.remove(&event.key.index());
-                            // There may be those who wait for the place.
-                            for id in self.listeners.keys() {
-                                r.again(Key::new(LISTENERS, *id));
-                            }
-                        }
-                    }
+                    (SWITCHES, _) => self.attend(r, event.key.index()),
                     _ => {}
                 }
             }
