@@ -63,7 +63,7 @@ impl Lab {
         let env = Environment::new(Logger::none(), dir.clone());
         let mut reactor = Reactor::new(Clock::real(), env).expect("a loop");
         let mut server = Server::new(&mut reactor, ServerOptions { component: 1, diff: true });
-        server.set_remotes(&mut reactor, ["punix:s".to_owned()].into()).expect("remotes");
+        server.set_remotes(&mut reactor, ["punix:s".to_owned()]).expect("remotes");
         Lab { reactor, server, dir }
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 ///
 /// Always in the shortest form: no elements are [`Datum::Empty`], whatever the type; one element that is not a
 /// pair is [`Datum::One`]. Elements are sorted and distinct (pairs by key).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Datum {
     /// The empty set or map.
     #[default]
@@ -208,6 +208,34 @@ impl Datum {
                 Datum::from_sorted_pairs(a.iter().filter(|p| !other.contains(&p.0)).cloned().collect())
             }
             _ => Datum::from_sorted(self.keys().filter(|k| !other.contains(k)).cloned().collect()),
+        }
+    }
+
+    /// A set with one more element.
+    pub fn with(&self, atom: Atom) -> Datum {
+        let set = self.as_slice();
+        match set.binary_search(&atom) {
+            Ok(_) => self.clone(),
+            Err(at) => {
+                let mut v = Vec::with_capacity(set.len() + 1);
+                v.extend_from_slice(&set[..at]);
+                v.push(atom);
+                v.extend_from_slice(&set[at..]);
+                Datum::from_sorted(v)
+            }
+        }
+    }
+
+    /// A set without one element.
+    pub fn without(&self, atom: &Atom) -> Datum {
+        let set = self.as_slice();
+        match set.binary_search(atom) {
+            Ok(at) => {
+                let mut v = set.to_vec();
+                v.remove(at);
+                Datum::from_sorted(v)
+            }
+            Err(_) => self.clone(),
         }
     }
 

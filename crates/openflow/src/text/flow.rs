@@ -226,6 +226,9 @@ impl Parser<'_, '_> {
         for w in parser.warnings {
             self.cx.warn("ofp_port", w);
         }
+        if result.is_ok() {
+            self.cx.only(usable_for_value(field, value, &self.m));
+        }
         result
     }
 
@@ -235,14 +238,17 @@ impl Parser<'_, '_> {
                 if self.fm.command == FlowModCommand::Add {
                     return Err("flow additions cannot use a cookie mask".to_string());
                 }
-                self.fm.cookie = Cookie(lex::u64(cookie)?);
-                self.fm.cookie_mask = Cookie(lex::u64(mask)?);
+                let (cookie, mask) = (lex::u64(cookie)?, lex::u64(mask)?);
+                self.fm.cookie = Cookie(cookie & mask);
+                self.fm.cookie_mask = Cookie(mask);
                 self.cx.only(ProtocolSet::NXM_OXM.union(ProtocolSet::OF11_UP));
             }
             None => {
                 match self.fm.command {
                     FlowModCommand::Delete | FlowModCommand::DeleteStrict => {
-                        return Err("cannot set cookie".to_string());
+                        return Err(format!(
+                            "cannot set cookie (to match on a cookie, specify a mask, e.g. cookie={value}/-1)"
+                        ));
                     }
                     // In OpenFlow 1.1 and later, modifying cannot change the cookie; it is the new flow's.
                     FlowModCommand::Modify | FlowModCommand::ModifyStrict => self.fm.modify_cookie = true,
@@ -257,21 +263,28 @@ impl Parser<'_, '_> {
 
     fn finish(mut self, actions: Option<&str>) -> Result<FlowMod, String> {
         let fm = &mut self.fm;
-        // A modify that finds nothing adds: its cookie is then zero.
-        if fm.cookie_mask.0 == 0 && fm.new_cookie.0 == u64::MAX {
+        // A modify that finds nothing adds: its cookie is then zero. To delete, there is no new one.
+        let deletes = matches!(fm.command, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
+        if (deletes || fm.cookie_mask.0 == 0) && fm.new_cookie.0 == u64::MAX {
             fm.new_cookie = Cookie(0);
         }
         normalise(&mut self.m, self.cx);
         self.cx.only(usable_for_match(&self.m));
         if let Some(actions) = actions {
+            let expressible = !self.cx.usable.is_empty();
             let mut list = parse_list(actions, Outer::Flow, self.cx)?;
             let mut check = CheckCx::new(self.cx.usable);
             check.table = fm.table;
-            let result = check::check(&mut list, &self.m, &mut check);
+            let result = if expressible {
+                check::check(&mut list, &self.m, &mut check)
+            } else {
+                Err(crate::OfpErr::OFPBAC_MATCH_INCONSISTENT.into())
+            };
             self.cx.usable = check.usable;
             if let Err(e) = result {
                 self.cx.decode_log(&e);
-                if self.cx.usable.is_empty()
+                if expressible
+                    && self.cx.usable.is_empty()
                     && e.log.is_empty()
                     && e.error == crate::OfpErr::OFPBAC_MATCH_INCONSISTENT
                 {
@@ -317,6 +330,39 @@ fn parse_group_id(s: &str) -> Option<GroupId> {
         "all" | "ALL" => Some(GroupId::ALL),
         _ => lex::c_int(s).and_then(|n| u32::try_from(n).ok()).map(GroupId),
     }
+}
+
+/// Which protocols can express what was just read of a field.
+fn usable_for_value(field: Field, text: &str, m: &Match) -> ProtocolSet {
+    use flow::field::Fixed;
+    let info = field.info();
+    let mask = m.get(field).1;
+    if text.is_empty() || text == "*" || mask == 0 && field.as_tun_metadata().is_none() {
+        return ProtocolSet::ANY;
+    }
+    // A VLAN id with a mask is one, whatever it is, unless it covers the whole tag.
+    let given = text.split_once('/').map(|(_, m)| flow::text::value::parse_int(m, 2).flatten());
+    let partial = field == Field::VLAN_VID && given.is_some_and(|m| m != Some(0xffff));
+    let whole = mask & info.valid == info.valid && !partial;
+    let prefix = mask | ((mask & mask.wrapping_neg()).wrapping_sub(1)) == info.ones();
+    let can = |fixed: Fixed| match fixed {
+        Fixed::No => false,
+        Fixed::Exact => whole,
+        Fixed::Cidr => whole || prefix,
+        Fixed::Any => true,
+    };
+    let mut set = ProtocolSet::EMPTY;
+    if info.headers().is_empty() && !can(info.of10) && !can(info.of11) {
+        return set;
+    }
+    set = ProtocolSet::NXM_OXM;
+    if can(info.of10) {
+        set = set.union(ProtocolSet::OF10_STD);
+    }
+    if can(info.of11) {
+        set = set.union(ProtocolSet::only(Protocol::Of11));
+    }
+    set
 }
 
 /// Which protocols can express a match.

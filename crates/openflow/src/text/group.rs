@@ -147,7 +147,7 @@ impl Parser<'_, '_> {
                 if self.g.command_bucket_id == Bucket::ID_ALL
                     && self.g.command == GroupModCommand::InsertBucket
                 {
-                    return Err(format!("invalid command bucket id {value}"));
+                    return Err(format!("command_bucket_id={value} is not permitted"));
                 }
                 self.has_command_bucket = true;
             }
@@ -235,9 +235,6 @@ impl Parser<'_, '_> {
             return Err("must specify a type".to_string());
         }
         if self.g.command == GroupModCommand::InsertBucket && !self.has_command_bucket {
-            return Err("must specify a command bucket id".to_string());
-        }
-        if self.g.command == GroupModCommand::RemoveBucket && !self.has_command_bucket {
             return Err("must specify a command bucket id".to_string());
         }
         let props = &self.g.props;
@@ -412,13 +409,8 @@ pub struct GroupView<'a> {
 /// Prints a group.
 pub fn format_group(g: &GroupView<'_>, version: Version, f: &mut Fmt<'_>) {
     let ids = version >= Version::V15 || version == Version::V10;
-    let _ = write!(f, "group_id={}", g.group.0);
-    if let Some(kind) = g.kind {
-        let _ = write!(f, ",type={}", kind.text());
-    }
-    format_props(g.props, f);
     if let Some(id) = g.command_bucket.filter(|_| ids) {
-        f.put(",command_bucket_id=");
+        f.put("command_bucket_id:");
         match id {
             Bucket::ID_ALL => f.put("all"),
             Bucket::ID_FIRST => f.put("first"),
@@ -427,7 +419,13 @@ pub fn format_group(g: &GroupView<'_>, version: Version, f: &mut Fmt<'_>) {
                 let _ = write!(f, "{n}");
             }
         }
+        f.put(",");
     }
+    let _ = write!(f, "group_id={}", g.group.0);
+    if let Some(kind) = g.kind {
+        let _ = write!(f, ",type={}", kind.text());
+    }
+    format_props(g.props, f);
     for b in g.buckets {
         f.put(",bucket=");
         if ids {

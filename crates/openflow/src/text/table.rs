@@ -408,11 +408,16 @@ pub fn format_mod(t: &TableMod, version: Version, f: &mut Fmt<'_>) {
         let _ = write!(f, ", flow_miss_config={}", miss_text(t.miss));
     }
     if version >= Version::V14 {
-        let on = if t.eviction == TableEviction::On { "on" } else { "off" };
-        let _ = write!(f, ", eviction={on}");
-        if t.eviction_flags != EVICTION_FLAGS_NONE {
-            let _ = write!(f, " eviction_flags={}", eviction_flags(t.eviction_flags));
-        }
+        // What the flags say goes before the bit.
+        let eviction = match t.eviction_flags {
+            EVICTION_FLAGS_NONE if t.eviction == TableEviction::On => ", eviction=on",
+            EVICTION_FLAGS_NONE => ", eviction=off",
+            0 => "",
+            1 => ", eviction=on",
+            2 => ", eviction=off",
+            _ => ", eviction=***error***",
+        };
+        f.put(eviction);
         match t.vacancy {
             TableVacancy::On { down, up, .. } => {
                 let _ = write!(f, ", vacancy=on vacancy:{down},{up}");

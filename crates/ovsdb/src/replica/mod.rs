@@ -130,6 +130,15 @@ impl Replica {
         }
     }
 
+    /// There is a connection on which the server has just been asked for its schema, with this answer: begins to
+    /// fetch.
+    pub fn connected_with(&mut self, schema: Arc<Schema>) {
+        self.disconnected();
+        self.connected = true;
+        self.use_schema(schema);
+        self.request_lock();
+    }
+
     /// There is a connection: begins to fetch.
     pub fn connected(&mut self) {
         self.disconnected();
@@ -351,18 +360,20 @@ impl Replica {
 
     fn take_schema(&mut self, json: &Value) {
         match Schema::from_json(json) {
-            Ok(schema) => {
-                if self.schema().is_none_or(|old| !old.is_same(&schema)) {
-                    self.db = Some(Database::new(Arc::new(schema)));
-                    self.changes.clear();
-                    self.last_txn = Uuid::ZERO;
-                    self.restarts += 1;
-                }
-                self.error = None;
-                self.request_monitor(Version::V3);
-            }
+            Ok(schema) => self.use_schema(Arc::new(schema)),
             Err(e) => self.error = Some(e.to_string()),
         }
+    }
+
+    fn use_schema(&mut self, schema: Arc<Schema>) {
+        if self.schema().is_none_or(|old| !old.is_same(&schema)) {
+            self.db = Some(Database::new(schema));
+            self.changes.clear();
+            self.last_txn = Uuid::ZERO;
+            self.restarts += 1;
+        }
+        self.error = None;
+        self.request_monitor(Version::V3);
     }
 
     fn request_monitor(&mut self, version: Version) {
@@ -450,7 +461,7 @@ fn refusal(error: &Value) -> String {
 }
 
 /// The changes that a `<table-updates>` makes to `db`.
-fn changes_between(
+pub(crate) fn changes_between(
     db: &Database,
     version: Version,
     updates: &Value,
@@ -529,7 +540,7 @@ fn assign(
 }
 
 /// What makes `new` of `old`, which have one schema.
-fn difference(old: &Database, new: &Database) -> Changes {
+pub(crate) fn difference(old: &Database, new: &Database) -> Changes {
     let mut changes = Changes::default();
     for table in 0..new.schema().tables.len() {
         let (a, b) = (old.table(table), new.table(table));
