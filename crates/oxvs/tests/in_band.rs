@@ -114,7 +114,10 @@ fn ib_80_84_06_locally_connected() {
     cut_everything(&mut conn);
     assert!(!other.pings_within(Ipv4Addr::new(10, 5, 0, 2), Duration::from_millis(900)));
     // IB-03: not a trace of it for controllers.
-    assert_eq!(s.ofctl(&["--no-stats", "-O", "OpenFlow13", "dump-flows", "br0"]).trim(), "priority=65535 actions=drop");
+    assert_eq!(
+        s.ofctl(&["--no-stats", "-O", "OpenFlow13", "dump-flows", "br0"]).trim(),
+        "priority=65535 actions=drop"
+    );
     assert!(s.ofctl(&["-O", "OpenFlow13", "dump-aggregate", "br0"]).contains("flow_count=1"));
     assert!(s.ofctl(&["-O", "OpenFlow13", "dump-tables", "br0"]).contains("active=1"));
     // IB-82: another switch's connection to the same controller passes too, and nothing else of it.

@@ -26,7 +26,9 @@ pub const COMMANDS: &[Command<Switch>] = &[
     Command::new("lacp/show-stats", "[port]", 0, 1, |s, _, c| none_of(s, "lacp", c, "no such lacp object")),
     Command::new("stp/show", "[bridge]", 0, 1, |s, _, c| none_of(s, "stp_enable", c, "no such stp object")),
     Command::new("stp/tcn", "[bridge]", 0, 1, |s, _, c| done_of(s, "stp_enable", c, "no such stp object")),
-    Command::new("rstp/show", "[bridge]", 0, 1, |s, _, c| none_of(s, "rstp_enable", c, "No such RSTP object")),
+    Command::new("rstp/show", "[bridge]", 0, 1, |s, _, c| {
+        none_of(s, "rstp_enable", c, "No such RSTP object")
+    }),
     Command::new("rstp/tcn", "[bridge]", 0, 1, |s, _, c| done_of(s, "rstp_enable", c, "No such RSTP object")),
     Command::new("mdb/flush", "[bridge]", 0, 1, |s, _, c| match c.arg(0) {
         None => Outcome::ok("table successfully flushed"),
