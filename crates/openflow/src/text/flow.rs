@@ -483,6 +483,8 @@ pub fn parse_monitor(s: &str, cx: &mut TextCx<'_>) -> Result<MonitorRequest, Str
             "!delete" => r.flags.0 &= !MonitorFlags::DELETE,
             "!modify" => r.flags.0 &= !MonitorFlags::MODIFY,
             "!actions" => r.flags.0 &= !MonitorFlags::ACTIONS,
+            // Entries are not abbreviated unless asked for; saying so changes nothing.
+            "!abbrev" => {}
             "!own" => r.flags.0 &= !MonitorFlags::OWN,
             "table" => {
                 r.table =
@@ -774,14 +776,13 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
         let _ = write!(f, " hard_timeout={}", u.hard_timeout);
     }
     let _ = write!(f, " cookie={}", CHex(u.cookie.0));
-    let m = match_string(&u.matching.expand(), Some(u.priority), f);
-    f.put(" ");
-    f.put(&m);
+    let m = match_string(&u.matching.expand(), None, f);
+    if !m.is_empty() {
+        f.put(" ");
+        f.put(&m);
+    }
     if !u.actions.is_empty() {
-        if !f.out.ends_with(' ') {
-            f.put(" ");
-        }
-        f.put("actions=");
+        f.put(" actions=");
         format_list(&u.actions, f);
     }
 }
