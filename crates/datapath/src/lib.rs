@@ -14,6 +14,7 @@ mod cache;
 mod control;
 mod drops;
 mod engine;
+mod encap;
 mod event;
 mod exec;
 mod extract;

@@ -1,5 +1,6 @@
 //! `ofproto/trace` and `ofproto/trace-packet-out`: a translation with a record, as text.
 
+use crate::ctx::Fork;
 use crate::recorder::Recorder;
 use crate::snapshot::{BridgeId, BridgeView, Snapshot};
 use crate::text::{self, Namer};
@@ -18,6 +19,7 @@ use flow::{Field, FlowKey, Match};
 use openflow::action::text::{Outer, parse_list};
 use openflow::text::TextCx;
 use openflow::{Action, NameMap, Names, NoNames};
+use std::collections::VecDeque;
 use std::fmt::Write;
 
 /// What a trace is about, and how it prints.
@@ -31,6 +33,8 @@ pub struct Trace<'a> {
     pub names: Option<&'a dyn Names>,
     /// Names of datapath ports to print instead of numbers.
     pub dp_names: Option<dpif::text::PortName<'a>>,
+    /// Connection states that the connection tracker answers with, in turn.
+    pub ct_next: &'a [u32],
 }
 
 /// The text of a trace, from `Flow:` to the last note.
@@ -48,7 +52,55 @@ pub fn trace(snap: &Snapshot, t: &Trace<'_>) -> String {
     let outcome = translate::run(snap, &req, Some(&mut rec), namer);
     out.push_str(&rec.text());
     finish(&mut out, &key, &outcome, &namer, t.dp_names);
-    out
+    let mut forks = VecDeque::new();
+    let mut next = t.ct_next.iter();
+    let mut pending = outcome.shown.map(|s| s.forks).unwrap_or_default();
+    loop {
+        forks.extend(pending.drain(..));
+        if out.len() > MAX_TEXT {
+            return out;
+        }
+        let Some(fork) = forks.pop_front() else { return out };
+        pending = resumed(snap, t, fork, next.next().copied(), &mut out);
+    }
+}
+
+/// A trace that says more than this does not follow further recirculations.
+const MAX_TEXT: usize = 1 << 20;
+
+/// Traces a packet that comes back from the connection tracker; gives those that go there from it.
+fn resumed(snap: &Snapshot, t: &Trace<'_>, fork: Fork, state: Option<u32>, out: &mut String) -> Vec<Fork> {
+    let rule = "=".repeat(79);
+    let flags = &flow::text::flags::CT_STATE;
+    let default = flow::key::ct_state::TRK | flow::key::ct_state::NEW;
+    let _ = writeln!(out, "\n{rule}");
+    let _ = match state {
+        None => writeln!(
+            out,
+            "recirc({:#x}) - resume conntrack with default ct_state={} (use --ct-next to customize)",
+            fork.id, "trk|new"
+        ),
+        Some(s) => writeln!(out, "recirc({:#x}) - resume conntrack with ct_state={}", fork.id, flags.list(s, "|")),
+    };
+    if fork.nat {
+        out.push_str("Replacing src/dst IP/ports to simulate NAT:\n Initial flow: \n Modified flow: \n");
+    }
+    let _ = writeln!(out, "{rule}\n");
+    let mut key = fork.key;
+    key.set(Field::CT_STATE, state.unwrap_or(default).into());
+    key.set(Field::ACTSET_OUTPUT, 0);
+    let bridge = match snap.recirc.get(fork.id) {
+        Some(frozen) => frozen.bridge,
+        None => return Vec::new(),
+    };
+    let namer = Namer(t.names.unwrap_or(&NoNames));
+    let _ = writeln!(out, "Flow: {}", text::flow(&key, &namer));
+    let mut rec = Recorder::new();
+    let req = Request { key: &key, origin: Origin::Port(bridge, key.in_port()), dry_run: true };
+    let outcome = translate::run(snap, &req, Some(&mut rec), namer);
+    out.push_str(&rec.text());
+    finish(out, &key, &outcome, &namer, t.dp_names);
+    outcome.shown.map(|s| s.forks).unwrap_or_default()
 }
 
 fn finish(
@@ -101,6 +153,7 @@ struct Parsed {
     bridge: BridgeId,
     in_port: OfPort,
     names: bool,
+    ct_next: Vec<u32>,
 }
 
 /// `ofproto/trace ARGS`, the command's name left out. `datapaths` are the names of the datapaths there are.
@@ -137,7 +190,7 @@ fn run(snap: &Snapshot, p: &Parsed, actions: Option<&[Action]>) -> String {
     let dp = |port: DpPort| DpNames(snap).dp_port_name(port);
     let dp_names: Option<dpif::text::PortName<'_>> = if p.names { Some(&dp) } else { None };
     let names = p.names.then_some(&map as &dyn Names);
-    trace(snap, &Trace { key: &p.key, origin, names, dp_names })
+    trace(snap, &Trace { key: &p.key, origin, names, dp_names, ct_next: &p.ct_next })
 }
 
 fn port_names(bridge: &BridgeView) -> NameMap {
@@ -152,6 +205,7 @@ fn port_names(bridge: &BridgeView) -> NameMap {
 fn parse(snap: &Snapshot, args: &[&str], datapaths: &[&str], packet_out: bool) -> Result<Parsed, String> {
     let mut words: Vec<&str> = Vec::new();
     let (mut names, mut generate) = (false, false);
+    let mut ct_next = Vec::new();
     let mut iter = args.iter();
     while let Some(a) = iter.next() {
         let mut value = || iter.next().copied().ok_or_else(|| format!("Missing argument for option {a}"));
@@ -162,7 +216,7 @@ fn parse(snap: &Snapshot, args: &[&str], datapaths: &[&str], packet_out: bool) -
             "--l7" | "--l7-len" => {
                 value()?;
             }
-            "--ct-next" => check_ct_state(value()?)?,
+            "--ct-next" => ct_next.push(parse_ct_state(value()?)?),
             "-consistent" | "--consistent" if packet_out => {}
             option if option.starts_with('-') && option.len() > 1 => {
                 return Err(format!("{option}: unknown option"));
@@ -203,6 +257,7 @@ fn parse(snap: &Snapshot, args: &[&str], datapaths: &[&str], packet_out: bool) -
         p.key = with_packet(&p.key, packet, snap.limits.vlan_limit)?;
     }
     p.names = names;
+    p.ct_next = ct_next;
     Ok(p)
 }
 
@@ -236,7 +291,7 @@ fn on_bridge(snap: &Snapshot, bridge: &str, flow: &str) -> Result<Parsed, String
     let map = port_names(bridge);
     let key = exact_flow(flow, &Namer(&map)).map_err(|e| format!("Bad openflow flow syntax: {flow}: {e}"))?;
     let in_port = key.in_port();
-    Ok(Parsed { key, bridge: bridge.id, in_port, names: false })
+    Ok(Parsed { key, bridge: bridge.id, in_port, names: false, ct_next: Vec::new() })
 }
 
 /// A datapath flow belongs to the bridge of its port.
@@ -248,7 +303,7 @@ fn odp(snap: &Snapshot, key: &FlowKey) -> Result<Parsed, String> {
     let mut key = key.clone();
     key.set_in_port(in_port);
     limit_tags(&mut key, snap.limits.vlan_limit);
-    Ok(Parsed { key, bridge, in_port, names: false })
+    Ok(Parsed { key, bridge, in_port, names: false, ct_next: Vec::new() })
 }
 
 /// Tags beyond the limit are payload: the frame's type is the type of the first of them.
@@ -288,14 +343,19 @@ fn with_packet(key: &FlowKey, hex: &str, vlan_limit: u8) -> Result<FlowKey, Stri
     Ok(new)
 }
 
-fn check_ct_state(flags: &str) -> Result<(), String> {
-    const KNOWN: [&str; 8] = ["trk", "new", "est", "rel", "rpl", "inv", "snat", "dnat"];
+fn parse_ct_state(flags: &str) -> Result<u32, String> {
+    let known = flow::text::flags::CT_STATE.names;
+    let mut state = 0;
     for f in flags.split([',', ' ', '|']).filter(|f| !f.is_empty()) {
-        if !KNOWN.contains(&f) {
-            return Err(format!("{f}: unknown connection tracking state flag"));
+        match known.iter().find(|(name, _)| *name == f) {
+            Some((_, bit)) => state |= bit,
+            None => return Err(format!("{f}: unknown connection tracking state flag")),
         }
     }
-    Ok(())
+    if state != 0 && state & flow::key::ct_state::TRK == 0 {
+        return Err(format!("{flags}: invalid connection state: If \"trk\" is unset, no other flags are set"));
+    }
+    Ok(state)
 }
 
 /// Reads a flow as `ovs-ofctl` would a match, but one that has no wildcards: what is not said is zero.
