@@ -5,6 +5,7 @@ pub mod appctl;
 pub mod ctl;
 pub mod daemon;
 pub mod dirs;
+pub mod dpctl;
 pub mod fatal;
 pub mod localtime;
 pub mod ofctl;

@@ -132,7 +132,9 @@ pub(crate) fn pop_pbb(packet: &mut Packet) -> bool {
 
 pub(crate) fn set_pbb(packet: &mut Packet, h: &Headers, s: &SetPbb) {
     let d = packet.buf.data_mut();
-    let Some(tag) = d.get_mut(h.l2_end..h.l2_end + 4).filter(|_| h.ethertype == eth_type::PBB) else { return };
+    let Some(tag) = d.get_mut(h.l2_end..h.l2_end + 4).filter(|_| h.ethertype == eth_type::PBB) else {
+        return;
+    };
     let old = u32::from_be_bytes([tag[0], tag[1], tag[2], tag[3]]);
     let isid = s.isid.apply(old & 0xff_ffff) & 0xff_ffff;
     let uca = u32::from(s.uca.apply((old >> 27) as u8 & 1) & 1);

@@ -464,7 +464,8 @@ fn ipv6<S: Sink>(frame: &[u8], at: usize, s: &mut S, offsets: &mut Offsets) {
     s.word(W_IP, ip_word(label, nw_frag, tos, h[7], proto));
     offsets.l4 = l4 as u16;
     // Neighbour discovery writes the rest of the word.
-    let nd = nw_frag & frag::LATER == 0 && proto == ip_proto::ICMPV6 && end > l4 && matches!(frame[l4], 135 | 136);
+    let nd =
+        nw_frag & frag::LATER == 0 && proto == ip_proto::ICMPV6 && end > l4 && matches!(frame[l4], 135 | 136);
     let exthdr = u64::from(seen.flags) << 16;
     if exthdr != 0 && !nd {
         s.word(W_ARP + 1, exthdr.to_be());

@@ -114,9 +114,13 @@ pub fn unwildcard_prereq(mask: &mut Mask, prereq: Prereq) {
             mask.0.set_vlan_tci(tci);
             &[]
         }
-        Prereq::Arp | Prereq::Ipv4 | Prereq::Ipv6 | Prereq::IpAny | Prereq::Mpls | Prereq::Nsh | Prereq::Pbb => {
-            &[Field::ETH_TYPE]
-        }
+        Prereq::Arp
+        | Prereq::Ipv4
+        | Prereq::Ipv6
+        | Prereq::IpAny
+        | Prereq::Mpls
+        | Prereq::Nsh
+        | Prereq::Pbb => &[Field::ETH_TYPE],
         Prereq::Tcp | Prereq::Udp | Prereq::Sctp | Prereq::Icmpv4 | Prereq::Icmpv6 => {
             &[Field::ETH_TYPE, Field::IP_PROTO, Field::IP_FRAG]
         }

@@ -8,8 +8,8 @@
 use crate::ctx::{Ctx, Pending, is_mpls};
 use dpif::DpAction;
 use dpif::action::{
-    Bits, Masked, Nsh, Pbb, PushMpls, PushVlan, SetArp, SetEth, SetField, SetIcmp, SetIpv4, SetIpv6, SetNd, SetNdExt, SetNsh, SetPbb,
-    SetPorts, SlowPath,
+    Bits, Masked, Nsh, Pbb, PushMpls, PushVlan, SetArp, SetEth, SetField, SetIcmp, SetIpv4, SetIpv6, SetNd,
+    SetNdExt, SetNsh, SetPbb, SetPorts, SlowPath,
 };
 use flow::FlowKey;
 use flow::key::{VLAN_PRESENT, eth_type, frag, ip_proto};

@@ -44,8 +44,7 @@ pub(crate) struct Shown {
 /// A packet that no bridge takes.
 fn nowhere(req: &Request<'_>, reason: DropReason) -> Outcome {
     let mask = always_matters(req.key);
-    let shown =
-        Some(Box::new(Shown { flow: req.key.clone(), looked_at: mask.clone(), forks: Vec::new() }));
+    let shown = Some(Box::new(Shown { flow: req.key.clone(), looked_at: mask.clone(), forks: Vec::new() }));
     let translation = Translation { mask, drop_reason: Some(reason), ..Translation::default() };
     Outcome { translation, shown }
 }

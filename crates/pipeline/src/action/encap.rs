@@ -52,7 +52,10 @@ pub(crate) fn run(ctx: &mut Ctx<'_, '_>, e: &Encap) -> Next {
             if from >> 16 != 1 {
                 return unsupported(
                     ctx,
-                    format!("Dropping packet as encap(ethernet) is not supported for packet type {}.", type_text(from)),
+                    format!(
+                        "Dropping packet as encap(ethernet) is not supported for packet type {}.",
+                        type_text(from)
+                    ),
                 );
             }
             crate::commit::commit(ctx);
@@ -65,7 +68,12 @@ pub(crate) fn run(ctx: &mut Ctx<'_, '_>, e: &Encap) -> Next {
         Encap::NSH => return nsh(ctx, e, from),
         Encap::MPLS => mpls(ctx, from, eth_type::MPLS),
         Encap::MPLS_MC => mpls(ctx, from, eth_type::MPLS_MULTICAST),
-        t => return unsupported(ctx, format!("Dropping packet as encap of {} is not supported.", type_text(t))),
+        t => {
+            return unsupported(
+                ctx,
+                format!("Dropping packet as encap of {} is not supported.", type_text(t)),
+            );
+        }
     }
     Next::Go
 }
@@ -136,7 +144,10 @@ pub(crate) fn decap(ctx: &mut Ctx<'_, '_>, d: &Decap) -> Next {
         Encap::NSH => {
             let np = ctx.read(Field::NSH_NP) as u8;
             let Some((_, next)) = NEXT_PROTOCOLS.iter().find(|(n, _)| *n == np) else {
-                return unsupported(ctx, format!("Dropping packet as NSH next protocol {np} is not supported"));
+                return unsupported(
+                    ctx,
+                    format!("Dropping packet as NSH next protocol {np} is not supported"),
+                );
             };
             crate::commit::commit(ctx);
             ctx.key.put(l::PACKET_TYPE, &next.to_be_bytes());
@@ -149,7 +160,10 @@ pub(crate) fn decap(ctx: &mut Ctx<'_, '_>, d: &Decap) -> Next {
             Next::Go
         }
         t if t >> 16 == 1 && is_mpls(t as u16) => decap_mpls(ctx, d, t),
-        t => unsupported(ctx, format!("Dropping packet as decap() is not supported for packet type {}.", type_text(t))),
+        t => unsupported(
+            ctx,
+            format!("Dropping packet as decap() is not supported for packet type {}.", type_text(t)),
+        ),
     }
 }
 
