@@ -108,12 +108,16 @@ pub struct Served {
     own: Vec<Changes>,
     /// Whether the storage takes differences.
     diff: bool,
+    /// Space for what a turn writes.
+    records: Vec<u8>,
     compacted: Compacted,
     compaction: Option<Compaction>,
     /// Tables whose changes are logged (`tlog-set`).
     pub logged_tables: Vec<usize>,
 }
 
+/// So much space is kept for the next turn's records.
+const MUCH: usize = 1 << 20;
 /// Rules of compaction by itself: not more often than this ...
 const COMPACT_INTERVAL: Duration = Duration::from_secs(600);
 /// ... if the file has at least this size and has doubled ...
@@ -138,6 +142,7 @@ impl Served {
             waiting: Vec::new(),
             own: Vec::new(),
             diff: true,
+            records: Vec::new(),
             compacted: Compacted { at: now, size, transactions: 0 },
             compaction: None,
             logged_tables: Vec::new(),
@@ -208,7 +213,8 @@ impl Served {
         owns_lock: &dyn Fn(u64, &str) -> bool,
     ) -> Batch {
         let mut batch = Batch { finished: std::mem::take(&mut self.forwarded), ..Batch::default() };
-        let mut records = Vec::new();
+        let mut records = std::mem::take(&mut self.records);
+        records.clear();
         let mut all: Vec<Changes> = std::mem::take(&mut self.own);
         let mut durable = false;
         for changes in &all {
@@ -247,6 +253,9 @@ impl Served {
             }
         }
         self.write(&mut batch, &records, durable, all, uuids);
+        if records.capacity() <= MUCH {
+            self.records = records;
+        }
         batch
     }
 

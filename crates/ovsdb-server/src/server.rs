@@ -13,7 +13,7 @@ use ovsdb::monitor::Monitor;
 use ovsdb::{Database, Error, Uuid, UuidSource};
 use reactor::jsonrpc::Message;
 use reactor::unixctl::{Reply, Token};
-use reactor::{Event, Key, Reactor};
+use reactor::{Event, Key, Reactor, Ready};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -239,7 +239,7 @@ impl Server {
             self.run_source(r, index);
         } else if index >= crate::remotes::FIRST_LISTENER {
             self.accept(r, index);
-        } else {
+        } else if event.ready != Ready::Again || !self.only_write(r, index) {
             self.run_session(r, index);
         }
     }
@@ -419,8 +419,21 @@ impl Server {
         self.run_session(r, number);
     }
 
+    /// Writes what is queued for a session, if it has nothing else to do: of a thousand that are told of a change
+    /// none needs to be read from.
+    fn only_write(&mut self, r: &mut Reactor, number: u64) -> bool {
+        let Some(session) = self.sessions.get_mut(&number) else { return true };
+        let seqno = session.rpc.seqno();
+        if session.more || session.seqno != seqno || !session.rpc.is_connected() || session.has_news() {
+            return false;
+        }
+        session.rpc.run(r);
+        session.rpc.seqno() == seqno && !session.has_news()
+    }
+
     fn run_session(&mut self, r: &mut Reactor, number: u64) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
+        session.more = false;
         session.rpc.run(r);
         for taken in 0.. {
             let Some(session) = self.sessions.get_mut(&number) else { return };
@@ -431,6 +444,7 @@ impl Server {
                 continue;
             }
             if taken >= MESSAGES_PER_TURN {
+                session.more = true;
                 r.again(session.key());
                 break;
             }

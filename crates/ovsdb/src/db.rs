@@ -262,6 +262,11 @@ impl Database {
         Database { tables: schema.tables.iter().map(table).collect(), schema, hasher: RandomState::default() }
     }
 
+    /// What hashes here, for maps that live as long as a transaction.
+    pub(crate) fn hasher(&self) -> &RandomState {
+        &self.hasher
+    }
+
     /// The schema.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
