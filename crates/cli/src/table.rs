@@ -352,7 +352,10 @@ impl Table {
             line("th", self.headings.iter().map(|h| html_text(h, false)).collect());
         }
         for row in &self.rows {
-            line("td", self.headings.iter().zip(row).map(|(h, c)| html_text(&c.text(style), h == "_uuid")).collect());
+            line(
+                "td",
+                self.headings.iter().zip(row).map(|(h, c)| html_text(&c.text(style), h == "_uuid")).collect(),
+            );
         }
         out.push_str("</table>\n");
     }

@@ -209,7 +209,8 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     if args.len() < c.min || args.len() > c.max {
         return Err(invalid());
     }
-    let mut context = Context { rpc, database, style, force, change_aware, clock, dirs, vlog, daemon, unixctl, out: None };
+    let mut context =
+        Context { rpc, database, style, force, change_aware, clock, dirs, vlog, daemon, unixctl, out: None };
     (c.run)(&mut context, args)
 }
 
