@@ -301,6 +301,10 @@ fn pull_props(r: &mut Reader<'_>, group: GroupType) -> Decode<GroupProps> {
         }
         body.skip(4)?;
         props.selection_method = body.string(16)?;
+        if !["hash", "dp_hash"].contains(&&*props.selection_method) {
+            let text = format!("ntr selection method '{}' is not supported", props.selection_method);
+            return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
+        }
         props.selection_method_param = body.u64()?;
         while !body.is_empty() {
             let (field, header) = crate::oxm::pull_field(&mut body)?;
@@ -414,6 +418,10 @@ fn check_mod(g: &GroupMod, changes: bool) -> Decode<()> {
             && g.command != GroupModCommand::InsertBucket
         {
             return Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
+        }
+        let watches = b.watch_port != OfPort::NONE || b.watch_group != GroupId::ANY;
+        if changes && watches && matches!(g.kind, GroupType::All | GroupType::Indirect) {
+            return Err(OfpErr::OFPGMFC_WATCH_UNSUPPORTED.into());
         }
         if changes
             && g.kind == GroupType::FastFailover
