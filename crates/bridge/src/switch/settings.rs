@@ -7,6 +7,7 @@ use base::{Dpid, Mac, TableId, error, info, warn};
 use dpif::Datapath as _;
 use ofproto::TableConfig;
 use reactor::Reactor;
+use std::collections::HashMap;
 use std::time::Duration;
 
 impl Switch {
@@ -194,7 +195,13 @@ impl Switch {
         let now = self.now();
         let Some(b) = self.bridges.get_mut(name) else { return };
         let backer = self.backers.get(&b.kind);
-        let descs: Vec<_> = b.interfaces.values().map(|i| describe(b, i, backer)).collect();
+        let mut descs: Vec<_> = b.interfaces.values().map(|i| describe(b, i, backer)).collect();
+        let is_new = |desc: &openflow::msg::PhyPort| b.ofproto.port(desc.port).is_none();
+        if descs.iter().filter(|d| is_new(d)).count() > 1 {
+            let order = crate::plan::listing(&b.config);
+            let order: HashMap<&str, usize> = order.into_iter().enumerate().map(|(n, i)| (i, n)).collect();
+            descs.sort_by_key(|d| order.get(d.name.as_str()).copied());
+        }
         for desc in descs {
             let changed = b.ofproto.port(desc.port).is_none_or(|p| p.desc != desc);
             if changed {
