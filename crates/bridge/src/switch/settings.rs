@@ -168,6 +168,7 @@ impl Switch {
     }
 
     fn configure_tables(&mut self, name: &str) {
+        let time = self.now();
         let Some(b) = self.bridges.get_mut(name) else { return };
         for n in 0..ofproto::tables::N_VISIBLE {
             let id = TableId(n);
@@ -177,6 +178,7 @@ impl Switch {
                 name: wanted.and_then(|w| w.name.clone()).unwrap_or_default(),
                 flow_limit: wanted.and_then(|w| w.flow_limit),
                 evict: wanted.is_some_and(|w| w.evict),
+                groups: wanted.map_or_else(Vec::new, |w| eviction_groups(&w.groups)),
                 prefixes: wanted.filter(|w| !w.prefixes.is_empty()).map(|w| {
                     w.prefixes
                         .iter()
@@ -186,7 +188,7 @@ impl Switch {
                 }),
                 ..now
             };
-            b.ofproto.configure_table(id, config);
+            b.ofproto.configure_table(id, config, time);
         }
     }
 
@@ -244,6 +246,17 @@ impl Switch {
         }
         any
     }
+}
+
+/// The fields by which flows are grouped for eviction: names, with a range of bits or with none.
+fn eviction_groups(names: &[String]) -> Vec<flow::Subfield> {
+    names
+        .iter()
+        .filter_map(|name| {
+            let (sub, rest) = openflow::text::subfield_prefix(name).ok()?;
+            rest.is_empty().then_some(sub)
+        })
+        .collect()
 }
 
 /// Whether the address is administered locally: the second bit of its first byte.

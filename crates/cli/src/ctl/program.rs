@@ -353,7 +353,8 @@ impl<P: Program> Job<'_, P> {
             // The root row that this transaction has made has another UUID now.
             let reached = |s: &Session| {
                 let root = s.rows("Open_vSwitch").next();
-                root.and_then(|r| s.value("Open_vSwitch", r, "cur_cfg").as_integer()).is_some_and(|c| c >= next)
+                root.and_then(|r| s.value("Open_vSwitch", r, "cur_cfg").as_integer())
+                    .is_some_and(|c| c >= next)
             };
             while !reached(session) {
                 session.wait_for_update().map_err(|e| self.failed(e))?;
