@@ -16,6 +16,7 @@ use reactor::unixctl::common::{self, Common};
 use reactor::unixctl::{Command, CommandTable, Outcome, Server, Token};
 use reactor::{Interest, Key, Reactor};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use sys::signal::Signal;
 
@@ -53,6 +54,8 @@ struct State {
     switch: Switch,
     link: Link,
     common: Common,
+    /// When the rates of counters are worked out next.
+    next_sample: base::Time,
     vlog: Arc<Vlog>,
     exit: Option<Exit>,
 }
@@ -87,8 +90,28 @@ const COMMANDS: &[Command<State>] = &[
         s.exit = Some(Exit { cleanup, token: Some(call.token()) });
         Outcome::Later
     }),
+    Command::new("coverage/show", "", 0, 0, |s: &mut State, r: &mut Reactor, _| {
+        s.mirror();
+        Outcome::ok(s.common.coverage.show(r.clock().now()))
+    }),
+    Command::new("coverage/read-counter", "COUNTER", 1, 1, |s: &mut State, _: &mut Reactor, call| {
+        s.mirror();
+        match s.common.coverage.read(call.arg(0).unwrap_or_default()) {
+            Some(n) => Outcome::ok(format!("{n}\n")),
+            None => Outcome::error("No such counter"),
+        }
+    }),
     Command::new("memory/show", "", 0, 0, |s: &mut State, _: &mut Reactor, _| Outcome::ok(memory(s))),
 ];
+
+impl State {
+    /// Brings the counters up to date that are kept elsewhere.
+    fn mirror(&mut self) {
+        for (name, total) in self.switch.coverage() {
+            self.common.coverage.mirror(name, total);
+        }
+    }
+}
 
 impl Daemon {
     /// Starts: the control socket is there, the database is being connected to.
@@ -118,14 +141,14 @@ impl Daemon {
         let version = cli::version::line(PROGRAM);
         let common = Common::new(format!("{version}\n"), Coverage::default(), WARP);
         let mut commands: CommandTable<State> = CommandTable::new();
-        commands.add(COMMANDS);
         commands.add_part(common::COMMANDS, |s| &mut s.common);
+        commands.add(COMMANDS);
         if settings.dummies != DummyMode::Off {
             commands.add_part(common::TIME_COMMANDS, |s| &mut s.common);
         }
         commands.add_part(cli::vlog::COMMANDS, |s| &mut s.vlog);
         bridge::commands::register(&mut commands, settings.dummies != DummyMode::Off, |s| &mut s.switch);
-        let state = State { switch, link, common, vlog, exit: None };
+        let state = State { switch, link, common, next_sample: base::Time::ZERO, vlog, exit: None };
         let mut daemon = Daemon {
             r,
             control,
@@ -194,7 +217,9 @@ impl Daemon {
     fn event(&mut self, event: Event) {
         match event.key.component() {
             component::UNIXCTL => self.control_event(event),
-            component::DATABASE => self.state.link.run(&mut self.r),
+            component::DATABASE => {
+                contained(&self.log, "a message of the database", || self.state.link.run(&mut self.r));
+            }
             component::CONNECTIONS => self.state.switch.connection_event(&mut self.r, event.key),
             _ => match event.key {
                 WARP => {
@@ -233,7 +258,14 @@ impl Daemon {
     fn control_event(&mut self, event: Event) {
         self.control.run(&mut self.r, event);
         while let Some(call) = self.control.next_call() {
-            if let Some(result) = self.commands.dispatch(&mut self.state, &mut self.r, &call) {
+            let name = call.name().to_string();
+            let run = || self.commands.dispatch(&mut self.state, &mut self.r, &call);
+            // A panic is a bug; it costs the command, not the switch.
+            let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+                base::error!(self.log, "unixctl", "panic while running the command \"{name}\"");
+                Some(Err(format!("internal error in \"{name}\" (see the log)")))
+            });
+            if let Some(result) = result {
                 self.control.reply(&mut self.r, call.token(), result);
             }
         }
@@ -295,7 +327,9 @@ impl Daemon {
                 }
                 self.state.link.applied = Some(config.next_cfg);
                 self.state.link.unwritten = true;
-                self.state.switch.reconfigure(&mut self.r, config);
+                contained(&self.log, "a new configuration", || {
+                    self.state.switch.reconfigure(&mut self.r, config);
+                });
             } else {
                 self.state.switch.note_config(config);
             }
@@ -304,6 +338,11 @@ impl Daemon {
             self.ready.get_or_insert(true);
         }
         self.state.switch.run(&mut self.r);
+        let now = self.r.clock().now();
+        if now >= self.state.next_sample {
+            self.state.mirror();
+            self.state.next_sample = self.state.common.coverage.run(now);
+        }
         if self.state.switch.take_status_changed() {
             self.state.link.unwritten = true;
         }
@@ -331,6 +370,13 @@ impl Daemon {
             self.control.flush(&mut self.r);
         }
         self.state.link.close(&mut self.r);
+    }
+}
+
+/// A panic is a bug; it costs what was being handled, and the daemon goes on with the rest.
+fn contained(log: &base::Logger, what: &str, f: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(f)).is_err() {
+        base::error!(log, "bridge", "panic while handling {what}");
     }
 }
 
