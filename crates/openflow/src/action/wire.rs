@@ -264,15 +264,11 @@ fn decode_into(bytes: &[u8], version: Version, depth: u8, out: &mut Vec<Action>)
     let mut r = Reader::with_error(bytes, OfpErr::OFPBAC_BAD_LEN);
     while !r.is_empty() {
         let offset = bytes.len() - r.len();
-        let before = r.rest();
         match pull_action(&mut r, version, depth) {
             Ok(a) => out.push(a),
             Err(e) => {
-                let len =
-                    before.get(2..4).map_or(before.len(), |b| usize::from(u16::from_be_bytes([b[0], b[1]])));
-                let shown = &before[..len.clamp(8, before.len().max(8)).min(before.len())];
                 let text =
-                    format!("bad action at offset {offset} ({}):\n{}", e.error, hex_dump(shown, false));
+                    format!("bad action at offset {offset} ({}):\n{}", e.error, hex_dump(bytes, false));
                 return Err(e.and(MODULE, text.trim_end_matches('\n').to_string()));
             }
         }

@@ -1,7 +1,7 @@
 //! Bundles: several changes as one transaction.
 
 use super::Message;
-use crate::buf::{Decode, Put, Reader};
+use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::codec::Codec;
 use crate::codec::{Enc, Encode};
 use crate::kind::Framed;
@@ -132,7 +132,8 @@ pub(crate) fn decode_add(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
     }
     let (xid, message) = codec.decode(&inner[..len])?;
     if !bundlable(&message) {
-        return Err(OfpErr::OFPBFC_MSG_UNSUP.into());
+        let text = format!("{} message not allowed inside OFPT14_BUNDLE_ADD_MESSAGE", kind.name());
+        return Err(DecodeError::logged(OfpErr::OFPBFC_MSG_UNSUP, "ofp_bundle", text));
     }
     Ok(Message::BundleAdd(Box::new(BundleAdd { bundle_id, flags, xid, message })))
 }

@@ -257,6 +257,9 @@ fn tail_10(r: &mut Reader<'_>, fm: &mut FlowMod, cookie: u64, codec: &Codec) -> 
     fm.buffer_id = buffer_from_wire(r.u32()?);
     fm.out_port = OfPort::from_u16(r.u16()?);
     fm.flags = flags_from_wire(r.u16()?, Version::V10)?;
+    if fm.flags.0 & FlowModFlags::EMERG != 0 && (fm.idle_timeout != 0 || fm.hard_timeout != 0) {
+        return Err(OfpErr::OFPFMFC_BAD_EMERG_TIMEOUT.into());
+    }
     fm.new_cookie = Cookie(cookie);
     fm.modify_cookie =
         matches!(cmd, FlowModCommand::Modify | FlowModCommand::ModifyStrict) && cookie != u64::MAX;

@@ -131,7 +131,7 @@ pub(crate) fn decode_request(
         out_group: GroupId::ANY,
         table: 0xff,
     };
-    let mut m;
+    let m;
     if matches!(kind, Kind::NxstFlowRequest | Kind::NxstAggregateRequest) {
         q.out_port = OfPort::from_u16(r.u16()?);
         let len = usize::from(r.u16()?);
@@ -146,7 +146,6 @@ pub(crate) fn decode_request(
         }
     } else if version == Version::V10 {
         m = crate::fixed_match::pull_of10(r)?;
-        m.normalize();
         q.table = r.u8()?;
         r.skip(1)?;
         q.out_port = OfPort::from_u16(r.u16()?);
@@ -263,19 +262,6 @@ fn put_15(o: &mut Vec<u8>, s: &FlowStats, m: &Match) {
 }
 
 /// Decodes the flows of a reply.
-pub(crate) fn decode_reply(
-    r: &mut Reader<'_>,
-    version: Version,
-    kind: Kind,
-    codec: &Codec,
-) -> Decode<Vec<FlowStats>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        out.push(decode_one(r, version, kind, codec)?);
-    }
-    Ok(out)
-}
-
 fn bad(text: String) -> DecodeError {
     DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_flow", text)
 }
@@ -344,8 +330,7 @@ fn common(b: &mut Reader<'_>, s: &mut FlowStats) -> Decode<()> {
 fn decode_10(b: &mut Reader<'_>, s: &mut FlowStats) -> Decode<Match> {
     s.table = b.u8()?;
     b.skip(1)?;
-    let mut m = crate::fixed_match::pull_of10(b)?;
-    m.normalize();
+    let m = crate::fixed_match::pull_of10(b)?;
     common(b, s)?;
     b.skip(6)?;
     s.cookie = Cookie(b.u64()?);

@@ -214,31 +214,27 @@ pub(crate) fn put_stats(e: &mut Enc<'_>, all: &[MeterStats], more: bool) -> Enco
     })
 }
 
-pub(crate) fn decode_stats(r: &mut Reader<'_>) -> Decode<Vec<MeterStats>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        let meter = MeterId(r.u32()?);
-        let len = usize::from(r.u16()?);
-        if len < 40 {
-            return Err(OfpErr::OFPBRC_BAD_LEN.into());
-        }
-        let mut b = r.sub(len - 6)?;
-        b.skip(6)?;
-        let mut s = MeterStats {
-            meter,
-            flow_count: b.u32()?,
-            packet_in_count: b.u64()?,
-            byte_in_count: b.u64()?,
-            duration_sec: b.u32()?,
-            duration_nsec: b.u32()?,
-            bands: Vec::new(),
-        };
-        while !b.is_empty() {
-            s.bands.push(MeterBandStats { packet_count: b.u64()?, byte_count: b.u64()? });
-        }
-        out.push(s);
+pub(crate) fn decode_one_stats(r: &mut Reader<'_>) -> Decode<MeterStats> {
+    let meter = MeterId(r.u32()?);
+    let len = usize::from(r.u16()?);
+    if len < 40 {
+        return Err(OfpErr::OFPBRC_BAD_LEN.into());
     }
-    Ok(out)
+    let mut b = r.sub(len - 6)?;
+    b.skip(6)?;
+    let mut s = MeterStats {
+        meter,
+        flow_count: b.u32()?,
+        packet_in_count: b.u64()?,
+        byte_in_count: b.u64()?,
+        duration_sec: b.u32()?,
+        duration_nsec: b.u32()?,
+        bands: Vec::new(),
+    };
+    while !b.is_empty() {
+        s.bands.push(MeterBandStats { packet_count: b.u64()?, byte_count: b.u64()? });
+    }
+    Ok(s)
 }
 
 pub(crate) fn put_config(e: &mut Enc<'_>, all: &[MeterConfig], more: bool) -> Encode {
@@ -250,19 +246,15 @@ pub(crate) fn put_config(e: &mut Enc<'_>, all: &[MeterConfig], more: bool) -> En
     })
 }
 
-pub(crate) fn decode_config(r: &mut Reader<'_>) -> Decode<Vec<MeterConfig>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        let len = usize::from(r.u16()?);
-        if len < 8 {
-            return Err(OfpErr::OFPBRC_BAD_LEN.into());
-        }
-        let mut b = r.sub(len - 2)?;
-        let flags = b.u16()?;
-        let meter = MeterId(b.u32()?);
-        out.push(MeterConfig { meter, flags, bands: pull_bands(&mut b)? });
+pub(crate) fn decode_one_config(r: &mut Reader<'_>) -> Decode<MeterConfig> {
+    let len = usize::from(r.u16()?);
+    if len < 8 {
+        return Err(OfpErr::OFPBRC_BAD_LEN.into());
     }
-    Ok(out)
+    let mut b = r.sub(len - 2)?;
+    let flags = b.u16()?;
+    let meter = MeterId(b.u32()?);
+    Ok(MeterConfig { meter, flags, bands: pull_bands(&mut b)? })
 }
 
 pub(crate) fn put_features(e: &mut Enc<'_>, f: &MeterFeatures) -> Encode {

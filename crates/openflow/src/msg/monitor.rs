@@ -287,25 +287,20 @@ fn put_full(o: &mut Vec<u8>, u: &FlowUpdate, m: flow::Match, version: Version) {
     }
 }
 
-pub(crate) fn decode_updates(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Vec<FlowUpdate>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        let left = r.len();
-        if left < 8 {
-            let text = format!("NXST_FLOW_MONITOR reply has {left} leftover bytes at end");
-            return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_monitor", text));
-        }
-        let len = usize::from(r.u16()?);
-        if len < 8 || len > left || len % 8 != 0 {
-            return Err(OfpErr::OFPBRC_BAD_LEN.into());
-        }
-        let mut b = r.sub(len - 2)?;
-        out.push(decode_update(&mut b, version, codec)?);
+pub(crate) fn decode_update(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<FlowUpdate> {
+    let left = r.len();
+    if left < 8 {
+        let text = format!("NXST_FLOW_MONITOR reply has {left} leftover bytes at end");
+        return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_monitor", text));
     }
-    Ok(out)
+    let len = usize::from(r.u16()?);
+    if len < 8 || len > left || len % 8 != 0 {
+        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+    }
+    decode_update_body(&mut r.sub(len - 2)?, version, codec)
 }
 
-fn decode_update(b: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<FlowUpdate> {
+fn decode_update_body(b: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<FlowUpdate> {
     let n = b.u16()?;
     let new = version >= Version::V14;
     let event = match (n, new) {

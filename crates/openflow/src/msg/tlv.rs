@@ -1,7 +1,7 @@
 //! Nicira: the map from tunnel options to the `tun_metadata` fields.
 
 use super::Message;
-use crate::buf::{Decode, Put, Reader};
+use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::codec::{Enc, Encode};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
@@ -88,7 +88,10 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>) -> Decode<Message> {
         0 => TlvTableModCommand::Add,
         1 => TlvTableModCommand::Delete,
         2 => TlvTableModCommand::Clear,
-        _ => return Err(OfpErr::NXTTMFC_BAD_COMMAND.into()),
+        n => {
+            let text = format!("tlv table mod command ({n}) is out of range");
+            return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_COMMAND, "ofp_match", text));
+        }
     };
     r.skip(6)?;
     Ok(Message::TlvTableMod(TlvTableMod { command, mappings: pull_mappings(r)? }))

@@ -529,8 +529,11 @@ pub fn format_stats(s: &FlowStats, stats: Stats, f: &mut Fmt<'_>) {
         f.put(", ");
     }
     if shown {
-        item(f, "n_packets=", s.packet_count);
-        item(f, "n_bytes=", s.byte_count);
+        for (name, n) in [("n_packets=", s.packet_count), ("n_bytes=", s.byte_count)] {
+            f.param(name);
+            super::print::counter(f, n);
+            f.put(", ");
+        }
     }
     if s.idle_timeout != 0 {
         item(f, "idle_timeout=", s.idle_timeout);
@@ -661,6 +664,9 @@ pub fn format_stats_request(r: &FlowStatsRequest, f: &mut Fmt<'_>) {
     }
     let m = match_string(&r.matching.expand(), None, f);
     f.put(&m);
+    if f.out.ends_with(' ') {
+        f.out.pop();
+    }
 }
 
 /// Prints a monitor request.
@@ -704,12 +710,7 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
         FlowUpdateEvent::Added => f.put("ADDED"),
         FlowUpdateEvent::Deleted(reason) => {
             f.put("DELETED reason=");
-            match crate::msg::FlowRemovedReason::from_wire(reason) {
-                Some(r) => f.put(r.name()),
-                None => {
-                    let _ = write!(f, "{reason}");
-                }
-            }
+            f.put(&crate::msg::FlowRemovedReason::from_wire(reason).name());
         }
         FlowUpdateEvent::Modified => f.put("MODIFIED"),
         FlowUpdateEvent::Abbrev(xid) => {
@@ -728,7 +729,7 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
         let _ = write!(f, " hard_timeout={}", u.hard_timeout);
     }
     let _ = write!(f, " cookie={}", CHex(u.cookie.0));
-    let m = match_string(&u.matching.expand(), Some(u.priority), f);
+    let m = match_string(&u.matching.expand(), None, f);
     f.put(" ");
     f.put(&m);
     if !u.actions.is_empty() {

@@ -412,13 +412,8 @@ pub struct GroupView<'a> {
 /// Prints a group.
 pub fn format_group(g: &GroupView<'_>, version: Version, f: &mut Fmt<'_>) {
     let ids = version >= Version::V15 || version == Version::V10;
-    let _ = write!(f, "group_id={}", g.group.0);
-    if let Some(kind) = g.kind {
-        let _ = write!(f, ",type={}", kind.text());
-    }
-    format_props(g.props, f);
     if let Some(id) = g.command_bucket.filter(|_| ids) {
-        f.put(",command_bucket_id=");
+        f.put("command_bucket_id:");
         match id {
             Bucket::ID_ALL => f.put("all"),
             Bucket::ID_FIRST => f.put("first"),
@@ -427,7 +422,13 @@ pub fn format_group(g: &GroupView<'_>, version: Version, f: &mut Fmt<'_>) {
                 let _ = write!(f, "{n}");
             }
         }
+        f.put(",");
     }
+    let _ = write!(f, "group_id={}", g.group.0);
+    if let Some(kind) = g.kind {
+        let _ = write!(f, ",type={}", kind.text());
+    }
+    format_props(g.props, f);
     for b in g.buckets {
         f.put(",bucket=");
         if ids {
@@ -485,7 +486,21 @@ pub fn format_group_stats(s: &GroupStats, f: &mut Fmt<'_>) {
 
 /// Names of actions by bit: wire types of OpenFlow 1.1 and later.
 pub(crate) fn action_bits(bits: u64, f: &mut Fmt<'_>, version: Version) {
-    const EARLY: [(u8, &str); 28] = [
+    const FIRST: [(u8, &str); 12] = [
+        (0, "output"),
+        (11, "enqueue"),
+        (1, "set_vlan_vid"),
+        (2, "set_vlan_pcp"),
+        (3, "strip_vlan"),
+        (4, "mod_dl_src"),
+        (5, "mod_dl_dst"),
+        (6, "mod_nw_src"),
+        (7, "mod_nw_dst"),
+        (8, "mod_nw_tos"),
+        (9, "mod_tp_src"),
+        (10, "mod_tp_dst"),
+    ];
+    const EARLY: [(u8, &str); 24] = [
         (0, "output"),
         (22, "group"),
         (1, "set_vlan_vid"),
@@ -510,14 +525,16 @@ pub(crate) fn action_bits(bits: u64, f: &mut Fmt<'_>, version: Version) {
         (19, "push_mpls"),
         (20, "pop_mpls"),
         (21, "set_queue"),
-        (11, "copy_ttl_out"),
-        (12, "copy_ttl_in"),
-        (26, "push_pbb"),
-        (27, "pop_pbb"),
     ];
-    let _ = version;
-    for (bit, name) in EARLY {
-        if bits >> bit & 1 != 0 {
+    // From OpenFlow 1.2 on, fields are set by one action; OpenFlow 1.0 has its own numbers.
+    let names: &[(u8, &str)] = if version == Version::V10 { &FIRST } else { &EARLY };
+    for (bit, name) in names {
+        let known = match bit {
+            1..=10 | 13 | 14 => version <= Version::V11,
+            25 => version >= Version::V12,
+            _ => true,
+        };
+        if known && bits >> bit & 1 != 0 {
             let _ = write!(f, " {name}");
         }
     }

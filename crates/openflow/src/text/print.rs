@@ -50,6 +50,9 @@ impl Printer<'_> {
     /// A message as text, which ends in a newline.
     pub fn print(&mut self, bytes: &[u8]) -> String {
         let Some(header) = bytes.first_chunk::<8>() else {
+            if bytes.is_empty() {
+                return "OpenFlow message is empty\n".to_string();
+            }
             return format!(
                 "OpenFlow packet too short (only {} bytes):\n{}",
                 bytes.len(),
@@ -103,14 +106,14 @@ impl Printer<'_> {
         let framed = kind::identify(bytes)?;
         let mut f = Fmt { out: String::new(), names: self.names, colors: self.colors };
         let _ = write!(f, "{}{} (xid={xid:#x}):", framed.kind.name(), version_suffix(bytes[0]));
-        if self.body(&framed, &mut f)? {
-            return Ok(f.out);
-        }
+        let head = f.out.len();
+        stats_flags(&framed, &mut f);
+        self.body(&framed, head, &mut f);
         Ok(f.out)
     }
 
     fn hello(&mut self, bytes: &[u8], out: &mut String) {
-        let (bits, odd) = hello_bits(bytes);
+        let (bits, odd) = hello_bits(bytes, &mut self.log);
         let list: Vec<String> =
             (0..32).filter(|v| bits >> v & 1 != 0).map(|v| format!("0x{v:02x}")).collect();
         let _ = writeln!(
@@ -124,9 +127,10 @@ impl Printer<'_> {
         }
     }
 
-    /// Prints what follows the header line's colon. A body that cannot be decoded is said to be so and dumped.
-    fn body(&mut self, framed: &Framed<'_>, f: &mut Fmt<'_>) -> Result<bool, DecodeError> {
+    /// Prints what follows the header line's colon, at `head`. A body that cannot be decoded is said to be so and dumped.
+    fn body(&mut self, framed: &Framed<'_>, head: usize, f: &mut Fmt<'_>) {
         let mut codec = Codec::new(framed.version);
+        codec.lenient = true;
         if framed.version == Version::V10 {
             // Whether the switch would take a table from the command cannot be known: it is shown.
             codec.protocol = codec.protocol.with_table_id(true);
@@ -136,48 +140,49 @@ impl Printer<'_> {
             let mut text = String::new();
             self.hello(framed.bytes, &mut text);
             f.put(&text);
-            return Ok(true);
-        }
-        if matches!(framed.kind, Kind::OfpstFlowReply | Kind::NxstFlowReply) {
-            return self.flow_stats(framed, &codec, f);
+            return;
         }
         match decode_framed(framed, &codec) {
-            Ok(m) => {
-                self.message(&m, framed, f);
-                Ok(true)
-            }
-            Err(e) => {
-                // Bytes that we print are shown with all that was understood before.
-                let _ = write!(f, " ***decode error: {}***\n{}", e.error, hex_dump(framed.bytes, true));
-                self.log.extend(e.log);
-                Ok(false)
+            Ok(m) => self.message(&m, framed, f),
+            Err(mut e) => {
+                self.log.append(&mut e.log);
+                if self.raw(framed, f) {
+                    return;
+                }
+                // What was understood before is shown.
+                if let Some(body) = e.partial {
+                    self.stats_reply(&body, framed.version, f);
+                }
+                let shown = f.out.len() > head;
+                if shown && !f.out.ends_with('\n') {
+                    f.put("\n");
+                }
+                let lead = if shown { "" } else { " " };
+                let dump = hex_dump(framed.bytes, true);
+                let _ = write!(f, "{lead}***decode error: {}***\n{dump}", e.error);
             }
         }
     }
 
-    fn flow_stats(
-        &mut self,
-        framed: &Framed<'_>,
-        codec: &Codec,
-        f: &mut Fmt<'_>,
-    ) -> Result<bool, DecodeError> {
+    /// Prints a message that says nothing sensible by its bytes; false if there is no such form.
+    fn raw(&mut self, framed: &Framed<'_>, f: &mut Fmt<'_>) -> bool {
         let mut r = Reader::new(framed.body);
-        while !r.is_empty() {
-            match flow_stats::decode_one(&mut r, framed.version, framed.kind, codec) {
-                Ok(s) => {
-                    f.put("\n ");
-                    super::flow::format_stats(&s, super::flow::Stats::Shown, f);
-                }
-                Err(e) => {
-                    let _ = write!(f, " ***decode error: {}***\n{}", e.error, hex_dump(framed.bytes, true));
-                    self.log.extend(e.log);
-                    return Ok(false);
-                }
+        match framed.kind {
+            Kind::OfptBundleControl | Kind::OnftBundleControl => {
+                let (Ok(id), Ok(_), Ok(flags)) = (r.u32(), r.u16(), r.u16()) else { return false };
+                let _ = write!(f, "\n bundle_id={} type= flags={}", CHex(id.into()), bundle_flags(flags));
             }
+            Kind::NxtSetFlowFormat => f.put(" format=(unknown)"),
+            Kind::NxtCtFlushZone => {
+                let (Ok(()), Ok(zone)) = (r.skip(6), r.u16()) else { return false };
+                let _ = write!(f, " zone_id={zone}");
+            }
+            _ => return false,
         }
-        Ok(true)
+        true
     }
 
+    #[allow(clippy::too_many_lines, reason = "a line or two for each message")]
     fn message(&mut self, m: &Message, framed: &Framed<'_>, f: &mut Fmt<'_>) {
         let version = framed.version;
         match m {
@@ -202,7 +207,12 @@ impl Printer<'_> {
             }
             Message::GroupMod(g) => super::group::format_group_mod(g, version, f),
             Message::PortMod(p) => super::port::format_mod(p, f),
-            Message::TableMod(t) => super::table::format_mod(t, version, f),
+            Message::TableMod(t) => {
+                if version <= Version::V12 && framed.body.get(7).is_some_and(|b| b & 3 == 3) {
+                    self.log.push(("ofp_table", "bad table miss config 3".to_string()));
+                }
+                super::table::format_mod(t, version, f);
+            }
             Message::MeterMod(x) => super::meter::format_mod(x, f),
             Message::QueueGetConfigRequest(q) => {
                 f.put(" port=");
@@ -220,16 +230,30 @@ impl Printer<'_> {
             Message::RoleStatus(s) => role_status(s, f),
             Message::GetAsyncReply(a) | Message::SetAsync(a) => async_config(a, version, f),
             Message::TableStatus(t) => super::table::format_status(t, f),
-            Message::RequestForward(..) => self.embedded(framed.body, " reason=", f),
+            Message::RequestForward(_, inner) => {
+                f.put(" reason=");
+                match &**inner {
+                    Message::GroupMod(g) => {
+                        f.put("group_mod");
+                        super::group::format_group_mod(g, version, f);
+                    }
+                    Message::MeterMod(m) => {
+                        f.put("meter_mod");
+                        super::meter::format_mod(m, f);
+                    }
+                    _ => {}
+                }
+            }
             Message::BundleControl(c) => bundle_control(c, f),
             Message::BundleAdd(b) => {
                 let _ = write!(f, "\n bundle_id={} flags=", CHex(b.bundle_id.into()));
                 f.put(&bundle_flags(b.flags));
                 f.put("\n");
-                self.embedded(&framed.body[8..], "", f);
+                let text = self.print(&framed.body[8..]);
+                f.put(&text);
             }
             Message::StatsRequest(r) => stats_request(r, version, f),
-            Message::StatsReply { body, .. } => stats_reply(body, version, f),
+            Message::StatsReply { body, .. } => self.stats_reply(body, version, f),
             Message::SetFlowFormat(nxm) => f.put(if *nxm { " format=nxm" } else { " format=openflow10" }),
             Message::FlowModTableId(on) => f.put(if *on { " enable" } else { " disable" }),
             Message::SetPacketInFormat(x) => {
@@ -262,14 +286,91 @@ impl Printer<'_> {
         }
     }
 
-    fn embedded(&mut self, bytes: &[u8], lead: &str, f: &mut Fmt<'_>) {
-        if !lead.is_empty() {
-            let group = matches!(kind::kind_of(bytes), Ok(Kind::OfptGroupMod | Kind::NxtGroupMod));
-            let _ = write!(f, "{lead}{}", if group { "group_mod" } else { "meter_mod" });
-            f.put("\n");
+    fn stats_reply(&self, r: &StatsReply, version: Version, f: &mut Fmt<'_>) {
+        match r {
+            StatsReply::Desc(d) => {
+                let _ = write!(
+                    f,
+                    "\nManufacturer: {}\nHardware: {}\nSoftware: {}\nSerial Num: {}\nDP Description: {}\n",
+                    d.manufacturer, d.hardware, d.software, d.serial, d.datapath
+                );
+            }
+            StatsReply::Flow(all) => {
+                for s in all {
+                    f.put("\n ");
+                    super::flow::format_stats(s, super::flow::Stats::Shown, f);
+                }
+            }
+            StatsReply::Aggregate(a) => {
+                let _ = write!(
+                    f,
+                    " packet_count={} byte_count={} flow_count={}",
+                    a.packet_count,
+                    a.byte_count,
+                    a.flow_count
+                );
+            }
+            StatsReply::Table(all) => super::table::format_stats(all, version, f),
+            StatsReply::Port(all) => {
+                let _ = writeln!(f, " {} ports", all.len());
+                if self.verbosity > 0 {
+                    all.iter().for_each(|s| super::port::format_stats(s, f));
+                }
+            }
+            StatsReply::Queue(all) => {
+                let _ = writeln!(f, " {} queues", all.len());
+                if self.verbosity > 0 {
+                    all.iter().for_each(|s| super::port::format_queue_stats(s, f));
+                }
+            }
+            StatsReply::Group(all) => all.iter().for_each(|s| super::group::format_group_stats(s, f)),
+            StatsReply::GroupDesc(all) => {
+                for g in all {
+                    f.put("\n ");
+                    let view = super::group::GroupView {
+                        group: g.group,
+                        kind: Some(g.kind),
+                        props: &g.props,
+                        buckets: &g.buckets,
+                        command_bucket: None,
+                    };
+                    super::group::format_group(&view, version, f);
+                }
+            }
+            StatsReply::GroupFeatures(g) => super::group::format_group_features(g, version, f),
+            StatsReply::Meter(all) => {
+                for s in all {
+                    f.put("\n");
+                    super::meter::format_stats(s, f);
+                }
+            }
+            StatsReply::MeterConfig(all) => {
+                for c in all {
+                    f.put("\n");
+                    super::meter::format_config(c, f);
+                }
+            }
+            StatsReply::MeterFeatures(m) => super::meter::format_features(m, f),
+            StatsReply::TableFeatures(all) => super::table::format_features_list(all, version, f),
+            StatsReply::TableDesc(all) => all.iter().for_each(|t| super::table::format_desc(t, f)),
+            StatsReply::PortDesc(all) => {
+                f.put("\n");
+                ports(all, f);
+            }
+            StatsReply::QueueDesc(all) => queue_config(all, f),
+            StatsReply::FlowMonitor(all) => all.iter().for_each(|u| super::flow::format_update(u, f)),
+            StatsReply::IpfixBridge(s) => {
+                f.put("\n  bridge ipfix: ");
+                ipfix(s, false, f);
+            }
+            StatsReply::IpfixFlow(all) => {
+                let _ = writeln!(f, " {} ids", all.len());
+                for s in all {
+                    f.put("  id ");
+                    ipfix(s, true, f);
+                }
+            }
         }
-        let text = self.print(bytes);
-        f.put(&text);
     }
 
     fn error(&mut self, e: &ErrorMsg, f: &mut Fmt<'_>) {
@@ -296,8 +397,30 @@ impl Printer<'_> {
     }
 }
 
+/// Flags of statistics messages. Requests have had flags since OpenFlow 1.3.
+fn stats_flags(framed: &Framed<'_>, f: &mut Fmt<'_>) {
+    let reply = match framed.kind.name().rsplit_once(' ') {
+        Some((_, "reply")) => true,
+        Some((_, "request")) => false,
+        _ => return,
+    };
+    let flags = u16::from_be_bytes([framed.bytes[10], framed.bytes[11]]);
+    if flags == 0 {
+        return;
+    }
+    f.put(" flags=");
+    let mut rest = flags;
+    if (reply || framed.version >= Version::V13) && flags & 1 != 0 {
+        f.put("[more]");
+        rest &= !1;
+    }
+    if rest != 0 {
+        let _ = write!(f, "[***unknown flags 0x{rest:04x}***]");
+    }
+}
+
 /// The versions that a hello says, and whether something in it was not understood.
-fn hello_bits(bytes: &[u8]) -> (u32, bool) {
+fn hello_bits(bytes: &[u8], log: &mut Vec<(&'static str, String)>) -> (u32, bool) {
     let version = bytes[0];
     let mut bits = if version >= 31 { u32::MAX - 1 } else { (2u32 << version) - 2 };
     let (mut odd, mut found) = (false, false);
@@ -313,9 +436,20 @@ fn hello_bits(bytes: &[u8]) -> (u32, bool) {
             break;
         }
         match rest[4..len].first_chunk::<4>() {
-            Some(b) if kind == 1 && !found && u32::from_be_bytes(*b) & !1 != 0 => {
-                bits = u32::from_be_bytes(*b) & !1;
-                found = true;
+            Some(b) if kind == 1 && !found => {
+                let claimed = u32::from_be_bytes(*b);
+                if claimed & 1 != 0 {
+                    let text = "peer claims to support invalid OpenFlow version 0x00";
+                    log.push(("ofp_util", text.to_string()));
+                }
+                if claimed & !1 == 0 {
+                    let text = "peer does not support any OpenFlow version (between 0x01 and 0x1f)";
+                    log.push(("ofp_util", text.to_string()));
+                    odd = true;
+                } else {
+                    bits = claimed & !1;
+                    found = true;
+                }
             }
             _ => odd = true,
         }
@@ -424,25 +558,7 @@ fn features(x: &Features, version: Version, f: &mut Fmt<'_>) {
     f.put(if any { "\n" } else { " 0\n" });
     if version == Version::V10 {
         f.put("actions:");
-        const ACTIONS: [(u8, &str); 12] = [
-            (0, "output"),
-            (11, "enqueue"),
-            (1, "set_vlan_vid"),
-            (2, "set_vlan_pcp"),
-            (3, "strip_vlan"),
-            (4, "mod_dl_src"),
-            (5, "mod_dl_dst"),
-            (6, "mod_nw_src"),
-            (7, "mod_nw_dst"),
-            (8, "mod_nw_tos"),
-            (9, "mod_tp_src"),
-            (10, "mod_tp_dst"),
-        ];
-        for (bit, name) in ACTIONS {
-            if x.actions >> bit & 1 != 0 {
-                let _ = write!(f, " {name}");
-            }
-        }
+        super::group::action_bits(x.actions.into(), f, version);
         f.put("\n");
     }
     ports(&x.ports, f);
@@ -494,7 +610,7 @@ fn role_name(r: Role) -> &'static str {
 
 fn role_message(r: &RoleRequest, f: &mut Fmt<'_>) {
     let _ = write!(f, " role={}", role_name(r.role));
-    if let Some(g) = r.generation_id {
+    if let Some(g) = r.generation_id.filter(|g| *g != u64::MAX) {
         let _ = write!(f, " generation_id={g}");
     }
 }
@@ -509,6 +625,7 @@ fn role_status(s: &RoleStatus, f: &mut Fmt<'_>) {
         RoleReason::PrimaryRequest => "primary_request",
         RoleReason::Config => "configuration_changed",
         RoleReason::Experimenter => "experimenter_data_changed",
+        RoleReason::Unknown(_) => "(unknown)",
     });
 }
 
@@ -598,7 +715,7 @@ fn stats_request(r: &StatsRequest, version: Version, f: &mut Fmt<'_>) {
             f.put(" port_no=");
             f.port(*p);
         }
-        StatsRequest::PortDesc(p) if version >= Version::V15 => {
+        StatsRequest::PortDesc(p) => {
             f.put(" port=");
             f.port(*p);
         }
@@ -610,7 +727,7 @@ fn stats_request(r: &StatsRequest, version: Version, f: &mut Fmt<'_>) {
         StatsRequest::Group(g) => {
             let _ = write!(f, " group_id={}", group_number(*g));
         }
-        StatsRequest::GroupDesc(g) if version >= Version::V15 || version == Version::V10 => {
+        StatsRequest::GroupDesc(g) => {
             let _ = write!(f, " group_id={}", group_number(*g));
         }
         StatsRequest::Meter(m) | StatsRequest::MeterConfig(m) => {
@@ -621,8 +738,6 @@ fn stats_request(r: &StatsRequest, version: Version, f: &mut Fmt<'_>) {
         StatsRequest::FlowMonitor(all) => all.iter().for_each(|m| super::flow::format_monitor(m, f)),
         StatsRequest::Desc
         | StatsRequest::Table
-        | StatsRequest::PortDesc(_)
-        | StatsRequest::GroupDesc(_)
         | StatsRequest::GroupFeatures
         | StatsRequest::MeterFeatures
         | StatsRequest::TableDesc
@@ -631,106 +746,45 @@ fn stats_request(r: &StatsRequest, version: Version, f: &mut Fmt<'_>) {
     }
 }
 
-fn counter(n: u64) -> String {
-    n.to_string()
-}
 
-fn stats_reply(r: &StatsReply, version: Version, f: &mut Fmt<'_>) {
-    match r {
-        StatsReply::Desc(d) => {
-            let _ = write!(
-                f,
-                "\nManufacturer: {}\nHardware: {}\nSoftware: {}\nSerial Num: {}\nDP Description: {}\n",
-                d.manufacturer, d.hardware, d.software, d.serial, d.datapath
-            );
-        }
-        StatsReply::Flow(_) => {}
-        StatsReply::Aggregate(a) => {
-            let _ = write!(
-                f,
-                " packet_count={} byte_count={} flow_count={}",
-                counter(a.packet_count),
-                counter(a.byte_count),
-                a.flow_count
-            );
-        }
-        StatsReply::Table(all) => super::table::format_stats(all, version, f),
-        StatsReply::Port(all) => {
-            let _ = writeln!(f, " {} ports", all.len());
-            all.iter().for_each(|s| super::port::format_stats(s, f));
-        }
-        StatsReply::Queue(all) => {
-            let _ = writeln!(f, " {} queues", all.len());
-            all.iter().for_each(|s| super::port::format_queue_stats(s, f));
-        }
-        StatsReply::Group(all) => all.iter().for_each(|s| super::group::format_group_stats(s, f)),
-        StatsReply::GroupDesc(all) => {
-            for g in all {
-                f.put("\n ");
-                let view = super::group::GroupView {
-                    group: g.group,
-                    kind: Some(g.kind),
-                    props: &g.props,
-                    buckets: &g.buckets,
-                    command_bucket: None,
-                };
-                super::group::format_group(&view, version, f);
-            }
-        }
-        StatsReply::GroupFeatures(g) => super::group::format_group_features(g, version, f),
-        StatsReply::Meter(all) => {
-            for s in all {
-                f.put("\n");
-                super::meter::format_stats(s, f);
-            }
-        }
-        StatsReply::MeterConfig(all) => {
-            for c in all {
-                f.put("\n");
-                super::meter::format_config(c, f);
-            }
-        }
-        StatsReply::MeterFeatures(m) => super::meter::format_features(m, f),
-        StatsReply::TableFeatures(all) => super::table::format_features_list(all, version, f),
-        StatsReply::TableDesc(all) => all.iter().for_each(|t| super::table::format_desc(t, f)),
-        StatsReply::PortDesc(all) => {
-            f.put("\n");
-            ports(all, f);
-        }
-        StatsReply::QueueDesc(all) => queue_config(all, f),
-        StatsReply::FlowMonitor(all) => all.iter().for_each(|u| super::flow::format_update(u, f)),
-        StatsReply::IpfixBridge(s) => {
-            f.put("\n  bridge ipfix: ");
-            ipfix(s, false, f);
-        }
-        StatsReply::IpfixFlow(all) => {
-            let _ = writeln!(f, " {} ids", all.len());
-            for s in all {
-                f.put("  id ");
-                ipfix(s, true, f);
-            }
-        }
-    }
-}
 
 fn ipfix(s: &IpfixStats, flow: bool, f: &mut Fmt<'_>) {
     if flow {
         let _ = write!(f, "{:>3}: ", s.collector_set_id);
     }
-    let _ = writeln!(
-        f,
-        "flows={}, current flows={}, sampled pkts={}, ipv4 ok={}, ipv6 ok={}, tx pkts={}\n                 pkts errs={}, ipv4 errs={}, ipv6 errs={}, tx errs={}",
-        s.total_flows,
-        s.current_flows,
-        s.pkts,
-        s.ipv4_pkts,
-        s.ipv6_pkts,
-        s.tx_pkts,
-        s.error_pkts,
-        s.ipv4_error_pkts,
-        s.ipv6_error_pkts,
-        s.tx_errors
-    );
+    let lines: [&[(&str, u64)]; 2] = [
+        &[
+            ("flows", s.total_flows),
+            ("current flows", s.current_flows),
+            ("sampled pkts", s.pkts),
+            ("ipv4 ok", s.ipv4_pkts),
+            ("ipv6 ok", s.ipv6_pkts),
+            ("tx pkts", s.tx_pkts),
+        ],
+        &[
+            ("pkts errs", s.error_pkts),
+            ("ipv4 errs", s.ipv4_error_pkts),
+            ("ipv6 errs", s.ipv6_error_pkts),
+            ("tx errs", s.tx_errors),
+        ],
+    ];
+    for (i, line) in lines.into_iter().enumerate() {
+        f.put(if i == 0 { "" } else { "                 " });
+        for (j, (name, n)) in line.iter().enumerate() {
+            let _ = write!(f, "{}{name}=", if j == 0 { "" } else { ", " });
+            counter(f, *n);
+        }
+        f.put("\n");
+    }
+}
+
+/// Prints a counter, which may be unknown.
+pub(super) fn counter(f: &mut Fmt<'_>, n: u64) {
+    if n == u64::MAX {
+        f.put("?");
+    } else {
+        let _ = write!(f, "{n}");
+    }
 }
 
 fn queue_config(queues: &[QueueConfig], f: &mut Fmt<'_>) {
@@ -802,55 +856,44 @@ fn tlv_reply(t: &TlvTableReply, f: &mut Fmt<'_>) {
 }
 
 fn ct_flush(c: &CtFlush, f: &mut Fmt<'_>) {
-    if let Some(z) = c.zone {
-        let _ = write!(f, " zone={z}");
-    } else {
-        f.put(" zone=0");
-    }
-    if let Some((mark, mask)) = c.mark {
-        let _ = write!(f, " mark={mark:#x}");
+    let _ = write!(f, " zone={}", c.zone.unwrap_or(0));
+    // What is not limited is not shown.
+    if let Some((mark, mask)) = c.mark.filter(|(_, mask)| *mask != 0) {
+        let _ = write!(f, " mark={}", CHex(mark.into()));
         if mask != u32::MAX {
             let _ = write!(f, "/{mask:#x}");
         }
     }
-    if let Some((labels, mask)) = c.labels {
-        let _ = write!(f, " labels={labels:#x}");
+    if let Some((labels, mask)) = c.labels.filter(|(_, mask)| *mask != 0) {
+        let _ = if labels == 0 { write!(f, " labels=0") } else { write!(f, " labels={labels:#x}") };
         if mask != u128::MAX {
             let _ = write!(f, "/{mask:#x}");
         }
     }
-    for t in [&c.orig, &c.reply] {
-        f.put(" '");
-        let text = tuple_text(t, c.ip_proto);
-        f.put(&text);
-        f.put("'");
-    }
+    let all = [c.orig.src, c.orig.dst, c.reply.src, c.reply.dst];
+    let v4 = all.into_iter().flatten().any(|a| a >> 32 == 0xffff);
+    let mut original = tuple_text(&c.orig, c.ip_proto, v4);
+    let _ = write!(original, ",ct_nw_proto={}", c.ip_proto);
+    let _ = write!(f, " '{original}' '{}'", tuple_text(&c.reply, c.ip_proto, v4));
 }
 
-fn tuple_text(t: &CtTuple, proto: u8) -> String {
-    let mut parts = Vec::new();
-    for (a, v4, v6) in [(t.src, "ct_nw_src", "ct_ipv6_src"), (t.dst, "ct_nw_dst", "ct_ipv6_dst")] {
-        if let Some(a) = a {
-            let v = std::net::Ipv6Addr::from(a);
-            parts.push(match v.to_ipv4_mapped() {
-                Some(x) => format!("{v4}={x}"),
-                None => format!("{v6}={v}"),
-            });
-        }
+fn tuple_text(t: &CtTuple, proto: u8, v4: bool) -> String {
+    let address = |a: Option<u128>| {
+        let a = std::net::Ipv6Addr::from(a.unwrap_or(0));
+        a.to_ipv4_mapped().map_or_else(|| a.to_string(), |a| a.to_string())
+    };
+    let family = if v4 { "nw" } else { "ipv6" };
+    let (src, dst) = (address(t.src), address(t.dst));
+    let addresses = format!("ct_{family}_src={src},ct_{family}_dst={dst}");
+    if matches!(proto, 1 | 58) {
+        let (id, kind, code) = (t.icmp_id, t.icmp_type, t.icmp_code);
+        let (id, kind, code) = (id.unwrap_or(0), kind.unwrap_or(0), code.unwrap_or(0));
+        format!("{addresses},icmp_id={id},icmp_type={kind},icmp_code={code}")
+    } else {
+        // The identifier shares its place with the source port, type and code theirs with the destination's.
+        let dst = t.icmp_type.map(|k| u16::from_be_bytes([t.icmp_code.unwrap_or(0), k]));
+        let src = t.icmp_id.or(t.src_port).unwrap_or(0);
+        let dst = dst.or(t.dst_port).unwrap_or(0);
+        format!("{addresses},ct_tp_src={src},ct_tp_dst={dst}")
     }
-    if proto != 0 {
-        parts.push(format!("ct_nw_proto={proto}"));
-    }
-    for (name, value) in [
-        ("ct_tp_src", t.src_port.map(u32::from)),
-        ("ct_tp_dst", t.dst_port.map(u32::from)),
-        ("icmp_id", t.icmp_id.map(u32::from)),
-        ("icmp_type", t.icmp_type.map(u32::from)),
-        ("icmp_code", t.icmp_code.map(u32::from)),
-    ] {
-        if let Some(v) = value {
-            parts.push(format!("{name}={v}"));
-        }
-    }
-    parts.join(",")
 }

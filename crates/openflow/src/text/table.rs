@@ -378,7 +378,11 @@ fn eviction_flags(flags: u32) -> String {
     if rest != 0 {
         words.push(format!("{rest:#x}"));
     }
-    if words.is_empty() { "0".to_string() } else { words.join("|") }
+    match flags {
+        EVICTION_FLAGS_NONE => "(default)".to_string(),
+        0 => "0".to_string(),
+        _ => words.join("|"),
+    }
 }
 
 /// Prints a table's description.
@@ -408,10 +412,12 @@ pub fn format_mod(t: &TableMod, version: Version, f: &mut Fmt<'_>) {
         let _ = write!(f, ", flow_miss_config={}", miss_text(t.miss));
     }
     if version >= Version::V14 {
-        let on = if t.eviction == TableEviction::On { "on" } else { "off" };
-        let _ = write!(f, ", eviction={on}");
-        if t.eviction_flags != EVICTION_FLAGS_NONE {
-            let _ = write!(f, " eviction_flags={}", eviction_flags(t.eviction_flags));
+        // Flags, where they are given, are shown in place of the setting.
+        match (t.eviction_flags, t.eviction) {
+            (EVICTION_FLAGS_NONE, TableEviction::On) | (1, _) => f.put(", eviction=on"),
+            (EVICTION_FLAGS_NONE, _) | (2, _) => f.put(", eviction=off"),
+            (0, _) => {}
+            _ => f.put(", eviction=***error***"),
         }
         match t.vacancy {
             TableVacancy::On { down, up, .. } => {
