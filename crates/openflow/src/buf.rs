@@ -236,10 +236,10 @@ pub fn hex_dump(bytes: &[u8], ascii: bool) -> String {
         let _ = write!(out, "{:08x}  ", n * 16);
         for (i, b) in line.iter().enumerate() {
             let last = !ascii && i + 1 == line.len();
-            let sep = if last {
-                ""
-            } else if i == 7 {
+            let sep = if i == 7 {
                 "-"
+            } else if last {
+                ""
             } else {
                 " "
             };

@@ -255,7 +255,7 @@ fn of11_fields(m: &mut Match, f: &Of11, nw: [u32; 4]) -> Decode<()> {
                 OfpErr::OFPBMC_BAD_VALUE,
                 "ofp_port",
                 format!(
-                    "port {} is outside the supported range 0 through ffff or 0xffffff00 through 0xffffffff",
+                    "port {} is outside the supported range 0 through 65279 or 0xffffff00 through 0xffffffff",
                     f.in_port
                 ),
             ));
@@ -267,7 +267,8 @@ fn of11_fields(m: &mut Match, f: &Of11, nw: [u32; 4]) -> Decode<()> {
         m.set(Field::ETH_TYPE, f.dl_type.into());
     }
     let t = if w & w11::DL_TYPE == 0 { f.dl_type } else { 0 };
-    let ip = t == eth_type::IPV4 || t == eth_type::IPV6;
+    // The version has no way to match what follows an IPv6 header.
+    let ip = t == eth_type::IPV4;
     let arp = t == eth_type::ARP;
     if ip && w & w11::NW_TOS == 0 {
         if f.tos & !0x3f != 0 {

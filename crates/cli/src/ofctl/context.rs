@@ -189,8 +189,13 @@ impl Context {
         let mut printer = Printer { names, colors: &self.colors, verbosity, log: Vec::new() };
         let text = printer.print(bytes);
         let logger = self.logger();
-        for (module, text) in printer.log {
-            base::record!(logger, Level::Warn, module, "{text}");
+        for (module, severity, text) in printer.log {
+            let level = match severity {
+                Severity::Err => Level::Err,
+                Severity::Warn => Level::Warn,
+                Severity::Info => Level::Info,
+            };
+            base::record!(logger, level, module, "{text}");
         }
         text
     }

@@ -85,13 +85,13 @@ pub(crate) fn put(e: &mut Enc<'_>, a: &AsyncConfig, reply: bool) -> Encode {
 }
 
 pub(crate) fn decode(r: &mut Reader<'_>, version: Version, reply: bool) -> Decode<Box<AsyncConfig>> {
-    if version >= Version::V14 { decode_properties(r, version, reply) } else { decode_masks(r) }
+    if version >= Version::V14 { decode_properties(r, version, reply) } else { decode_masks(r, version) }
 }
 
-pub(crate) fn decode_masks(r: &mut Reader<'_>) -> Decode<Box<AsyncConfig>> {
+pub(crate) fn decode_masks(r: &mut Reader<'_>, version: Version) -> Decode<Box<AsyncConfig>> {
     let mut a = AsyncConfig::default();
     for i in 0..3 {
-        let allowed = AsyncKind::ALL[i].reasons(Version::V13);
+        let allowed = AsyncKind::ALL[i].reasons(version);
         a.primary[i] = r.u32()? & allowed;
         a.secondary[i] = r.u32()? & allowed;
     }
@@ -103,6 +103,9 @@ pub(crate) fn decode_properties(r: &mut Reader<'_>, version: Version, reply: boo
     let mut a = AsyncConfig::default();
     while !r.is_empty() {
         let mut p = pull_property(r)?;
+        if p.kind >= 12 && reply {
+            continue;
+        }
         if p.kind >= 12 {
             let mut e = unknown_property(MODULE, "async config", &p);
             if p.experimenter.is_none() {

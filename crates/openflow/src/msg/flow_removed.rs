@@ -223,7 +223,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
             f.cookie = Cookie(r.u64()?);
             m = pull_match_11(r, version, codec, false)?;
             let s = super::oxs::pull(r)?;
-            (f.duration_sec, f.duration_nsec) = s.duration.unwrap_or((0, 0));
+            (f.duration_sec, f.duration_nsec) = s.duration.unwrap_or((u32::MAX, u32::MAX));
             f.packet_count = s.packet_count.unwrap_or(u64::MAX);
             f.byte_count = s.byte_count.unwrap_or(u64::MAX);
         }

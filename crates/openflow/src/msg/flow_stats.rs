@@ -356,6 +356,14 @@ fn decode_nxst(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec) -> Decode<M
     Ok(m)
 }
 
+fn bad_match(e: DecodeError) -> DecodeError {
+    e.and("ofp_flow", "OFPST_FLOW reply bad match".to_string())
+}
+
+fn bad_instructions(e: DecodeError) -> DecodeError {
+    e.and("ofp_flow", "OFPST_FLOW reply bad instructions".to_string())
+}
+
 fn decode_11(b: &mut Reader<'_>, s: &mut FlowStats, version: Version, codec: &Codec) -> Decode<Match> {
     s.table = b.u8()?;
     b.skip(1)?;
@@ -372,8 +380,8 @@ fn decode_11(b: &mut Reader<'_>, s: &mut FlowStats, version: Version, codec: &Co
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
-    let m = pull_match_11(b, version, codec, false)?;
-    s.actions = action::instruction::decode_instructions(b.take_all(), version)?;
+    let m = pull_match_11(b, version, codec, false).map_err(bad_match)?;
+    s.actions = action::instruction::decode_instructions(b.take_all(), version).map_err(bad_instructions)?;
     Ok(m)
 }
 
@@ -387,13 +395,14 @@ fn decode_15(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec) -> Decode<Mat
     s.flags = flags_from_wire(b.u16()?, Version::V15)?;
     s.importance = b.u16()?;
     s.cookie = Cookie(b.u64()?);
-    let m = pull_match_11(b, Version::V15, codec, false)?;
+    let m = pull_match_11(b, Version::V15, codec, false).map_err(bad_match)?;
     let x = oxs::pull(b)?;
     (s.duration_sec, s.duration_nsec) = x.duration.unwrap_or((0, 0));
     s.idle_age = x.idle_time.map(|(sec, _)| sec);
     s.packet_count = x.packet_count.unwrap_or(u64::MAX);
     s.byte_count = x.byte_count.unwrap_or(u64::MAX);
-    s.actions = action::instruction::decode_instructions(b.take_all(), Version::V15)?;
+    s.actions =
+        action::instruction::decode_instructions(b.take_all(), Version::V15).map_err(bad_instructions)?;
     Ok(m)
 }
 

@@ -318,7 +318,11 @@ fn pull_fields(r: &mut Reader<'_>) -> Decode<Vec<(Field, Value)>> {
     Ok(out)
 }
 
-fn pull_props(r: &mut Reader<'_>, group: GroupType) -> Decode<GroupProps> {
+fn pull_props(
+    r: &mut Reader<'_>,
+    group: GroupType,
+    command: Option<GroupModCommand>,
+) -> Decode<GroupProps> {
     let mut props = GroupProps::default();
     while !r.is_empty() {
         let p = pull_property(r)?;
@@ -328,6 +332,13 @@ fn pull_props(r: &mut Reader<'_>, group: GroupType) -> Decode<GroupProps> {
         let mut body = p.body;
         if group != GroupType::Select {
             let text = "ntr selection method property is only allowed for select groups";
+            return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
+        }
+        if !matches!(
+            command,
+            Some(GroupModCommand::Add | GroupModCommand::Modify | GroupModCommand::AddOrModify)
+        ) {
+            let text = "ntr selection method property is only allowed for add and delete group modifications";
             return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
         }
         body.skip(4)?;
@@ -422,7 +433,7 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message
         }
         g.buckets = pull_buckets(&mut r.sub(len)?, version, kind)?;
         check_command_bucket(raw, g.command_bucket_id)?;
-        g.props = pull_props(r, kind)?;
+        g.props = pull_props(r, kind, command)?;
     } else {
         g.buckets = pull_buckets(r, version, kind)?;
         let old = version < Version::V13;
@@ -516,7 +527,7 @@ pub(crate) fn decode_one_desc(r: &mut Reader<'_>, version: Version) -> Decode<Gr
         let n = usize::from(b.u16()?);
         b.skip(6)?;
         let buckets = pull_buckets(&mut b.sub(n)?, version, kind)?;
-        props = pull_props(&mut b, kind)?;
+        props = pull_props(&mut b, kind, Some(GroupModCommand::Add))?;
         buckets
     } else {
         pull_buckets(&mut b, version, kind)?

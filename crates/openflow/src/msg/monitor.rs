@@ -8,6 +8,7 @@ use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::codec::{Codec, Enc, Encode, put_sized};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
+use crate::text::CHex;
 use crate::version::Version;
 use base::Xid;
 use base::{Cookie, GroupId, OfPort};
@@ -168,9 +169,14 @@ pub(crate) fn decode_requests(
     Ok(out)
 }
 
-fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<MonitorRequest> {
+pub(crate) fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<MonitorRequest> {
     // From 1.4 on, the switch that set the habit takes the bit of ONLY_OWN for OWN, and none for NO_ABBREV.
     let known = if version >= Version::V14 { 0x5f } else { 0x3f };
+    let name = match version {
+        Version::V10 | Version::V11 | Version::V12 => "NXST",
+        Version::V13 => "ONFST",
+        _ => "OFPST",
+    };
     let id = r.u32()?;
     let mut m = MonitorRequest {
         id,
@@ -182,8 +188,8 @@ fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode
         matching: MiniMatch::default(),
     };
     let check = |flags: u16| {
-        if flags & !known != 0 {
-            let text = format!("NXST_FLOW_MONITOR has bad flags {flags:#x}");
+        if flags & 0xe == 0 || flags & !known != 0 {
+            let text = format!("{name}_FLOW_MONITOR has bad flags {}", CHex(flags.into()));
             return Err(DecodeError::logged(OfpErr::OFPMOFC_BAD_FLAGS, "ofp_monitor", text));
         }
         Ok(MonitorFlags(flags))
@@ -191,14 +197,17 @@ fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode
     if version >= Version::V14 {
         m.out_port = port_from_wire(r.u32()?)?;
         m.out_group = GroupId(r.u32()?);
-        m.flags = check(r.u16()?)?;
+        let flags = r.u16()?;
         m.table = r.u8()?;
         m.command = match r.u8()? {
-            0 => MonitorCommand::Add,
             1 => MonitorCommand::Modify,
             2 => MonitorCommand::Delete,
+            0 => MonitorCommand::Add,
+            _ if codec.lenient => MonitorCommand::Add,
             _ => return Err(OfpErr::OFPMOFC_BAD_COMMAND.into()),
         };
+        // What is to be told matters only where something is.
+        m.flags = if m.command == MonitorCommand::Delete { MonitorFlags(0) } else { check(flags)? };
         m.matching = MiniMatch::new(&pull_match_11(r, version, codec, true)?);
     } else if version == Version::V13 {
         m.flags = check(r.u16()?)?;

@@ -421,7 +421,7 @@ pub(crate) fn decode_nxt2(
     resume: bool,
 ) -> Decode<Message> {
     let mut p = empty(PacketInReason::NoMatch);
-    let mut total = None;
+    let (mut total, mut state) = (None, None);
     while !r.is_empty() {
         let mut prop = pull_property(r)?;
         match prop.kind {
@@ -436,15 +436,16 @@ pub(crate) fn decode_nxt2(
                 p.metadata = MiniMatch::new(&m);
             }
             7 => p.userdata = prop.body.take_all().to_vec(),
-            8 => {
-                prop.body.skip(4)?;
-                p.continuation = Some(Box::new(continuation(&mut prop.body, version)?));
-            }
+            8 => state = Some(prop.body),
             _ => {}
         }
     }
     if p.packet.is_empty() {
         return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_packet", "NXT_PACKET_IN2 lacks packet"));
+    }
+    if let Some(mut state) = state {
+        state.skip(4)?;
+        p.continuation = Some(Box::new(continuation(&mut state, version)?));
     }
     p.packet_len = total.unwrap_or(p.packet.len() as u32);
     Ok(if resume { Message::Resume(Box::new(p)) } else { Message::PacketIn(Box::new(p)) })

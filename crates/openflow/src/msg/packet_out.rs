@@ -94,7 +94,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
         return Err(DecodeError::logged(
             OfpErr::OFPBRC_BAD_PORT,
             "ofp_packet",
-            format!("packet-out has bad input port {:#x}", port.0),
+            format!("packet-out has bad input port {:#x}", port.to_u16().unwrap_or(0xffff)),
         ));
     }
     if r.len() < len {

@@ -113,16 +113,23 @@ pub(crate) fn put_config_reply(e: &mut Enc<'_>, port: OfPort, queues: &[QueueCon
 
 fn pull_rates(b: &mut Reader<'_>, q: &mut QueueConfig, desc: bool) -> Decode<()> {
     while !b.is_empty() {
-        let mut p = pull_property(b)?;
-        let slot = match p.kind {
+        let (kind, rate) = if desc {
+            let mut p = pull_property(b)?;
+            (p.kind, if matches!(p.kind, 1 | 2) { p.u16()? } else { 0 })
+        } else {
+            let (kind, len) = (b.u16()?, usize::from(b.u16()?));
+            let mut p = b.sub(len.checked_sub(4).ok_or(OfpErr::OFPBRC_BAD_LEN)?)?;
+            let known = matches!(kind, 1 | 2);
+            if known {
+                p.skip(4)?;
+            }
+            (kind, if known { p.u16()? } else { 0 })
+        };
+        let slot = match kind {
             1 => &mut q.min_rate,
             2 => &mut q.max_rate,
             _ => continue,
         };
-        if !desc {
-            p.body.skip(4).map_err(|_| OfpErr::OFPBRC_BAD_LEN)?;
-        }
-        let rate = if desc { p.u16()? } else { p.u16().map_err(|_| OfpErr::OFPBRC_BAD_LEN)? };
         *slot = (rate != u16::MAX).then_some(rate);
     }
     Ok(())
@@ -136,7 +143,8 @@ pub(crate) fn decode_config_reply(r: &mut Reader<'_>, version: Version) -> Decod
     while !r.is_empty() {
         let mut q = QueueConfig { port, queue: r.u32()?, min_rate: None, max_rate: None };
         if version >= Version::V12 {
-            q.port = port_from_wire(r.u32()?)?;
+            // The queue says its port, too, but only the message's counts.
+            r.skip(4)?;
         }
         let len = usize::from(r.u16()?);
         r.skip(if version >= Version::V12 { 6 } else { 2 })?;

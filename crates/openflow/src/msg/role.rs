@@ -92,12 +92,12 @@ fn role(n: u32) -> Option<Role> {
     })
 }
 
-pub(crate) fn decode(r: &mut Reader<'_>) -> Decode<RoleRequest> {
+pub(crate) fn decode(r: &mut Reader<'_>, request: bool) -> Decode<RoleRequest> {
     let role = role(r.u32()?).ok_or(OfpErr::OFPRRFC_BAD_ROLE)?;
     r.skip(4)?;
     let generation = r.u64()?;
     // All ones say "none".
-    let given = role != Role::NoChange;
+    let given = role != Role::NoChange || !request;
     Ok(RoleRequest { role, generation_id: Some(if given { generation } else { u64::MAX }) })
 }
 

@@ -529,18 +529,20 @@ pub(crate) fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<T
         Version::V11 => {
             let (wild, matched) = (r.u32()?, r.u32()?);
             for (field, bit) in &WILDCARDS_11[..15] {
-                if matched >> bit & 1 != 0 {
+                if (matched | wild) >> bit & 1 != 0 {
                     f.matches.push(match_field(*field, wild >> bit & 1 != 0));
                 }
             }
             f.nonmiss.instructions = r.u32()? & 0x3e;
+            // What may be written is taken for what may be applied, too.
             f.nonmiss.write.actions = r.u32()?.into();
-            f.nonmiss.apply.actions = r.u32()?.into();
+            r.skip(4)?;
+            f.nonmiss.apply.actions = f.nonmiss.write.actions;
             f.miss = miss_from_wire(r.u32()?, version);
         }
         _ => {
             let (matched, wild) = (r.u64()?, r.u64()?);
-            f.matches = oxm_fields(matched)
+            f.matches = oxm_fields(matched | wild)
                 .map(|x| match_field(x, oxm_bits(std::iter::once(x)) & wild != 0))
                 .collect();
             f.nonmiss.write.actions = r.u32()?.into();
@@ -708,17 +710,17 @@ fn features_body(b: &mut Reader<'_>, version: Version) -> Decode<TableFeatures> 
             P_WRITE_ACTIONS => flow.write.actions = pull_ids(&mut body)?,
             P_APPLY_ACTIONS => flow.apply.actions = pull_ids(&mut body)?,
             P_WRITE_SETFIELD => {
-                flow.write.set_fields = pull_fields(&mut body)?.into_iter().map(|x| x.0).collect()
+                flow.write.set_fields = pull_fields(&mut body, false)?.into_iter().map(|x| x.0).collect()
             }
             P_APPLY_SETFIELD => {
-                flow.apply.set_fields = pull_fields(&mut body)?.into_iter().map(|x| x.0).collect()
+                flow.apply.set_fields = pull_fields(&mut body, false)?.into_iter().map(|x| x.0).collect()
             }
             P_MATCH => {
-                for (field, maskable) in pull_fields(&mut body)? {
+                for (field, maskable) in pull_fields(&mut body, true)? {
                     f.matches.push(TableMatchField { field, maskable, wildcardable: false });
                 }
             }
-            P_WILDCARDS => wildcards = pull_fields(&mut body)?,
+            P_WILDCARDS => wildcards = pull_fields(&mut body, false)?,
             _ => {}
         }
     }
@@ -758,12 +760,15 @@ fn pull_ids(b: &mut Reader<'_>) -> Decode<u64> {
 }
 
 /// Fields, and whether each may be masked; unknown ones are passed over.
-fn pull_fields(b: &mut Reader<'_>) -> Decode<Vec<(Field, bool)>> {
+fn pull_fields(b: &mut Reader<'_>, masks: bool) -> Decode<Vec<(Field, bool)>> {
     let mut out = Vec::new();
     while !b.is_empty() {
         let h = crate::oxm::pull_header(b)?;
         // A header with a mask gives the length of value and mask.
         if let Some(f) = h.field().filter(|f| h.len == usize::from(f.info().bytes) << u8::from(h.has_mask)) {
+            if h.has_mask && !masks {
+                return Err(OfpErr::OFPBMC_BAD_MASK.into());
+            }
             out.push((f, h.has_mask));
         }
     }

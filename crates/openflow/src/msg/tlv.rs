@@ -110,5 +110,14 @@ pub(crate) fn decode_reply(r: &mut Reader<'_>) -> Decode<Message> {
     let max_space = r.u32()?;
     let max_fields = r.u16()?;
     r.skip(10)?;
-    Ok(Message::TlvTableReply(TlvTableReply { max_space, max_fields, mappings: pull_mappings(r)? }))
+    let mappings = pull_mappings(r)?;
+    if let Some(m) = mappings.iter().find(|m| m.index >= max_fields) {
+        let text = format!(
+            "tlv table field index ({}) is too large (max {})",
+            m.index,
+            u32::from(max_fields).wrapping_sub(1)
+        );
+        return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_FIELD_IDX, "ofp_match", text));
+    }
+    Ok(Message::TlvTableReply(TlvTableReply { max_space, max_fields, mappings }))
 }

@@ -1,6 +1,6 @@
 //! Groups: the lines that `add-group` reads, and what is printed.
 
-use super::{Fmt, TextCx, lex};
+use super::{CHex, Fmt, TextCx, lex};
 use crate::action::check::{self, CheckCx};
 use crate::action::text::{Outer, format_list, parse_list};
 use crate::msg::{Bucket, GroupFeatures, GroupMod, GroupModCommand, GroupProps, GroupStats, GroupType};
@@ -399,8 +399,8 @@ fn field_text(field: Field, mask: Value, f: &Fmt<'_>) -> String {
 pub struct GroupView<'a> {
     /// Its number.
     pub group: GroupId,
-    /// Its kind, when it is to be shown.
-    pub kind: Option<GroupType>,
+    /// Its kind.
+    pub kind: GroupType,
     /// Selection.
     pub props: &'a GroupProps,
     /// Buckets.
@@ -425,8 +425,9 @@ pub fn format_group(g: &GroupView<'_>, version: Version, f: &mut Fmt<'_>) {
         f.put(",");
     }
     let _ = write!(f, "group_id={}", g.group.0);
-    if let Some(kind) = g.kind {
-        let _ = write!(f, ",type={}", kind.text());
+    // A command on buckets leaves the kind as it is.
+    if g.command_bucket.is_none() {
+        let _ = write!(f, ",type={}", g.kind.text());
     }
     format_props(g.props, f);
     for b in g.buckets {
@@ -434,7 +435,7 @@ pub fn format_group(g: &GroupView<'_>, version: Version, f: &mut Fmt<'_>) {
         if ids {
             let _ = write!(f, "bucket_id:{},", b.bucket_id);
         }
-        if b.weight != g.kind.map_or(0, GroupType::default_weight) {
+        if b.weight != g.kind.default_weight() {
             let _ = write!(f, "weight:{},", b.weight);
         }
         if b.watch_port != OfPort::NONE {
@@ -457,7 +458,7 @@ pub fn format_group_mod(g: &GroupMod, version: Version, f: &mut Fmt<'_>) {
     format_group(
         &GroupView {
             group: g.group,
-            kind: (!bucket_command).then_some(g.kind),
+            kind: g.kind,
             props: &g.props,
             buckets: &g.buckets,
             command_bucket: bucket_command.then_some(g.command_bucket_id),
@@ -484,8 +485,8 @@ pub fn format_group_stats(s: &GroupStats, f: &mut Fmt<'_>) {
     }
 }
 
-/// Names of actions by bit: wire types of OpenFlow 1.1 and later.
-pub(crate) fn action_bits(bits: u64, f: &mut Fmt<'_>, version: Version) {
+/// Names of actions by bit, each with a space in front: wire types of OpenFlow 1.1 and later.
+pub(crate) fn action_names(bits: u64, version: Version) -> String {
     const FIRST: [(u8, &str); 12] = [
         (0, "output"),
         (11, "enqueue"),
@@ -528,6 +529,7 @@ pub(crate) fn action_bits(bits: u64, f: &mut Fmt<'_>, version: Version) {
     ];
     // From OpenFlow 1.2 on, fields are set by one action; OpenFlow 1.0 has its own numbers.
     let names: &[(u8, &str)] = if version == Version::V10 { &FIRST } else { &EARLY };
+    let mut out = String::new();
     for (bit, name) in names {
         let known = match bit {
             1..=10 | 13 | 14 => version <= Version::V11,
@@ -535,9 +537,11 @@ pub(crate) fn action_bits(bits: u64, f: &mut Fmt<'_>, version: Version) {
             _ => true,
         };
         if known && bits >> bit & 1 != 0 {
-            let _ = write!(f, " {name}");
+            out.push(' ');
+            out.push_str(name);
         }
     }
+    out
 }
 
 /// Prints what groups can do.
@@ -548,8 +552,9 @@ pub fn format_group_features(g: &GroupFeatures, version: Version, f: &mut Fmt<'_
         if g.types >> i & 1 == 0 {
             continue;
         }
-        let _ = write!(f, "    {name} group:\n       max_groups={:#x}\n       actions:", g.max_groups[i]);
-        action_bits(g.actions[i].into(), f, version);
+        let _ = write!(f, "    {name} group:\n       max_groups={}\n       actions:", CHex(g.max_groups[i].into()));
+        let names = action_names(g.actions[i].into(), version);
+        f.put(if names.is_empty() { " <none>" } else { &names });
         f.put("\n");
     }
 }

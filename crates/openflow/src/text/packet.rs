@@ -164,7 +164,9 @@ pub fn format_packet_out(p: &PacketOut, verbosity: u8, f: &mut Fmt<'_>) {
             }
         }
     }
-    f.put("\n");
+    if !f.out.ends_with('\n') {
+        f.put("\n");
+    }
 }
 
 /// Parses `in_port=1 packet=... actions=...`.

@@ -1,7 +1,7 @@
 //! Printing of messages: any bytes whatever, at any verbosity.
 
 use super::colors::{self, Colors};
-use super::{CHex, Fmt};
+use super::{CHex, Fmt, Severity};
 use crate::buf::{DecodeError, Reader, hex_dump};
 use crate::codec::{Codec, decode_framed};
 use crate::kind::{self, Framed, Kind};
@@ -21,7 +21,7 @@ pub struct Printer<'a> {
     /// 0 a line, 1 with packets, 2 with echoed bytes, 3 and more with packets' bytes and matches as on the wire.
     pub verbosity: u8,
     /// What decoders want logged goes here.
-    pub log: Vec<(&'static str, String)>,
+    pub log: Vec<(&'static str, Severity, String)>,
 }
 
 impl Printer<'_> {
@@ -32,7 +32,7 @@ impl Printer<'_> {
 }
 
 /// A message as text, which ends in a newline. Also gives what decoding wants logged.
-pub fn to_string(bytes: &[u8], names: &dyn Names, verbosity: u8) -> (String, Vec<(&'static str, String)>) {
+pub fn to_string(bytes: &[u8], names: &dyn Names, verbosity: u8) -> (String, Vec<(&'static str, Severity, String)>) {
     let mut p = Printer { names, colors: &colors::NONE, verbosity, log: Vec::new() };
     let text = p.print(bytes);
     (text, p.log)
@@ -73,10 +73,14 @@ impl Printer<'_> {
             }
             Err(e) => {
                 let text = format!("***decode error: {}***\n{}", e.error, hex_dump(bytes, true));
-                self.log.extend(e.log);
+                self.warn(e.log);
                 text
             }
         }
+    }
+
+    fn warn(&mut self, log: Vec<(&'static str, String)>) {
+        self.log.extend(log.into_iter().map(|(module, text)| (module, Severity::Warn, text)));
     }
 
     fn wrong_length(&mut self, bytes: &[u8], len: usize, xid: u32) -> String {
@@ -86,7 +90,7 @@ impl Printer<'_> {
                 Ok(kind) => {
                     let _ = writeln!(s, "{}{} (xid={xid:#x}):", kind.name(), version_suffix(bytes[0]));
                 }
-                Err(e) => self.log.extend(e.log),
+                Err(e) => self.warn(e.log),
             }
             let _ = writeln!(s, "(***truncated to {} bytes from {len}***)", bytes.len());
         } else {
@@ -113,7 +117,9 @@ impl Printer<'_> {
     }
 
     fn hello(&mut self, bytes: &[u8], out: &mut String) {
-        let (bits, odd) = hello_bits(bytes, &mut self.log);
+        let mut log = Vec::new();
+        let (bits, odd) = hello_bits(bytes, &mut log);
+        self.warn(log);
         let list: Vec<String> =
             (0..32).filter(|v| bits >> v & 1 != 0).map(|v| format!("0x{v:02x}")).collect();
         let _ = writeln!(
@@ -142,15 +148,32 @@ impl Printer<'_> {
             f.put(&text);
             return;
         }
+        self.before_decoding(framed);
+        if matches!(framed.kind, Kind::OfptBundleAddMessage | Kind::OnftBundleAddMessage)
+            && let Ok(b) = bundle::check_add(framed)
+        {
+            let _ = write!(f, "\n bundle_id={} flags=", CHex(b.bundle_id.into()));
+            f.put(&bundle_flags(b.flags));
+            f.put("\n");
+            let text = self.print(b.inner.bytes);
+            f.put(&text);
+            return;
+        }
         match decode_framed(framed, &codec) {
             Ok(m) => self.message(&m, framed, f),
             Err(mut e) => {
-                self.log.append(&mut e.log);
+                let before = self.log.len();
+                self.warn(std::mem::take(&mut e.log));
                 if self.raw(framed, f) {
                     return;
                 }
                 // What was understood before is shown.
                 if let Some(body) = e.partial {
+                    // Those are decoded once more for the details.
+                    let twice = matches!(framed.kind, Kind::OfpstPortReply | Kind::OfpstQueueReply);
+                    if twice && self.verbosity > 0 {
+                        self.log.extend_from_within(before..);
+                    }
                     self.stats_reply(&body, framed.version, f);
                 }
                 let shown = f.out.len() > head;
@@ -164,6 +187,17 @@ impl Printer<'_> {
         }
     }
 
+    /// Logs what decoding would not fail of.
+    fn before_decoding(&mut self, framed: &Framed<'_>) {
+        let mut r = Reader::new(framed.body);
+        if framed.kind == Kind::OfptFlowMod
+            && framed.version == Version::V10
+            && let Ok(mut m) = crate::fixed_match::pull_of10(&mut r)
+        {
+            super::flow::normalise(&mut m, self.names, &mut self.log);
+        }
+    }
+
     /// Prints a message that says nothing sensible by its bytes; false if there is no such form.
     fn raw(&mut self, framed: &Framed<'_>, f: &mut Fmt<'_>) -> bool {
         let mut r = Reader::new(framed.body);
@@ -173,6 +207,13 @@ impl Printer<'_> {
                 let _ = write!(f, "\n bundle_id={} type= flags={}", CHex(id.into()), bundle_flags(flags));
             }
             Kind::NxtSetFlowFormat => f.put(" format=(unknown)"),
+            Kind::NxstFlowMonitorRequest | Kind::OnfstFlowMonitorRequest | Kind::OfpstFlowMonitorRequest => {
+                let codec = Codec::new(framed.version);
+                while let Ok(m) = monitor::decode_request(&mut r, framed.version, &codec) {
+                    super::flow::format_monitor(&m, f);
+                }
+                return false;
+            }
             Kind::NxtCtFlushZone => {
                 let (Ok(()), Ok(zone)) = (r.skip(6), r.u16()) else { return false };
                 let _ = write!(f, " zone_id={zone}");
@@ -209,7 +250,7 @@ impl Printer<'_> {
             Message::PortMod(p) => super::port::format_mod(p, f),
             Message::TableMod(t) => {
                 if version <= Version::V12 && framed.body.get(7).is_some_and(|b| b & 3 == 3) {
-                    self.log.push(("ofp_table", "bad table miss config 3".to_string()));
+                    self.log.push(("ofp_table", Severity::Warn, "bad table miss config 3".to_string()));
                 }
                 super::table::format_mod(t, version, f);
             }
@@ -218,14 +259,7 @@ impl Printer<'_> {
                 f.put(" port=");
                 f.port(q.port);
             }
-            Message::QueueGetConfigReply(port, queues) => {
-                if queues.is_empty() {
-                    f.put(" port=");
-                    f.port(*port);
-                    f.put("\n");
-                }
-                queue_config(queues, f);
-            }
+            Message::QueueGetConfigReply(_, queues) => queue_config(queues, f),
             Message::RoleRequest(r) | Message::RoleReply(r) => role_message(r, f),
             Message::RoleStatus(s) => role_status(s, f),
             Message::GetAsyncReply(a) | Message::SetAsync(a) => async_config(a, version, f),
@@ -245,13 +279,6 @@ impl Printer<'_> {
                 }
             }
             Message::BundleControl(c) => bundle_control(c, f),
-            Message::BundleAdd(b) => {
-                let _ = write!(f, "\n bundle_id={} flags=", CHex(b.bundle_id.into()));
-                f.put(&bundle_flags(b.flags));
-                f.put("\n");
-                let text = self.print(&framed.body[8..]);
-                f.put(&text);
-            }
             Message::StatsRequest(r) => stats_request(r, version, f),
             Message::StatsReply { body, .. } => self.stats_reply(body, version, f),
             Message::SetFlowFormat(nxm) => f.put(if *nxm { " format=nxm" } else { " format=openflow10" }),
@@ -273,6 +300,7 @@ impl Printer<'_> {
                 let _ = write!(f, " id={id}");
             }
             Message::Hello(_)
+            | Message::BundleAdd(_)
             | Message::FeaturesRequest
             | Message::GetConfigRequest
             | Message::BarrierRequest
@@ -329,7 +357,7 @@ impl Printer<'_> {
                     f.put("\n ");
                     let view = super::group::GroupView {
                         group: g.group,
-                        kind: Some(g.kind),
+                        kind: g.kind,
                         props: &g.props,
                         buckets: &g.buckets,
                         command_bucket: None,
@@ -558,7 +586,7 @@ fn features(x: &Features, version: Version, f: &mut Fmt<'_>) {
     f.put(if any { "\n" } else { " 0\n" });
     if version == Version::V10 {
         f.put("actions:");
-        super::group::action_bits(x.actions.into(), f, version);
+        f.put(&super::group::action_names(x.actions.into(), version));
         f.put("\n");
     }
     ports(&x.ports, f);
@@ -719,10 +747,17 @@ fn stats_request(r: &StatsRequest, version: Version, f: &mut Fmt<'_>) {
             f.put(" port=");
             f.port(*p);
         }
-        StatsRequest::Queue(q) | StatsRequest::QueueDesc(q) => {
+        StatsRequest::Queue(q) => {
             f.put(" port=");
             f.port(q.port);
             let _ = write!(f, " queue={}", queue_number(q.queue));
+        }
+        StatsRequest::QueueDesc(q) => {
+            f.put(" port=");
+            f.port(q.port);
+            if q.queue != u32::MAX {
+                let _ = write!(f, " queue={}", q.queue);
+            }
         }
         StatsRequest::Group(g) => {
             let _ = write!(f, " group_id={}", group_number(*g));
@@ -769,7 +804,11 @@ fn ipfix(s: &IpfixStats, flow: bool, f: &mut Fmt<'_>) {
         ],
     ];
     for (i, line) in lines.into_iter().enumerate() {
-        f.put(if i == 0 { "" } else { "                 " });
+        f.put(match (i, flow) {
+            (0, _) => "",
+            (_, false) => "                ",
+            (_, true) => "          ",
+        });
         for (j, (name, n)) in line.iter().enumerate() {
             let _ = write!(f, "{}{name}=", if j == 0 { "" } else { ", " });
             counter(f, *n);
@@ -788,17 +827,18 @@ pub(super) fn counter(f: &mut Fmt<'_>, n: u64) {
 }
 
 fn queue_config(queues: &[QueueConfig], f: &mut Fmt<'_>) {
-    let mut port: Option<OfPort> = None;
-    let mut first = true;
+    let mut port = OfPort(0);
     let mut queues: Vec<&QueueConfig> = queues.iter().collect();
-    queues.sort_by_key(|q| (q.port, q.queue));
+    queues.sort_by_key(|q| (q.port.to_u16(), q.queue));
+    if !queues.is_empty() {
+        f.put(" ");
+    }
     for q in queues {
-        if port != Some(q.port) {
-            f.put(if first { " port=" } else { "port=" });
-            f.port(q.port);
+        if port != q.port {
+            port = q.port;
+            f.put("port=");
+            f.port(port);
             f.put("\n");
-            port = Some(q.port);
-            first = false;
         }
         let _ = write!(f, "queue {}:", q.queue);
         for (name, rate) in [("min_rate", q.min_rate), ("max_rate", q.max_rate)] {
@@ -850,9 +890,7 @@ fn tlv_reply(t: &TlvTableReply, f: &mut Fmt<'_>) {
         "\n max option space={} max fields={}\n allocated option space={used}\n\n",
         t.max_space, t.max_fields
     );
-    let mut sorted = t.mappings.clone();
-    sorted.sort_by_key(|m| m.index);
-    tlv_table(&sorted, f);
+    tlv_table(&t.mappings, f);
 }
 
 fn ct_flush(c: &CtFlush, f: &mut Fmt<'_>) {
@@ -882,18 +920,16 @@ fn tuple_text(t: &CtTuple, proto: u8, v4: bool) -> String {
         let a = std::net::Ipv6Addr::from(a.unwrap_or(0));
         a.to_ipv4_mapped().map_or_else(|| a.to_string(), |a| a.to_string())
     };
+    // The identifier shares its place with the source port, type and code theirs with the destination's.
+    let src = t.icmp_id.or(t.src_port).unwrap_or(0);
+    let [high, low] = t.dst_port.unwrap_or(0).to_be_bytes();
+    let (kind, code) = (t.icmp_type.unwrap_or(low), t.icmp_code.unwrap_or(high));
     let family = if v4 { "nw" } else { "ipv6" };
-    let (src, dst) = (address(t.src), address(t.dst));
-    let addresses = format!("ct_{family}_src={src},ct_{family}_dst={dst}");
+    let addresses = format!("ct_{family}_src={},ct_{family}_dst={}", address(t.src), address(t.dst));
     if matches!(proto, 1 | 58) {
-        let (id, kind, code) = (t.icmp_id, t.icmp_type, t.icmp_code);
-        let (id, kind, code) = (id.unwrap_or(0), kind.unwrap_or(0), code.unwrap_or(0));
-        format!("{addresses},icmp_id={id},icmp_type={kind},icmp_code={code}")
+        format!("{addresses},icmp_id={src},icmp_type={kind},icmp_code={code}")
     } else {
-        // The identifier shares its place with the source port, type and code theirs with the destination's.
-        let dst = t.icmp_type.map(|k| u16::from_be_bytes([t.icmp_code.unwrap_or(0), k]));
-        let src = t.icmp_id.or(t.src_port).unwrap_or(0);
-        let dst = dst.or(t.dst_port).unwrap_or(0);
+        let dst = u16::from_be_bytes([code, kind]);
         format!("{addresses},ct_tp_src={src},ct_tp_dst={dst}")
     }
 }

@@ -1,7 +1,7 @@
 //! Flow tables: what is printed. Tables that are like the one before are not printed again.
 
-use super::Fmt;
-use super::group::action_bits;
+use super::{CHex, Fmt};
+use super::group::action_names;
 use crate::msg::table::{EVICTION_FLAGS_NONE, TableActionFeatures, TableFlowFeatures};
 use crate::msg::{
     TableDesc, TableEviction, TableFeatures, TableMiss, TableMod, TableReason, TableStats, TableStatus,
@@ -109,9 +109,10 @@ fn has_next(next: &[u64; 4]) -> bool {
 }
 
 fn action_features(a: &TableActionFeatures, version: Version, f: &mut Fmt<'_>) {
-    f.put("        actions:");
-    action_bits(a.actions, f, version);
-    f.put("\n");
+    let names = action_names(a.actions, version);
+    if !names.is_empty() {
+        let _ = writeln!(f, "        actions:{names}");
+    }
     if !a.set_fields.is_empty() {
         f.put("        supported on Set-Field: ");
         fields(f, a.set_fields.clone());
@@ -153,6 +154,7 @@ fn flow_features(
     }
     if before.is_some_and(|b| b.write == x.write && b.apply == x.apply) {
         f.put("      (same actions)\n");
+    } else if x.write == TableActionFeatures::default() && x.apply == x.write {
     } else if x.write == x.apply {
         f.put("      Write-Actions and Apply-Actions features:\n");
         action_features(&x.write, version, f);
@@ -190,7 +192,7 @@ fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Ver
         if x.metadata_match == x.metadata_write && x.metadata_match == 0 {
             f.put("none\n");
         } else {
-            let _ = writeln!(f, "match={:#x} write={:#x}", x.metadata_match, x.metadata_write);
+            let _ = writeln!(f, "match={} write={}", CHex(x.metadata_match), CHex(x.metadata_write));
         }
     }
     if x.miss != TableMiss::Default {
@@ -202,8 +204,11 @@ fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Ver
     if let Some(v) = x.supports_vacancy {
         let _ = writeln!(f, "    vacancy events: {}supported", if v { "" } else { "not " });
     }
-    let _ = writeln!(f, "    max_entries={}", x.max_entries);
-    if version > Version::V10 {
+    if x.max_entries != 0 {
+        let _ = writeln!(f, "    max_entries={}", x.max_entries);
+    }
+    let nothing = TableFlowFeatures::default();
+    if version > Version::V10 && (x.nonmiss != nothing || x.on_miss != nothing) {
         let miss_same = x.on_miss == x.nonmiss || version < Version::V13;
         if miss_same {
             f.put("    instructions (table miss and others):\n");
@@ -219,14 +224,17 @@ fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Ver
         f.put("    (same matching)\n");
         return;
     }
+    if x.matches.is_empty() {
+        return;
+    }
     f.put("    matching:\n");
     let pick = |p: &dyn Fn(&crate::msg::table::TableMatchField) -> bool| -> Vec<Field> {
         x.matches.iter().filter(|m| p(m)).map(|m| m.field).collect()
     };
     for (name, list) in [
-        ("arbitrary mask", pick(&|m| m.maskable && m.wildcardable)),
+        ("arbitrary mask", pick(&|m| m.maskable)),
         ("exact match or wildcard", pick(&|m| !m.maskable && m.wildcardable)),
-        ("must exact match", pick(&|m| !m.wildcardable)),
+        ("must exact match", pick(&|m| !m.maskable && !m.wildcardable)),
     ] {
         if !list.is_empty() {
             let _ = write!(f, "      {name}: ");
