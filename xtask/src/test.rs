@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all that must hold before anything is merged, from a fresh clone on.
 //!
 //! What the tests need beside the toolchain is installed first: system packages where this is the superuser on a
-//! system with `apt-get`, and a Python environment below `target/` with a controller of somebody else's. For the
+//! system with `apt-get`, and Python environments below `target/` with controllers of somebody else's. For the
 //! superuser nothing may be skipped then; for everybody else tests say why they skip.
 
 use std::path::{Path, PathBuf};
@@ -17,16 +17,20 @@ const PACKAGES: &[(&str, &str)] = &[
 ];
 
 /// The last release of os-ken that has its example controllers, and what it runs on.
-const PYTHON_PACKAGES: &[&str] = &["os-ken==1.4.1", "eventlet==0.41.3", "setuptools==65.5.0"];
+const OS_KEN: &[&str] = &["os-ken==1.4.1", "eventlet==0.41.3", "setuptools==65.5.0"];
+
+/// Faucet, which wants a later os-ken.
+const FAUCET: &[&str] = &["faucet==1.10.12", "eventlet==0.41.3", "setuptools==65.5.0"];
 
 /// Runs everything.
 pub fn test(root: &Path, target: &Path) -> Result<(), String> {
     let superuser = is_superuser();
     system_packages(superuser)?;
-    let python = python(&target.join("venv"), superuser)?;
+    let osken = python(&target.join("venv"), OS_KEN, superuser)?;
+    let faucet = python(&target.join("faucet"), FAUCET, superuser)?;
     cargo(root, &["fmt", "--all", "--check"], &[])?;
     cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
-    let mut variables = vec![("OXVS_PYTHON", python.as_path())];
+    let mut variables = vec![("OXVS_PYTHON", osken.as_path()), ("OXVS_FAUCET", faucet.as_path())];
     if superuser && can_make_namespaces() {
         variables.push(("OXVS_TEST_NO_SKIP", Path::new("1")));
     } else {
@@ -54,11 +58,11 @@ fn system_packages(superuser: bool) -> Result<(), String> {
     apt(&[&["-qq", "-y", "--no-install-recommends", "install"], missing.as_slice()].concat())
 }
 
-/// A Python environment with [`PYTHON_PACKAGES`]; made once, and again when they change.
-fn python(venv: &Path, superuser: bool) -> Result<PathBuf, String> {
+/// A Python environment with some packages; made once, and again when they change.
+fn python(venv: &Path, packages: &[&str], superuser: bool) -> Result<PathBuf, String> {
     let python = venv.join("bin/python");
     let stamp = venv.join("oxvs-packages");
-    let wanted = PYTHON_PACKAGES.join("\n");
+    let wanted = packages.join("\n");
     if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
         return Ok(python);
     }
@@ -76,12 +80,12 @@ fn python(venv: &Path, superuser: bool) -> Result<PathBuf, String> {
                 .stdout(Stdio::null()))?;
             run(&mut make)?;
         } else {
-            println!("xtask: no Python environment ({e}): tests with os-ken skip");
+            println!("xtask: no Python environment ({e}): tests with controllers of others skip");
             return Ok(python);
         }
     }
     let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON_PACKAGES);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
     run(&mut install)?;
     std::fs::write(&stamp, wanted).map_err(|e| format!("{}: {e}", stamp.display()))?;
     Ok(python)

@@ -60,6 +60,9 @@ pub fn decode(codec: &Codec, secondary: bool, bytes: &[u8], log: &Logger) -> Res
 /// Encodes a message: several, for a long reply.
 pub fn encode(codec: &Codec, xid: Xid, message: &Message) -> Vec<Vec<u8>> {
     let Ok(bytes) = codec.encode(xid, message) else { return Vec::new() };
+    if bytes.len() >= 8 && usize::from(u16::from_be_bytes([bytes[2], bytes[3]])) == bytes.len() {
+        return vec![bytes];
+    }
     let mut rest = &bytes[..];
     let mut all = Vec::new();
     while let Some(length) = rest.get(2..4).map(|l| usize::from(u16::from_be_bytes([l[0], l[1]]))) {

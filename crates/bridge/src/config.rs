@@ -9,7 +9,7 @@
 //! becomes a [`Complaint`] for the log and the value's default. Nothing else in the switch reads the database.
 
 use base::{Level, Mac, OfPort};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::rows::{Map, Row, RowId, Rows};
 
@@ -31,8 +31,25 @@ pub struct Config {
     pub next_cfg: i64,
     /// `Open_vSwitch.other_config`.
     pub other_config: Map,
+    /// The `SSL` row.
+    pub tls: Option<TlsConfig>,
     /// Bridges by name.
     pub bridges: BTreeMap<String, BridgeConfig>,
+    /// Targets of the managers that are not out-of-band.
+    pub managers: BTreeSet<String>,
+}
+
+/// The `SSL` row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TlsConfig {
+    /// `private_key`: a file.
+    pub private_key: String,
+    /// `certificate`: a file.
+    pub certificate: String,
+    /// `ca_cert`: a file.
+    pub ca_cert: String,
+    /// `bootstrap_ca_cert`: whether `ca_cert` is obtained from the first controller if it does not exist.
+    pub bootstrap: bool,
 }
 
 /// What happens without a controller.
@@ -165,6 +182,21 @@ pub struct ControllerConfig {
     pub burst_limit: Option<u32>,
     /// `controller_queue_size`.
     pub queue_size: Option<u32>,
+    /// `local_ip`, `local_netmask` and `local_gateway`, as written.
+    pub local: LocalAddress,
+    /// `other_config:dscp`.
+    pub dscp: Option<u8>,
+}
+
+/// How a controller wants the local port to be set up for reaching it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LocalAddress {
+    /// `local_ip`.
+    pub ip: Option<String>,
+    /// `local_netmask`.
+    pub netmask: Option<String>,
+    /// `local_gateway`.
+    pub gateway: Option<String>,
 }
 
 /// One `Mirror` row, with ports by name.
@@ -214,7 +246,19 @@ impl Config {
             root: root.id(),
             next_cfg: root.int("next_cfg").unwrap_or(0),
             other_config: root.map("other_config"),
+            tls: root
+                .refs("ssl")
+                .first()
+                .and_then(|id| rows.row("SSL", *id))
+                .map(|row| read_tls(row.as_ref())),
             bridges: BTreeMap::new(),
+            managers: root
+                .refs("manager_options")
+                .into_iter()
+                .filter_map(|id| rows.row("Manager", id))
+                .filter(|m| m.string("connection_mode").as_deref() != Some("out-of-band"))
+                .filter_map(|m| m.string("target"))
+                .collect(),
         };
         for id in root.refs("bridges") {
             let Some(row) = rows.row("Bridge", id) else { continue };
@@ -257,6 +301,16 @@ fn vlans(row: &dyn Row, column: &str) -> Vec<u16> {
 
 fn small<T: TryFrom<i64>>(v: Option<i64>) -> Option<T> {
     v.and_then(|v| T::try_from(v).ok())
+}
+
+fn read_tls(row: &dyn Row) -> TlsConfig {
+    let file = |column| row.string(column).unwrap_or_default();
+    TlsConfig {
+        private_key: file("private_key"),
+        certificate: file("certificate"),
+        ca_cert: file("ca_cert"),
+        bootstrap: row.bool("bootstrap_ca_cert").unwrap_or(false),
+    }
 }
 
 fn read_bridge(rows: &dyn Rows, row: &dyn Row, complaints: &mut Vec<Complaint>) -> BridgeConfig {
@@ -314,6 +368,15 @@ fn read_bridge(rows: &dyn Rows, row: &dyn Row, complaints: &mut Vec<Complaint>) 
                     ),
                 });
                 continue;
+            }
+            if m.output_port.is_some() && m.output_vlan.is_some() {
+                complaints.push(Complaint {
+                    level: Level::Err,
+                    text: format!(
+                        "bridge {}: mirror {} specifies both output port and output vlan; ignoring output vlan",
+                        bridge.name, m.name
+                    ),
+                });
             }
             bridge.mirrors.push(m);
         }
@@ -403,8 +466,9 @@ fn read_interface(row: &dyn Row, bridge: &str) -> InterfaceConfig {
 fn read_controller(row: &dyn Row) -> ControllerConfig {
     let target = row.string("target").unwrap_or_default();
     let passive = target.starts_with("ptcp:") || target.starts_with("punix:") || target.starts_with("pssl:");
+    // Both count in whole seconds.
     let millis = |column, default: u64, least: u64| match row.int(column) {
-        Some(v) if v > 0 => (v as u64).max(least),
+        Some(v) if v > 0 => (v as u64 / 1000 * 1000).max(least),
         Some(0) => 0,
         _ => default,
     };
@@ -413,11 +477,17 @@ fn read_controller(row: &dyn Row) -> ControllerConfig {
         service: row.string("type").map_or(passive, |t| t == "service"),
         out_of_band: row.string("connection_mode").as_deref() == Some("out-of-band"),
         max_backoff: millis("max_backoff", 8000, 1000).max(1000),
-        inactivity_probe: millis("inactivity_probe", 5000, 1000),
+        inactivity_probe: millis("inactivity_probe", 5000, 5000),
         async_messages: row.bool("enable_async_messages").unwrap_or(true),
         rate_limit: small(row.int("controller_rate_limit")),
         burst_limit: small(row.int("controller_burst_limit")),
         queue_size: small(row.int("controller_queue_size")),
+        local: LocalAddress {
+            ip: row.string("local_ip"),
+            netmask: row.string("local_netmask"),
+            gateway: row.string("local_gateway"),
+        },
+        dscp: row.map("other_config").get("dscp").and_then(|v| v.parse().ok()).filter(|d| *d <= 63),
         target,
     }
 }

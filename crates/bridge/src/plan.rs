@@ -69,7 +69,7 @@ pub fn plan(actual: &Actual, wanted: &Config) -> Vec<Change> {
     for (name, is) in &actual.bridges {
         let want = wanted.bridges.get(name).filter(|w| w.datapath_type == is.datapath_type);
         for (interface, i) in &is.interfaces {
-            let stays = want.is_some_and(|w| keeps(w, interface, i));
+            let stays = want.is_some_and(|w| keeps(w, is, interface, i));
             if !stays {
                 steps.push(Change::DelInterface { bridge: name.clone(), interface: interface.clone() });
             }
@@ -92,7 +92,7 @@ pub fn plan(actual: &Actual, wanted: &Config) -> Vec<Change> {
             .values()
             .flat_map(|p| p.interfaces.iter().map(move |i| (p, i)))
             .filter(|(_, i)| {
-                !is.is_some_and(|is| is.interfaces.get(&i.name).is_some_and(|a| keeps(want, &i.name, a)))
+                !is.is_some_and(|is| is.interfaces.get(&i.name).is_some_and(|a| keeps(want, is, &i.name, a)))
             })
             .collect();
         adds.sort_by_key(|(_, i)| {
@@ -107,21 +107,20 @@ pub fn plan(actual: &Actual, wanted: &Config) -> Vec<Change> {
     steps
 }
 
-fn keeps(want: &BridgeConfig, name: &str, actual: &ActualInterface) -> bool {
+fn keeps(want: &BridgeConfig, is: &ActualBridge, name: &str, actual: &ActualInterface) -> bool {
     let found = want.ports.values().find_map(|p| p.interfaces.iter().find(|i| i.name == name));
     found.is_some_and(|i| {
         !actual.stale
             && i.kind == actual.kind
-            && i.ofport_request.is_none_or(|r| r == actual.ofport || taken(want, name, r))
+            && i.ofport_request.is_none_or(|r| r == actual.ofport || taken(want, is, name, r))
     })
 }
 
-/// Whether another interface of the bridge asks for the same number, and by name comes first.
-fn taken(want: &BridgeConfig, name: &str, number: OfPort) -> bool {
-    want.ports
-        .values()
-        .flat_map(|p| &p.interfaces)
-        .any(|i| i.name.as_str() < name && i.ofport_request == Some(number))
+/// Whether another interface of the bridge has the number and asks for it too: then there is nothing to be had.
+fn taken(want: &BridgeConfig, is: &ActualBridge, name: &str, number: OfPort) -> bool {
+    let wanted = want.ports.values().flat_map(|p| &p.interfaces);
+    let mut rivals = wanted.filter(|i| i.name != name && i.ofport_request == Some(number));
+    rivals.any(|i| is.interfaces.get(&i.name).is_some_and(|a| a.ofport == number && a.kind == i.kind))
 }
 
 #[cfg(test)]
@@ -184,6 +183,13 @@ mod tests {
         let steps = plan(&running(&[("a", 1), ("old", 2)]), &wanted(&[("a", Some(5))]));
         let del = |i: &str| Change::DelInterface { bridge: "br0".into(), interface: i.into() };
         assert_eq!(steps, [del("a"), del("old"), add("a")]);
+    }
+
+    #[test]
+    fn a_number_that_its_owner_asks_for_too_is_not_to_be_had() {
+        let is = running(&[("a", 1), ("b", 5)]);
+        assert_eq!(plan(&is, &wanted(&[("a", Some(5)), ("b", Some(5))])), []);
+        assert_ne!(plan(&is, &wanted(&[("a", Some(5)), ("b", None)])), []);
     }
 
     #[test]

@@ -148,9 +148,7 @@ fn bridge_status(bridge: &Bridge, all: &mut Vec<Wanted>) {
 fn failed_status(error: Option<&String>, put: &mut Put<'_>) {
     put.one("ofport", -1);
     put.optional("error", error.map(String::as_str).filter(|e| !e.is_empty()));
-    for column in
-        ["mac_in_use", "admin_state", "link_state", "link_resets", "link_speed", "duplex", "mtu", "ifindex"]
-    {
+    for column in ["mac_in_use", "admin_state", "link_state", "link_speed", "duplex", "mtu", "ifindex"] {
         put.value(column, Datum::EMPTY);
     }
     put.value("status", Datum::EMPTY);

@@ -116,6 +116,16 @@ impl<R: Entry> Classifier<R> {
 
     /// Adds a rule; gives back the rule of the same match and priority that it took the place of.
     pub fn insert(&mut self, rule: R) -> Option<R> {
+        self.put(rule, true)
+    }
+
+    /// Adds a rule of whose match and priority there is none: saves looking for it.
+    pub fn insert_new(&mut self, rule: R) {
+        debug_assert!(self.find_exact(rule.matching(), rule.priority()).is_none());
+        self.put(rule, false);
+    }
+
+    fn put(&mut self, rule: R, may_replace: bool) -> Option<R> {
         let inner = Arc::make_mut(&mut self.0);
         let m = rule.matching();
         let priority = rule.priority();
@@ -126,7 +136,7 @@ impl<R: Entry> Classifier<R> {
         });
         let table = Arc::make_mut(&mut inner.slots[at].table);
         let hashes = table.hashes(m);
-        if table.find_exact(hashes, m, priority).is_some() {
+        if may_replace && table.find_exact(hashes, m, priority).is_some() {
             return table.replace(hashes, rule);
         }
         for (t, len) in inner.trackers.iter_mut().zip(table.prefix_lens()).filter(|(_, len)| *len > 0) {

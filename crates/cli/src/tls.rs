@@ -1,8 +1,7 @@
-//! Options that name keys and certificates. The connection methods `ssl:` and `pssl:` are refused for now, with an
-//! error that says so, where a connection is made.
+//! Options that name keys and certificates.
 
-use crate::fatal::Fatal;
 use crate::options::{Given, Opt};
+use reactor::tls::Settings;
 
 /// The options.
 pub const OPTIONS: &[Opt] = &[
@@ -14,9 +13,23 @@ pub const OPTIONS: &[Opt] = &[
     Opt::value("ssl-ciphersuites").id("tls:ciphersuites"),
     Opt::value("bootstrap-ca-cert").id("tls:bootstrap-ca-cert"),
     Opt::value("peer-ca-cert").id("tls:peer-ca-cert"),
+    Opt::value("ssl-server-name").id("tls:server-name"),
 ];
 
-/// Takes an option if it is one of these: `Ok(false)` if not.
-pub fn option(given: &Given) -> Result<bool, Fatal> {
-    Ok(given.id.starts_with("tls:"))
+/// Takes an option if it is one of these: false if not.
+pub fn option(given: &Given, settings: &mut Settings) -> bool {
+    let value = given.value.clone().unwrap_or_default();
+    match given.id {
+        "tls:private-key" => settings.private_key = value,
+        "tls:certificate" => settings.certificate = value,
+        "tls:ca-cert" => (settings.ca_cert, settings.bootstrap) = (value, false),
+        "tls:bootstrap-ca-cert" => (settings.ca_cert, settings.bootstrap) = (value, true),
+        "tls:protocols" => settings.protocols = value,
+        "tls:ciphers" => settings.ciphers = value,
+        "tls:ciphersuites" => settings.ciphersuites = value,
+        "tls:peer-ca-cert" => settings.peer_ca_cert = value,
+        "tls:server-name" => settings.server_name = value,
+        _ => return false,
+    }
+    true
 }

@@ -555,13 +555,19 @@ static TABLE: [FieldInfo; COUNT] = build();
 
 impl Field {
     /// The entry.
-    pub fn info(self) -> &'static FieldInfo {
+    pub const fn info(self) -> &'static FieldInfo {
         &TABLE[self.0 as usize]
     }
 
     /// Primary name.
     pub fn name(self) -> &'static str {
         self.info().name
+    }
+
+    /// The field with this number in the table.
+    pub(crate) const fn from_index(n: usize) -> Field {
+        assert!(n < COUNT);
+        Field(n as u8)
     }
 
     /// Its number in the table, below [`COUNT`].

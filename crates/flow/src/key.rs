@@ -501,17 +501,6 @@ impl Mask {
         }
     }
 
-    /// Whether certainly no bit of a field counts: a quick first look, which may also say no when that is so.
-    #[inline]
-    pub fn is_plainly_wild(&self, field: Field) -> bool {
-        let (first, last) = match field.info().location {
-            Location::Bits { start, len } => (start, start + u16::from(len) - 1),
-            _ => return false,
-        };
-        let words = self.0.words.get(usize::from(first / 64)..=usize::from(last / 64));
-        words.is_some_and(|w| w.iter().all(|w| *w == 0))
-    }
-
     /// Makes all bits of a field count.
     pub fn set_exact(&mut self, field: Field) {
         self.or(field, u128::MAX);

@@ -2,6 +2,7 @@
 //!
 //! Everything generic is driven by the table in [`field`]; everything stored follows the one layout in [`layout`].
 
+mod by_word;
 pub mod compose;
 pub mod extract;
 pub mod field;

@@ -13,6 +13,7 @@
 pub mod dummy;
 mod kernel;
 mod offload;
+pub mod pair;
 pub mod patch;
 pub mod pcap;
 pub mod registry;

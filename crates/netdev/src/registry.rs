@@ -2,6 +2,7 @@
 
 use crate::dummy::{Dummies, DummyDev};
 use crate::kernel::Kernel;
+use crate::pair;
 use crate::patch::PatchDev;
 use crate::system::SystemDev;
 use crate::tap::TapDev;
@@ -112,7 +113,11 @@ impl Registry {
             "patch" => Box::new(PatchDev::new(name)),
             _ if overridden || DUMMY.contains(&kind) => Box::new(DummyDev::open(&self.dummies, name, kind)?),
             "system" => Box::new(SystemDev::open(name, self.kernel()?)?),
-            kind => Box::new(TapDev::create(name, kind, self.kernel()?)?),
+            kind => {
+                let kernel = self.kernel()?;
+                let tap = TapDev::create(name, kind, Arc::clone(&kernel));
+                return pair::tap_or_pair(tap, name, kind, kernel);
+            }
         })
     }
 

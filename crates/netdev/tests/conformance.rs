@@ -377,6 +377,28 @@ fn taps() {
 }
 
 #[test]
+fn pairs_in_place_of_taps() {
+    in_namespace(|| {
+        for kind in ["internal", "tap"] {
+            let r = registry(DummyMode::Off);
+            let dev = netdev::pair::open("i0", kind).unwrap();
+            assert!(!dev.link().admin_up);
+            up(&["i0"]);
+            let world = wire_to(&r, "i0");
+            suite(Bench::new(dev, world));
+            // Gone with the device, both ends.
+            for name in ["i0", "i0~"] {
+                assert_eq!(r.open(name, "system").err().unwrap().errno, 19, "{kind}");
+            }
+            // One that was left behind is taken over.
+            std::mem::forget(netdev::pair::open("i0", kind).unwrap());
+            drop(netdev::pair::open("i0", kind).unwrap());
+            assert_eq!(r.open("i0", "system").err().unwrap().errno, 19, "{kind}");
+        }
+    });
+}
+
+#[test]
 fn a_system_device_comes_back() {
     in_namespace(|| {
         let mut route = Route::new().unwrap();

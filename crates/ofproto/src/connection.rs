@@ -3,6 +3,7 @@
 use crate::bundle::Bundles;
 use crate::monitor::Monitors;
 use crate::pace::{Pace, PaceCounts};
+use crate::tally::Tally;
 use base::{OfPort, Xid};
 use openflow::msg::{AsyncConfig, AsyncKind, PacketInFormat, PacketInReason, Role};
 use openflow::{Message, Protocol, Version};
@@ -62,6 +63,8 @@ pub struct Connection {
     pub(crate) bundles: Bundles,
     /// What it watches.
     pub(crate) monitors: Monitors,
+    /// Its flow-mods, for the log.
+    pub(crate) tally: Tally,
 }
 
 impl Connection {
@@ -87,6 +90,7 @@ impl Connection {
             paces: None,
             bundles: Bundles::default(),
             monitors: Monitors::default(),
+            tally: Tally::default(),
         }
     }
 

@@ -143,6 +143,11 @@ pub fn apply_default_flow(ofproto: &mut Ofproto, now: Time) {
     } else if ofproto.fail.is_open() {
         ofproto.add_internal_flow(TableId(0), FAIL_OPEN_PRIORITY, MiniMatch::default(), &normal(0), now);
     }
+    let in_band = std::mem::take(&mut ofproto.in_band);
+    for (priority, matching) in &in_band.rules {
+        ofproto.add_internal_flow(TableId(0), *priority, matching.clone(), &in_band.actions, now);
+    }
+    ofproto.in_band = in_band;
 }
 
 /// Opens and closes as contact with controllers is lost and found.

@@ -184,7 +184,7 @@ fn add(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result<()
     if version <= Version::V11 {
         flags.0 |= FlowModFlags::RESET_COUNTS;
     }
-    let old = t.flows.find_exact(&fm.matching, priority);
+    let old = t.flows.find_exact(&fm.matching, priority).map(|e| e.0.clone());
     if old.is_none() {
         if flags.has(FlowModFlags::CHECK_OVERLAP) && t.flows.overlaps(&fm.matching, priority) {
             return Err(OfpErr::OFPFMFC_OVERLAP);
@@ -195,7 +195,7 @@ fn add(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result<()
             make_room(state, table)?;
         }
     }
-    let stats = match state.tables().find_exact(table, &fm.matching, priority) {
+    let stats = match &old {
         // From 1.2 on, a replaced flow's counts go on unless the controller says otherwise.
         Some(old) if !flags.has(FlowModFlags::RESET_COUNTS) => {
             let stats = RuleStats::new(now);
@@ -211,9 +211,9 @@ fn add(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result<()
         hard_timeout: fm.hard_timeout,
         importance: fm.importance,
         flags,
-        ..Rule::new(table, priority, fm.matching, fm.actions, now)
+        ..Rule::new(table, priority, fm.matching, state.shared_actions(fm.actions), now)
     };
-    state.add(rule);
+    state.add_over(rule, old);
     Ok(())
 }
 
@@ -244,7 +244,7 @@ fn modify(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result
         let adds = version <= Version::V11 && fm.cookie_mask == Cookie(0);
         return if adds { add(state, fm, version, now) } else { Ok(()) };
     }
-    let actions: Arc<[Action]> = fm.actions.into();
+    let actions = state.shared_actions(fm.actions);
     for old in old {
         // Fresh counters rather than old ones cleared: should the request fail later, the old flow has its own.
         let stats = if fm.flags.has(FlowModFlags::RESET_COUNTS) {

@@ -32,7 +32,7 @@ pub fn stats_of(rule: &Rule, now: Time) -> FlowStats {
                     | FlowModFlags::CHECK_OVERLAP),
         ),
         importance: rule.importance,
-        actions: rule.actions.to_vec(),
+        actions: rule.actions.clone(),
     }
 }
 

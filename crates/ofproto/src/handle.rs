@@ -41,8 +41,10 @@ impl Ofproto {
         let version = self.connections.get(&id).map_or(Version::V10, Connection::version);
         match message {
             Message::FlowMod(fm) => {
+                let command = fm.command;
                 flow_mod(&mut self.state, *fm, version, now)?;
                 self.commit(Some((id, xid)), now);
+                self.tally(id, command, now);
             }
             Message::BarrierRequest => self.reply(id, xid, Message::BarrierReply),
             Message::StatsRequest(r) => return self.stats_request(id, xid, version, r, now, host),
@@ -110,6 +112,12 @@ impl Ofproto {
 
     pub(crate) fn reply(&mut self, id: ConnId, xid: Xid, message: Message) {
         self.effects.push(Effect::Send(id, xid, message));
+    }
+
+    fn tally(&mut self, id: ConnId, command: openflow::msg::FlowModCommand, now: Time) {
+        if let Some(c) = self.connections.get_mut(&id) {
+            c.tally.count(command, now);
+        }
     }
 
     fn with(&mut self, id: ConnId, f: impl FnOnce(&mut Connection)) {
@@ -338,6 +346,10 @@ impl Ofproto {
     ) -> Result<(), (Xid, Message, OfpErr)> {
         let mark = self.state.mark();
         let mut later = Vec::new();
+        let commands: Vec<_> = messages
+            .iter()
+            .filter_map(|(_, m)| if let Message::FlowMod(fm) = m { Some(fm.command) } else { None })
+            .collect();
         for (xid, message) in messages {
             if let Err(error) = self.bundled(&message, version, now, &mut later) {
                 self.state.undo_to(mark);
@@ -350,6 +362,7 @@ impl Ofproto {
                 Later::Packet(po) => self.effects.push(Effect::PacketOut(po)),
             }
         }
+        commands.into_iter().for_each(|c| self.tally(id, c, now));
         Ok(())
     }
 

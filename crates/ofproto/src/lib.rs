@@ -10,6 +10,7 @@ pub mod connection;
 pub mod effect;
 pub mod fail;
 pub mod group;
+pub mod in_band;
 pub mod meter;
 pub mod pace;
 pub mod packet_in;
@@ -29,6 +30,7 @@ mod ofproto;
 mod state;
 mod stats;
 mod table_features;
+mod tally;
 pub mod tlv_map;
 
 pub use connection::{ConnConfig, ConnId, ConnKind, Connection};

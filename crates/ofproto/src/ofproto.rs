@@ -21,6 +21,7 @@ use openflow::msg::{
 use openflow::{Action, Message, OfpErr, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a switch needs to ask others while it answers a request. Flow counters it has itself: push what the
 /// datapath has counted before handing over a request for statistics.
@@ -83,13 +84,29 @@ pub struct Ofproto {
     pub(crate) generation_id: Option<u64>,
     pub(crate) fail: FailMode,
     pub(crate) tlv: TlvMap,
+    /// Flows for control traffic, as last wanted.
+    pub(crate) in_band: InBandFlows,
     pub(crate) effects: Vec<Effect>,
     /// Generation of the tables up to which [`Effect::TablesChanged`] was given.
     noted: u64,
+    /// When memory that is not needed any more is freed next.
+    free_at: Time,
+}
+
+/// See [`crate::in_band`].
+#[derive(Debug, Default)]
+pub(crate) struct InBandFlows {
+    pub rules: Vec<crate::in_band::Rule>,
+    pub actions: Vec<Action>,
 }
 
 /// How many flows one [`Ofproto::run`] looks at: with more, it asks to be run again at once.
 const EXPIRE_AT_ONCE: usize = 5000;
+
+/// How long the memory of flows that were deleted in bulk is kept: until the answer has gone, and somewhat longer.
+const FREE_AFTER: Duration = Duration::from_millis(250);
+/// After that, some of it is freed this often.
+const FREE_EVERY: Duration = Duration::from_millis(4);
 
 /// Who asked for a change.
 pub(crate) type Origin = Option<(ConnId, Xid)>;
@@ -108,8 +125,10 @@ impl Ofproto {
             generation_id: None,
             fail: FailMode::default(),
             tlv: TlvMap::default(),
+            in_band: InBandFlows::default(),
             effects: Vec::new(),
             noted: 0,
+            free_at: now,
         };
         crate::fail::install_internal(&mut ofproto.state, now);
         ofproto.state.take_log();
@@ -267,6 +286,18 @@ impl Ofproto {
         self.update_miss();
     }
 
+    /// What the log is to be told of connections' flow-mods by now. (They are no reason to wake up: whoever runs
+    /// the switch asks when it is awake.)
+    pub fn flow_mod_reports(&mut self, now: Time) -> Vec<(ConnId, String)> {
+        let due = self.connections.values_mut().filter(|c| c.tally.next_deadline() <= now);
+        due.filter_map(|c| Some((c.id, c.tally.report(now, false)?))).collect()
+    }
+
+    /// What the log is to be told of the flow-mods of a connection that ends.
+    pub fn last_flow_mod_report(&mut self, id: ConnId, now: Time) -> Option<String> {
+        self.connections.get_mut(&id)?.tally.report(now, true)
+    }
+
     /// A connection's state.
     pub fn connection(&self, id: ConnId) -> Option<&Connection> {
         self.connections.get(&id)
@@ -367,6 +398,29 @@ impl Ofproto {
         }
     }
 
+    /// Makes the flows for control traffic these. What stays wanted stays as it is, with its counters; a flush of the
+    /// tables puts them back by itself.
+    pub fn set_in_band(&mut self, rules: Vec<crate::in_band::Rule>, actions: Vec<Action>, now: Time) {
+        let old = std::mem::take(&mut self.in_band);
+        for (priority, matching) in old.rules.iter().filter(|r| !rules.contains(r)) {
+            self.remove_internal_flow(TableId(0), *priority, matching, now);
+        }
+        for (priority, matching) in &rules {
+            self.add_internal_flow(TableId(0), *priority, matching.clone(), &actions, now);
+        }
+        self.in_band = InBandFlows { rules, actions };
+    }
+
+    /// Whether these are other flows for control traffic than there are.
+    pub fn in_band_differs(&self, rules: &[crate::in_band::Rule], actions: &[Action]) -> bool {
+        self.in_band.rules != rules || self.in_band.actions != actions
+    }
+
+    /// How many flows for control traffic there are.
+    pub fn in_band_flows(&self) -> usize {
+        self.in_band.rules.len()
+    }
+
     /// Lowers a flow's timeouts as `fin_timeout` says.
     pub fn fin_timeout(&mut self, rule: &Arc<Rule>, idle: u16, hard: u16, now: Time) {
         let Some(old) = self.state.tables().find_exact(rule.table, &rule.matching, rule.priority).cloned()
@@ -430,6 +484,11 @@ impl Ofproto {
         }
         self.run_paces(now);
         crate::fail::run(self, now);
+        if now >= self.free_at {
+            self.state.free_some();
+            let wait = if self.state.has_discarded() { FREE_EVERY } else { FREE_AFTER };
+            self.free_at = now + wait;
+        }
     }
 
     /// When [`Ofproto::run`] has something to do next, if nothing happens before.
@@ -438,7 +497,8 @@ impl Ofproto {
         let paces = self.connections.values().filter_map(|c| c.paces.as_ref());
         let paces = paces.flat_map(|p| p.iter().map(Pace::next_deadline)).min();
         let connections = bundles.unwrap_or(Time::NEVER).min(paces.unwrap_or(Time::NEVER));
-        self.state.next_expiry().min(connections).min(self.fail.next_deadline())
+        let free = if self.state.has_discarded() { self.free_at } else { Time::NEVER };
+        self.state.next_expiry().min(connections).min(self.fail.next_deadline()).min(free)
     }
 
     /// What was done is done: tells controllers.
@@ -456,6 +516,9 @@ impl Ofproto {
             }
         }
         self.report(&log, origin);
+        if !self.state.has_discarded() {
+            self.free_at = now + FREE_AFTER;
+        }
         self.state.recycle(log);
     }
 

@@ -11,8 +11,9 @@ use crate::meter::Meter;
 use crate::rule::{Rule, groups_in, meters_in};
 use crate::tables::{N_VISIBLE, Tables};
 use base::{Cookie, GroupId, MeterId, TableId};
+use openflow::Action;
 use openflow::msg::FlowRemovedReason;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -82,7 +83,20 @@ pub struct State {
     /// Numbers the changes to flows, so that it can be told what is newer than a moment.
     sequence: u64,
     log: Vec<Change>,
+    /// The last lists of actions that were made, the last first.
+    recent_actions: Vec<Arc<[Action]>>,
+    /// The tables before one of them was cleared.
+    cleared: Option<Tables>,
+    /// What waits to be freed: tables as they were, and the flows that were in them.
+    discarded: VecDeque<(Option<Tables>, Vec<Change>)>,
 }
+
+/// How many lists of actions are compared with a new one.
+const RECENT_ACTIONS: usize = 8;
+/// Flows whose memory is freed in one go.
+const FREE_AT_ONCE: usize = 4096;
+/// Beyond this many large changes that wait for their memory to be freed, the next frees its own at once.
+const MOST_DISCARDED: usize = 4;
 
 impl State {
     /// Nothing yet.
@@ -96,6 +110,9 @@ impl State {
             n_hidden: 0,
             sequence: 0,
             log: Vec::new(),
+            recent_actions: Vec::new(),
+            cleared: None,
+            discarded: VecDeque::new(),
         }
     }
 
@@ -126,6 +143,9 @@ impl State {
 
     /// Gives an emptied log back, to be filled again without allocating.
     pub fn recycle(&mut self, mut log: Vec<Change>) {
+        if log.len() > FREE_AT_ONCE && self.discarded.len() < MOST_DISCARDED {
+            return self.discard(log);
+        }
         log.clear();
         if self.log.is_empty() && log.capacity() <= 1024 {
             self.log = log;
@@ -139,6 +159,7 @@ impl State {
 
     /// Takes back all steps after `mark`.
     pub fn undo_to(&mut self, mark: usize) {
+        self.cleared = None;
         for change in self.log.split_off(mark).into_iter().rev() {
             match change {
                 Change::Added(new, old) => {
@@ -209,19 +230,68 @@ impl State {
     }
 
     /// Adds a flow, in place of one with its match and priority.
-    pub fn add(&mut self, mut rule: Rule) {
+    pub fn add(&mut self, rule: Rule) {
+        let old = self.tables.find_exact(rule.table, &rule.matching, rule.priority).cloned();
+        self.add_over(rule, old);
+    }
+
+    /// Adds a flow in place of `old`, which is the one with its match and priority, if there is one.
+    pub fn add_over(&mut self, mut rule: Rule, old: Option<Arc<Rule>>) {
         self.sequence += 1;
         rule.changed_in = self.sequence;
         // Who knows of a flow knows of one in its place.
-        let old = self.tables.find_exact(rule.table, &rule.matching, rule.priority);
-        rule.added_in = old.map_or(self.sequence, |o| o.added_in);
+        rule.added_in = old.as_ref().map_or(self.sequence, |o| o.added_in);
         let rule = Arc::new(rule);
-        let old = self.tables.insert(rule.clone());
-        if let Some(old) = &old {
-            self.unbook(old);
+        match &old {
+            Some(old) => {
+                self.tables.insert(rule.clone());
+                self.unbook(old);
+            }
+            None => self.tables.insert_new(rule.clone()),
         }
         self.book(&rule);
         self.log.push(Change::Added(rule, old));
+    }
+
+    /// A list of actions in the form that flows hold. Most tables have few that differ, often one after another: flows
+    /// share them.
+    pub fn shared_actions(&mut self, actions: Vec<Action>) -> Arc<[Action]> {
+        if let Some(at) = self.recent_actions.iter().position(|r| **r == *actions) {
+            self.recent_actions[..=at].rotate_right(1);
+            return self.recent_actions[0].clone();
+        }
+        let shared: Arc<[Action]> = actions.into();
+        if self.recent_actions.len() < RECENT_ACTIONS {
+            self.recent_actions.push(shared.clone());
+        }
+        self.recent_actions.rotate_right(1);
+        self.recent_actions[0] = shared.clone();
+        shared
+    }
+
+    /// Keeps back what is not needed any more: to free the memory of many flows takes longer than to delete them, and
+    /// nobody should wait for that.
+    fn discard(&mut self, changes: Vec<Change>) {
+        let before = self.cleared.take();
+        self.discarded.push_back((before, changes));
+    }
+
+    /// Whether there is something kept back.
+    pub fn has_discarded(&self) -> bool {
+        !self.discarded.is_empty()
+    }
+
+    /// Frees some of what is kept back.
+    pub fn free_some(&mut self) {
+        let Some((tables, changes)) = self.discarded.front_mut() else { return };
+        // Tables first: as long as the changes hold the flows, this frees no more than the nodes of the tries.
+        if tables.take().is_some() {
+            return;
+        }
+        changes.truncate(changes.len().saturating_sub(FREE_AT_ONCE));
+        if changes.is_empty() {
+            self.discarded.pop_front();
+        }
     }
 
     /// Puts a modified flow in the place of the old one.
@@ -248,6 +318,9 @@ impl State {
             return;
         }
         let rules: Vec<Arc<Rule>> = table.flows.iter().map(|e| e.0.clone()).collect();
+        if rules.len() > FREE_AT_ONCE && self.cleared.is_none() {
+            self.cleared = Some(self.tables.clone());
+        }
         if let Some(t) = self.tables.table_mut(id) {
             t.flows.clear();
         }

@@ -244,6 +244,13 @@ impl Tables {
         table.flows.insert(RuleEntry(rule)).map(|e| e.0)
     }
 
+    /// Adds a rule whose match and priority no rule of its table has. See [`Tables::table_mut`].
+    pub fn insert_new(&mut self, rule: Arc<Rule>) {
+        if let Some(table) = self.table_mut(rule.table) {
+            table.flows.insert_new(RuleEntry(rule));
+        }
+    }
+
     /// The rule with exactly this match and priority.
     pub fn find_exact(&self, id: TableId, m: &MiniMatch, priority: u32) -> Option<&Arc<Rule>> {
         self.table(id)?.flows.find_exact(m, priority).map(|e| &e.0)

@@ -260,7 +260,7 @@ fn modifying() {
         };
         s.ok(msg(change.clone()));
         let flows = s.flows();
-        assert_eq!(flows.iter().filter(|f| f.actions == [output(3)]).count(), 2);
+        assert_eq!(flows.iter().filter(|f| *f.actions == [output(3)]).count(), 2);
         let f = flows.iter().find(|f| f.matching == on_port(1)).unwrap();
         assert_eq!(f.cookie, Cookie(if v == Version::V10 { 9 } else { 8 }));
         assert_eq!((f.idle_timeout, f.hard_timeout, f.duration_sec, f.packet_count), (0, 60, 2, 3));
@@ -273,7 +273,7 @@ fn modifying() {
         assert_eq!(s.flows().len(), 2);
         // Strictly: only the very match and priority.
         s.ok(msg(fm(FlowModCommand::ModifyStrict, on_port(2), vec![output(5)])));
-        assert_eq!(s.flows().iter().filter(|f| f.actions == [output(5)]).count(), 1);
+        assert_eq!(s.flows().iter().filter(|f| *f.actions == [output(5)]).count(), 1);
         let reset = FlowMod { flags: FlowModFlags(FlowModFlags::RESET_COUNTS), ..change };
         s.rule(&both(1, 5)).stats.credit(3, 300, s.now);
         s.ok(msg(reset));

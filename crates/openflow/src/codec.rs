@@ -74,6 +74,11 @@ impl Codec {
         Enc { codec: self, version: self.version(), xid, out }.message(message)
     }
 
+    /// Encodes a flow-mod, appending.
+    pub fn encode_flow_mod_into(&self, xid: Xid, f: &FlowMod, out: &mut Vec<u8>) -> Encode {
+        flow_mod::put(&mut Enc { codec: self, version: self.version(), xid, out }, f)
+    }
+
     /// Decodes a message.
     pub fn decode(&self, bytes: &[u8]) -> Decode<(Xid, Message)> {
         let f = identify(bytes)?;

@@ -296,14 +296,61 @@ fn find(bytes: &[u8]) -> Decode<(Version, (Kind, &'static Form, usize))> {
         None => OfpErr::OFPBRC_BAD_LEN.into(),
         Some(text) => DecodeError::logged(OfpErr::OFPBRC_BAD_VENDOR, MODULE, text),
     })?;
-    for e in TABLE {
-        for f in e.forms {
-            if f.place == place && (f.since..=f.until).contains(&version.wire()) {
-                return Ok((version, (e.kind, f, header)));
-            }
+    let mut slot = slot_of(version.wire(), place);
+    while let Some((n, form)) = SLOTS[slot] {
+        let e = &TABLE[n as usize];
+        let f = &e.forms[form as usize];
+        if f.place == place && (f.since..=f.until).contains(&version.wire()) {
+            return Ok((version, (e.kind, f, header)));
         }
+        slot = (slot + 1) % N_SLOTS;
     }
     Err(unknown(version, bytes, place))
+}
+
+/// Room for each message in each version, with more than half of it free.
+const N_SLOTS: usize = 2048;
+
+/// Where to find a message: a hash table with open addressing, whose entries are a place in [`TABLE`] and a form there.
+static SLOTS: [Option<(u16, u8)>; N_SLOTS] = slots();
+
+const fn slot_of(version: u8, place: Place) -> usize {
+    let (tag, n) = match place {
+        Type(n) => (0, n as u32),
+        StatsRequest(n) => (1, n as u32),
+        StatsReply(n) => (2, n as u32),
+        Nicira(n) => (3, n),
+        Onf(n) => (4, n),
+        NiciraStatsRequest(n) => (5, n),
+        NiciraStatsReply(n) => (6, n),
+        OnfStatsRequest(n) => (7, n),
+        OnfStatsReply(n) => (8, n),
+    };
+    let key = (n as u64) << 8 | tag << 4 | version as u64;
+    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 53) as usize % N_SLOTS
+}
+
+const fn slots() -> [Option<(u16, u8)>; N_SLOTS] {
+    let mut all = [None; N_SLOTS];
+    let mut n = 0;
+    while n < TABLE.len() {
+        let mut form = 0;
+        while form < TABLE[n].forms.len() {
+            let f = &TABLE[n].forms[form];
+            let mut version = f.since;
+            while version <= f.until {
+                let mut slot = slot_of(version, f.place);
+                while all[slot].is_some() {
+                    slot = (slot + 1) % N_SLOTS;
+                }
+                all[slot] = Some((n as u16, form as u8));
+                version += 1;
+            }
+            form += 1;
+        }
+        n += 1;
+    }
+    all
 }
 
 /// Identifies a message and checks its length.

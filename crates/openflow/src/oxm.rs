@@ -14,8 +14,10 @@
 use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::ofperr::OfpErr;
 use crate::version::Version;
-use flow::field::{CLASS_EXPERIMENTER, CLASS_NXM_1, Header};
+use flow::field::{CLASS_EXPERIMENTER, CLASS_NXM_1, Header, Location};
 use flow::key::ip_proto;
+use flow::layout::WORDS;
+use flow::mini::map_iter;
 use flow::{Field, Match, TunLayout, Value};
 use std::sync::{Arc, LazyLock};
 
@@ -275,9 +277,6 @@ const COOKIE_FIELD: u8 = 30;
 const NXM_COOKIE: u32 = 0x0001_0000 | (COOKIE_FIELD as u32) << 9;
 
 fn put_field(out: &mut Vec<u8>, m: &Match, field: Field, version: Version) {
-    if m.mask.is_plainly_wild(field) {
-        return;
-    }
     let (value, mask) = m.get(field);
     if mask == 0 {
         return;
@@ -335,24 +334,71 @@ fn put_tun_metadata(out: &mut Vec<u8>, m: &Match, version: Version) {
     }
 }
 
+/// For each word of the layout, which fields of a list lie in it, as bits; last, those that are looked at in any case.
+type ByWord = [u128; WORDS + 1];
+
+static ORDER_BY_WORD: ByWord = by_word(ORDER);
+static REGS_BY_WORD: ByWord = by_word(&REGS);
+static XREGS_BY_WORD: ByWord = by_word(&XREGS);
+static AFTER_BY_WORD: ByWord = by_word(AFTER_REGS);
+
+const REGS: [Field; 32] = {
+    let mut all = [Field::reg(0); 32];
+    let mut n = 0;
+    while n < all.len() {
+        all[n] = Field::reg(n as u8);
+        n += 1;
+    }
+    all
+};
+
+const XREGS: [Field; 16] = {
+    let mut all = [Field::xreg(0); 16];
+    let mut n = 0;
+    while n < all.len() {
+        all[n] = Field::xreg(n as u8);
+        n += 1;
+    }
+    all
+};
+
+const fn by_word(list: &[Field]) -> ByWord {
+    assert!(list.len() <= 128);
+    let mut all = [0; WORDS + 1];
+    let mut n = 0;
+    while n < list.len() {
+        let (mut word, last) = match list[n].info().location {
+            Location::Bits { start, len } => (start as usize / 64, (start as usize + len as usize - 1) / 64),
+            _ => (WORDS, WORDS),
+        };
+        while word <= last {
+            all[word] |= 1 << n;
+            word += 1;
+        }
+        n += 1;
+    }
+    all
+}
+
+/// Appends the entries of those fields of a list that may be matched, given the words in which anything is.
+fn put_list(out: &mut Vec<u8>, m: &Match, map: u128, list: &[Field], by_word: &ByWord, version: Version) {
+    let wanted = map_iter(map).fold(by_word[WORDS], |all, w| all | by_word[w]);
+    for n in map_iter(wanted) {
+        put_field(out, m, list[n], version);
+    }
+}
+
 /// Appends the entries of a match, without any header or padding. `cookie` and its mask go along in NXM.
 pub fn put_match_raw(out: &mut Vec<u8>, m: &Match, version: Version, cookie: (u64, u64)) {
-    for f in ORDER {
-        put_field(out, m, *f, version);
-    }
+    let map = m.mask.0.map();
+    put_list(out, m, map, ORDER, &ORDER_BY_WORD, version);
     put_tun_metadata(out, m, version);
     if version >= Version::V15 {
-        for n in 0..16 {
-            put_field(out, m, Field::xreg(n), version);
-        }
+        put_list(out, m, map, &XREGS, &XREGS_BY_WORD, version);
     } else {
-        for n in 0..32 {
-            put_field(out, m, Field::reg(n), version);
-        }
+        put_list(out, m, map, &REGS, &REGS_BY_WORD, version);
     }
-    for f in AFTER_REGS {
-        put_field(out, m, *f, version);
-    }
+    put_list(out, m, map, AFTER_REGS, &AFTER_BY_WORD, version);
     if cookie.1 != 0 {
         let exact = cookie.1 == u64::MAX;
         out.u32(NXM_COOKIE | if exact { 8 } else { 0x100 | 16 });

@@ -61,14 +61,7 @@ impl Version {
 
     /// From a name: `OpenFlow13`, or `OpenFlow1.3`; letter case does not matter.
     pub fn from_name(s: &str) -> Option<Version> {
-        Version::ALL.into_iter().find(|v| {
-            let short = v.name();
-            s.eq_ignore_ascii_case(short)
-                || (s.len() == 11
-                    && s.get(..9).is_some_and(|p| p.eq_ignore_ascii_case("OpenFlow1"))
-                    && s.as_bytes()[9] == b'.'
-                    && s.as_bytes()[10] == short.as_bytes()[9])
-        })
+        Version::ALL.into_iter().find(|v| s.eq_ignore_ascii_case(v.name()))
     }
 }
 

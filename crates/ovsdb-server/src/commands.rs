@@ -5,7 +5,9 @@ use crate::system;
 use base::info;
 use reactor::unixctl::common::memory_line;
 use reactor::unixctl::{Command, Outcome, Reply};
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::time::Duration;
 
 /// Settings of replication from another server.
 #[derive(Clone, Debug, Default)]
@@ -16,21 +18,53 @@ pub struct SyncSettings {
     pub exclude: Option<String>,
     /// How long it may be silent, in milliseconds.
     pub probe: Option<i64>,
+    /// How long the source of a relay may be silent, in milliseconds.
+    pub relay_probe: Option<i64>,
+    /// Whether to be a backup now.
+    pub backup: bool,
     /// Whether memory is given back after compaction.
     pub trim: bool,
+}
+
+impl SyncSettings {
+    /// The tables of a database that stay out of replication.
+    pub fn excluded_of(&self, db: &str) -> BTreeSet<String> {
+        let all = self.exclude.as_deref().unwrap_or("").split(',');
+        all.filter_map(|e| e.trim().split_once(':')).filter(|e| e.0 == db).map(|e| e.1.to_owned()).collect()
+    }
+
+    /// The inactivity probe of relays' sources.
+    pub fn relay_probe(&self) -> Option<Duration> {
+        Some(Duration::from_millis(self.relay_probe.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(60_000)))
+    }
+}
+
+/// Refuses a command that would contradict the configuration file.
+fn refuse(s: &Server) -> Option<Outcome> {
+    let path = s.config_file.as_ref()?.display();
+    Some(Outcome::error(format!("Update the {path} and use ovsdb-server/reload instead")))
 }
 
 /// The commands of a server.
 pub const COMMANDS: &[Command<Server>] = &[
     Command::new("memory/show", "", 0, 0, |s, _, _| Outcome::ok(memory_line(&s.memory()))),
     Command::new("ovsdb-server/add-db", "DB", 1, 1, |s, r, call| {
+        if let Some(refusal) = refuse(s) {
+            return refusal;
+        }
         let name = call.arg(0).unwrap_or_default();
         match s.open(r, name) {
-            Ok(_) => Outcome::ok(""),
+            Ok(_) => {
+                s.apply_sync_to_new(r);
+                Outcome::ok("")
+            }
             Err(e) => Outcome::error(e.to_string()),
         }
     }),
     Command::new("ovsdb-server/remove-db", "DB", 1, 1, |s, r, call| {
+        if let Some(refusal) = refuse(s) {
+            return refusal;
+        }
         let name = call.arg(0).unwrap_or_default();
         if name == system::NAME {
             return Outcome::error("Cannot remove reserved database.");
@@ -39,27 +73,40 @@ pub const COMMANDS: &[Command<Server>] = &[
     }),
     Command::new("ovsdb-server/list-dbs", "", 0, 0, |s, _, _| Outcome::ok(lines(s.database_names()))),
     Command::new("ovsdb-server/add-remote", "REMOTE", 1, 1, |s, r, call| {
+        if let Some(refusal) = refuse(s) {
+            return refusal;
+        }
         let mut remotes = s.remotes().clone();
-        remotes.insert(call.arg(0).unwrap_or_default().to_owned());
-        done(s.set_remotes(r, remotes))
+        remotes.entry(call.arg(0).unwrap_or_default().to_owned()).or_default();
+        done(s.set_remotes_with(r, remotes))
     }),
     Command::new("ovsdb-server/remove-remote", "REMOTE", 1, 1, |s, r, call| {
+        if let Some(refusal) = refuse(s) {
+            return refusal;
+        }
         let mut remotes = s.remotes().clone();
-        if !remotes.remove(call.arg(0).unwrap_or_default()) {
+        if remotes.remove(call.arg(0).unwrap_or_default()).is_none() {
             return Outcome::error("no such remote");
         }
-        done(s.set_remotes(r, remotes))
+        done(s.set_remotes_with(r, remotes))
     }),
     Command::new("ovsdb-server/list-remotes", "", 0, 0, |s, _, _| {
-        Outcome::ok(lines(s.remotes().iter().map(String::as_str)))
+        Outcome::ok(lines(s.remotes().keys().map(String::as_str)))
     }),
     Command::new("ovsdb-server/compact", "", 0, 1, compact),
     Command::new("ovsdb-server/reconnect", "", 0, 0, |s, r, _| {
         s.reconnect_all(r);
         Outcome::ok("")
     }),
-    Command::new("ovsdb-server/reload", "", 0, 0, |_, _, _| {
-        Outcome::error("Configuration file was not specified on command line")
+    Command::new("ovsdb-server/reload", "", 0, 0, |s, r, _| {
+        if s.config_file.is_none() {
+            return Outcome::error("Configuration file was not specified on command line");
+        }
+        if s.load_config(r) {
+            Outcome::ok("")
+        } else {
+            Outcome::error("Configuration failed.  See the log file for details.")
+        }
     }),
     Command::new("ovsdb-server/disable-monitor-cond", "", 0, 0, |s, r, _| {
         s.conditional_monitors = false;
@@ -92,25 +139,53 @@ pub const COMMANDS: &[Command<Server>] = &[
         done(tlog_set(s, target, state))
     }),
     Command::new("ovsdb-server/tlog-list", "", 0, 0, |s, _, _| Outcome::ok(tlog_list(s))),
-    Command::new("ovsdb-server/sync-status", "", 0, 0, |_, _, _| Outcome::ok("state: active\n")),
+    Command::new("ovsdb-server/sync-status", "", 0, 0, |s, _, _| Outcome::ok(s.sync_status())),
     Command::new("ovsdb-server/get-active-ovsdb-server", "", 0, 0, |s, _, _| {
         Outcome::ok(s.sync.from.as_deref().unwrap_or(""))
     }),
     Command::new("ovsdb-server/set-active-ovsdb-server", "", 1, 1, |s, _, call| {
+        if let Some(refusal) = refuse(s) {
+            return refusal;
+        }
         s.sync.from = call.arg(0).map(str::to_owned);
         Outcome::ok("")
     }),
-    Command::new("ovsdb-server/connect-active-ovsdb-server", "", 0, 0, |_, _, _| {
-        Outcome::error("Replication from another server is not supported")
+    Command::new("ovsdb-server/connect-active-ovsdb-server", "", 0, 0, |s, r, _| {
+        if let Some(refusal) = refuse(s) {
+            return refusal;
+        }
+        if s.sync.from.is_none() {
+            return Outcome::ok("Unable to connect: active server is not specified.\n");
+        }
+        s.sync.backup = true;
+        s.apply_sync(r);
+        Outcome::ok("")
     }),
-    Command::new("ovsdb-server/disconnect-active-ovsdb-server", "", 0, 0, |_, _, _| Outcome::ok("")),
-    Command::new("ovsdb-server/set-active-ovsdb-server-probe-interval", "", 1, 1, probe),
-    Command::new("ovsdb-server/set-relay-source-probe-interval", "", 1, 1, probe),
+    Command::new("ovsdb-server/disconnect-active-ovsdb-server", "", 0, 0, |s, r, _| {
+        if let Some(refusal) = refuse(s) {
+            return refusal;
+        }
+        s.sync.backup = false;
+        s.apply_sync(r);
+        Outcome::ok("")
+    }),
+    Command::new("ovsdb-server/set-active-ovsdb-server-probe-interval", "", 1, 1, |s, r, call| {
+        probe(s, r, call, false)
+    }),
+    Command::new("ovsdb-server/set-relay-source-probe-interval", "", 1, 1, |s, r, call| {
+        probe(s, r, call, true)
+    }),
     Command::new("ovsdb-server/get-sync-exclude-tables", "", 0, 0, |s, _, _| {
         Outcome::ok(s.sync.exclude.as_deref().unwrap_or(""))
     }),
-    Command::new("ovsdb-server/set-sync-exclude-tables", "", 1, 1, |s, _, call| {
+    Command::new("ovsdb-server/set-sync-exclude-tables", "", 1, 1, |s, r, call| {
+        if let Some(refusal) = refuse(s) {
+            return refusal;
+        }
         s.sync.exclude = call.arg(0).map(str::to_owned);
+        if s.sync.backup {
+            s.apply_sync(r);
+        }
         Outcome::ok("")
     }),
 ];
@@ -131,10 +206,21 @@ fn done(result: Result<(), String>) -> Outcome {
     }
 }
 
-fn probe(s: &mut Server, _: &mut reactor::Reactor, call: &reactor::unixctl::Call) -> Outcome {
+fn probe(s: &mut Server, r: &mut reactor::Reactor, call: &reactor::unixctl::Call, relay: bool) -> Outcome {
+    if let Some(refusal) = refuse(s) {
+        return refusal;
+    }
     match call.arg(0).and_then(|a| a.parse().ok()) {
         Some(ms) => {
-            s.sync.probe = Some(ms);
+            if relay {
+                s.sync.relay_probe = Some(ms);
+                s.apply_relay_probe(r);
+            } else {
+                s.sync.probe = Some(ms);
+                if s.sync.backup {
+                    s.apply_sync(r);
+                }
+            }
             Outcome::ok("")
         }
         None => Outcome::error("Invalid probe interval, integer value expected"),
@@ -142,6 +228,9 @@ fn probe(s: &mut Server, _: &mut reactor::Reactor, call: &reactor::unixctl::Call
 }
 
 fn compact(s: &mut Server, r: &mut reactor::Reactor, call: &reactor::unixctl::Call) -> Outcome {
+    if call.arg(0).is_some_and(|name| name.starts_with('_')) {
+        return Outcome::error("cannot compact built-in databases");
+    }
     let (now, date) = (r.now(), r.clock().wall_millis());
     let mut failures = String::new();
     let mut found = 0;

@@ -5,7 +5,7 @@ use ovsdb::db::Changes;
 use ovsdb::json::Value;
 use ovsdb::log::{self, RecordOptions, Storage};
 use ovsdb::monitor::History;
-use ovsdb::transaction::{self, Context, Done, Outcome};
+use ovsdb::transaction::{self, Access, Context, Done, Outcome};
 use ovsdb::{Database, Error, UuidSource};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,6 +26,19 @@ pub struct Trigger {
     pub deadline: Time,
     /// Whether its session may only read.
     pub read_only: bool,
+    /// Who it is for, if access is controlled.
+    pub access: Option<Access>,
+}
+
+/// How a database is served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Model {
+    /// On its own.
+    Standalone,
+    /// As one of an active and a backup server.
+    ActiveBackup,
+    /// As a relay of another server.
+    Relay,
 }
 
 /// A transaction that has run.
@@ -39,6 +52,13 @@ pub struct Finished {
     pub results: Vec<Value>,
     /// Whether it changed anything.
     changed: bool,
+}
+
+impl Finished {
+    /// A transaction that ran elsewhere.
+    pub fn new(session: u64, id: Value, results: Vec<Value>) -> Finished {
+        Finished { session, id, results, changed: false }
+    }
 }
 
 /// What a turn did to a database.
@@ -62,6 +82,14 @@ pub struct Served {
     pub history: History,
     /// Whether clients may only read it.
     pub read_only: bool,
+    /// How it is served.
+    pub model: Model,
+    /// Whether there are contents at all: a relay has none until it has reached its source.
+    pub available: bool,
+    /// Whether the contents are as new as can be.
+    pub connected: bool,
+    /// Transactions that ran elsewhere, to be answered when their changes have been told.
+    pub forwarded: Vec<Finished>,
     queue: VecDeque<Trigger>,
     waiting: Vec<Trigger>,
     /// Changes made by the server itself in this turn.
@@ -96,6 +124,10 @@ impl Served {
             storage,
             history: History::default(),
             read_only: false,
+            model: Model::Standalone,
+            available: true,
+            connected: true,
+            forwarded: Vec::new(),
             queue: VecDeque::new(),
             waiting: Vec::new(),
             own: Vec::new(),
@@ -117,7 +149,7 @@ impl Served {
 
     /// Whether there is something to run.
     pub fn is_busy(&self) -> bool {
-        !self.queue.is_empty() || !self.own.is_empty()
+        !self.queue.is_empty() || !self.own.is_empty() || !self.forwarded.is_empty()
     }
 
     /// How many transactions wait.
@@ -128,6 +160,11 @@ impl Served {
     /// When a waiting transaction must be looked at.
     pub fn deadline(&self) -> Time {
         self.waiting.iter().map(|t| t.deadline).min().unwrap_or(Time::NEVER)
+    }
+
+    /// Whether a session waits for the results of a transaction by this id.
+    pub fn has_trigger(&self, session: u64, id: &Value) -> bool {
+        self.waiting.iter().chain(&self.queue).any(|t| t.session == session && t.id == *id)
     }
 
     /// Forgets a transaction that has not run; false if there is none.
@@ -163,7 +200,7 @@ impl Served {
         uuids: &mut UuidSource,
         owns_lock: &dyn Fn(u64, &str) -> bool,
     ) -> Batch {
-        let mut batch = Batch::default();
+        let mut batch = Batch { finished: std::mem::take(&mut self.forwarded), ..Batch::default() };
         let mut records = Vec::new();
         let mut all: Vec<Changes> = std::mem::take(&mut self.own);
         let mut durable = false;
@@ -181,7 +218,8 @@ impl Served {
             let elapsed = now.since(t.since);
             let owns = |lock: &str| owns_lock(t.session, lock);
             let read_only = t.read_only || self.read_only;
-            let mut context = Context { read_only, may_wait: true, elapsed, owns_lock: &owns, uuids };
+            let access = t.access.as_ref();
+            let mut context = Context { read_only, may_wait: true, elapsed, owns_lock: &owns, access, uuids };
             match transaction::execute(&self.db, &t.operations, &mut context) {
                 Outcome::Blocked(timeout) => {
                     t.deadline = timeout.map_or(Time::NEVER, |d| now + d);

@@ -14,12 +14,14 @@
 //! If the write fails, what was applied is taken back and the transactions fail.
 
 mod commands;
+mod config;
 mod database;
 mod methods;
 mod program;
 mod remotes;
 mod server;
 mod session;
+mod sources;
 mod system;
 #[cfg(test)]
 mod tests;

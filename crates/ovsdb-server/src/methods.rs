@@ -1,8 +1,8 @@
 //! The methods of the protocol (RFC 7047 section 4.1, ovsdb-server(7)).
 
+use crate::database::Model;
 use crate::server::Server;
 use crate::session::{Encoded, notification};
-use crate::system;
 use ovsdb::convert::convert;
 use ovsdb::json::{Object, Value};
 use ovsdb::monitor::{Monitor, Version};
@@ -70,7 +70,7 @@ impl Server {
             "steal" => self.lock(r, number, method, &params, true).unwrap_or_else(Answer::from),
             "unlock" => self.unlock(r, number, &params).unwrap_or_else(Answer::from),
             "set_db_change_aware" => self.set_change_aware(number, &params),
-            "convert" => self.convert(r, &params).unwrap_or_else(Answer::from),
+            "convert" => self.convert(r, number, &id, &params).unwrap_or_else(Answer::from),
             _ => Answer::Error("unknown method".into()),
         };
         let Some(session) = self.sessions.get_mut(&number) else { return };
@@ -97,8 +97,16 @@ impl Server {
         let Some(name) = params.first().and_then(Value::as_str) else {
             return Err(syntax(params, format!("{method} request params must begin with <db-name>")));
         };
-        if self.dbs.contains_key(name) {
-            return Ok(name.to_owned());
+        match self.dbs.get(name) {
+            Some(served) if served.available => return Ok(name.to_owned()),
+            Some(_) => {
+                let details = format!(
+                    "{method} request specifies database {name} which is not yet available because it has not \
+                     completed joining its cluster"
+                );
+                return Err(Error::new("database not available", details));
+            }
+            None => {}
         }
         let mut e = syntax(params, format!("{method} request specifies unknown database {name}"));
         e.tag = "unknown database".into();
@@ -107,14 +115,19 @@ impl Server {
 
     fn transact(
         &mut self,
-        r: &Reactor,
+        r: &mut Reactor,
         number: u64,
         id: &Value,
         mut params: Vec<Value>,
     ) -> Result<Answer, Error> {
         let db = self.named_db("transact", &params)?;
+        if self.dbs.values().any(|d| d.has_trigger(number, id)) {
+            return Err(syntax(&params, "transact: duplicate request ID"));
+        }
         params.remove(0);
-        self.queue(r, &db, number, id.clone(), params);
+        if let Some(operations) = self.pass_transaction(r, &db, number, id, params) {
+            self.queue(r, &db, number, id.clone(), operations);
+        }
         Ok(Answer::Later)
     }
 
@@ -131,7 +144,7 @@ impl Server {
     ) -> Result<Answer, Error> {
         let db = self.named_db(method, params)?;
         let (id, requests, last) = match (version, params) {
-            (Version::V1 | Version::V2, [_, id, requests]) => (id, requests, None),
+            (Version::V1, [_, id, requests, ..]) | (Version::V2, [_, id, requests]) => (id, requests, None),
             (Version::V3, [_, id, requests, last]) => (id, requests, Some(last)),
             _ => return Err(syntax(params, "invalid parameters")),
         };
@@ -271,19 +284,31 @@ impl Server {
         empty()
     }
 
-    fn convert(&mut self, r: &mut Reactor, params: Params<'_>) -> Result<Answer, Error> {
+    fn convert(
+        &mut self,
+        r: &mut Reactor,
+        number: u64,
+        id: &Value,
+        params: Params<'_>,
+    ) -> Result<Answer, Error> {
         let name = self.named_db("convert", params)?;
         let [_, schema] = params else { return Err(syntax(params, "array expected")) };
-        if name == system::NAME {
+        let read_only = self.sessions.get(&number).is_some_and(|s| s.read_only);
+        if read_only || self.dbs.get(&name).is_some_and(|d| d.read_only) {
             let details = format!("conversion is not allowed for read-only database {name}");
             return Err(Error::new("not allowed", details));
         }
         let schema = Schema::from_json(schema)?;
         if *schema.name != *name {
-            let details =
-                format!("database name in new schema ({}) differs from database name ({name})", schema.name);
-            return Err(Error::syntax(&params[1], details));
+            let details = format!("new schema name ({}) does not match database name ({name})", schema.name);
+            return Err(Error::new("invalid parameters", details));
         }
+        if self.dbs.get(&name).is_some_and(|d| d.model == Model::Relay) {
+            self.pass_convert(r, &name, number, id, params);
+            return Ok(Answer::Later);
+        }
+        // What came before it happens before it.
+        self.run_databases(r);
         let (now, date) = (r.now(), r.clock().wall_millis());
         let Some(served) = self.dbs.get_mut(&name) else { return Ok(empty()) };
         let new = convert(&served.db, schema, &mut self.uuids)?;
@@ -292,19 +317,13 @@ impl Server {
             served.db = old;
             return Err(e);
         }
-        served.history = Default::default();
-        let waiting: Vec<(u64, Value)> = self
-            .sessions
-            .keys()
-            .flat_map(|n| served.cancel_session(*n).into_iter().map(move |id| (*n, id)))
-            .collect();
-        for (n, id) in waiting {
-            if let Some(s) = self.sessions.get_mut(&n) {
-                s.rpc.send(r, &Message::Error { id, error: "canceled".into() });
-            }
-        }
+        self.forget_transactions(r, &name);
         self.cancel_monitors(r, &name);
-        self.databases_changed(r, &format!("database {name} converted to a new schema"));
-        Ok(empty())
+        // Whoever asked for it may be among those who are disconnected now.
+        if let Some(s) = self.sessions.get_mut(&number) {
+            s.rpc.send(r, &Message::Reply { id: id.clone(), result: Value::Object(Object::new()) });
+        }
+        self.databases_changed(r, &format!("committed {name} database schema conversion"));
+        Ok(Answer::Later)
     }
 }

@@ -1,7 +1,8 @@
 //! The program `ovsdb-server`.
 
-use crate::commands::COMMANDS;
-use crate::server::{MODULE, Server, ServerOptions};
+use crate::commands::{COMMANDS, SyncSettings};
+use crate::remotes::RemoteOptions;
+use crate::server::{MODULE, Server, ServerOptions, relay_parts};
 use base::{Clock, info, warn};
 use cli::daemon::{self, DaemonOptions};
 use cli::dirs::Dirs;
@@ -13,7 +14,8 @@ use reactor::coverage::Coverage;
 use reactor::event::Environment;
 use reactor::unixctl::{self, Command, CommandTable, Outcome, common};
 use reactor::{Event, Key, Reactor, Ready, errno};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::{Child, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,11 +114,15 @@ Other options:
 }
 
 struct Settings {
-    remotes: BTreeSet<String>,
+    remotes: BTreeMap<String, RemoteOptions>,
+    sync: SyncSettings,
+    active: bool,
+    config_file: Option<PathBuf>,
     databases: Vec<String>,
     unixctl: Option<String>,
     run: Option<String>,
     diff: bool,
+    tls: reactor::tls::Settings,
     daemon: DaemonOptions,
 }
 
@@ -146,11 +152,15 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal
     let options = Options::new(&[OPTIONS, daemon::OPTIONS, vlog::OPTIONS, tls::OPTIONS]);
     let mut parser = options.parser(args, Order::Anywhere);
     let mut s = Settings {
-        remotes: BTreeSet::new(),
+        remotes: BTreeMap::new(),
+        sync: SyncSettings::default(),
+        active: false,
+        config_file: None,
         databases: Vec::new(),
         unixctl: None,
         run: None,
         diff: true,
+        tls: reactor::tls::Settings::default(),
         daemon: DaemonOptions::new(PROGRAM, dirs),
     };
     let mut default = true;
@@ -158,7 +168,7 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal
         let given = given?;
         match given.id {
             "remote" => {
-                s.remotes.insert(given.value().to_owned());
+                s.remotes.entry(given.value().to_owned()).or_default();
             }
             "unixctl" => s.unixctl = Some(given.value().to_owned()),
             "run" => s.run = Some(given.value().to_owned()),
@@ -167,11 +177,12 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal
             "help" => return Ok(Parsed::Print(help(dirs))),
             "version" => return Ok(Parsed::Print(version::text(PROGRAM, &[]))),
             "option" => return Ok(Parsed::Print(options.listing())),
-            "active" | "sync-from" | "sync-exclude-tables" => {
-                return Err(Fatal::new(format!("--{}: replication is not supported yet", given.id)));
-            }
+            "active" => s.active = true,
+            "sync-from" => s.sync.from = Some(given.value().to_owned()),
+            "sync-exclude-tables" => s.sync.exclude = Some(given.value().to_owned()),
             "config-file" => {
-                return Err(Fatal::new("--config-file: configuration files are not supported yet"));
+                let given = PathBuf::from(given.value());
+                s.config_file = Some(std::env::current_dir().map_or(given.clone(), |dir| dir.join(&given)));
             }
             "record" | "replay" => {
                 return Err(Fatal::new(format!(
@@ -181,12 +192,27 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal
             }
             _ => {
                 if !s.daemon.option(&given) && !vlog.option(&given)? {
-                    tls::option(&given)?;
+                    tls::option(&given, &mut s.tls);
                 }
             }
         }
     }
     s.databases = parser.rest();
+    s.sync.backup = s.sync.from.is_some() && !s.active;
+    if s.config_file.is_some() {
+        if !s.databases.is_empty() {
+            return Err(Fatal::new("Databases should be specified in a config file"));
+        }
+        if !s.remotes.is_empty() {
+            return Err(Fatal::new("--config-file is mutually exclusive with --remote"));
+        }
+        if s.sync.from.is_some() || s.sync.exclude.is_some() || s.active {
+            return Err(Fatal::new(
+                "--config-file is mutually exclusive with --sync-from, --sync-exclude and --active",
+            ));
+        }
+        default = false;
+    }
     if s.databases.is_empty() && default {
         s.databases.push(dirs.default_db_file().display().to_string());
     }
@@ -211,7 +237,7 @@ fn run(settings: Settings, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Resul
     let mut process = settings.daemon.start(vlog)?;
     let log = vlog.logger();
     let os = |e: std::io::Error| Fatal::new(errno::text(&e));
-    let env = Environment { log: log.clone(), rundir: dirs.run.clone() };
+    let env = Environment { log: log.clone(), rundir: dirs.run.clone(), tls: settings.tls.clone() };
     let mut r = Reactor::new(clock, env).map_err(os)?;
     r.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup, Signal::Child], SIGNALS).map_err(os)?;
 
@@ -256,15 +282,26 @@ fn run(settings: Settings, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Resul
 }
 
 fn configure(server: &mut Server, r: &mut Reactor, settings: &Settings) -> Result<(), Fatal> {
+    if settings.config_file.is_some() {
+        server.config_file.clone_from(&settings.config_file);
+        return if server.load_config(r) { Ok(()) } else { Err(Fatal::new("server configuration failed")) };
+    }
     let mut good = true;
+    // Relays are known by the database's name; of several the last counts.
     let mut names: Vec<&String> = Vec::new();
+    fn key(name: &str) -> &str {
+        relay_parts(name).map_or(name, |p| p.0)
+    }
     for name in &settings.databases {
-        if names.contains(&name) {
-            warn!(r.log(), MODULE, "Duplicate database configuration: {name}");
-        } else {
-            names.push(name);
+        match names.iter_mut().find(|n| key(n) == key(name)) {
+            Some(known) => {
+                warn!(r.log(), MODULE, "Duplicate database configuration: {name}");
+                *known = name;
+            }
+            None => names.push(name),
         }
     }
+    server.sync = settings.sync.clone();
     for name in names {
         if let Err(e) = server.open(r, name) {
             warn!(r.log(), MODULE, "failed to open database '{name}': {e}");
@@ -273,7 +310,8 @@ fn configure(server: &mut Server, r: &mut Reactor, settings: &Settings) -> Resul
             break;
         }
     }
-    if let Err(e) = server.set_remotes(r, settings.remotes.clone()) {
+    server.apply_sync_to_new(r);
+    if let Err(e) = server.set_remotes_with(r, settings.remotes.clone()) {
         warn!(r.log(), MODULE, "failed to configure remotes: {e}");
         good = false;
     }

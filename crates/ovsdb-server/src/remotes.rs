@@ -10,7 +10,7 @@ use ovsdb::{Datum, Row, Uuid};
 use reactor::jsonrpc::{Session as Rpc, SessionOptions};
 use reactor::stream::Options;
 use reactor::{Key, Listener, Reactor, errno, target};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Sessions have smaller indexes than this.
@@ -21,11 +21,23 @@ type RowOf = (String, usize, Uuid);
 
 /// What a remote is like.
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemoteOptions {
+    /// The inactivity probe.
+    pub probe: Option<Duration>,
+    /// The longest time between attempts.
+    pub max_backoff: Option<Duration>,
+    /// The DSCP of packets.
+    pub dscp: Option<u8>,
+    /// Whether its clients may only read.
+    pub read_only: bool,
+    /// The role of its clients, if their access is controlled.
+    pub role: Option<String>,
+}
+
+/// What a remote is like, and where that comes from.
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Wanted {
-    probe: Option<Duration>,
-    max_backoff: Option<Duration>,
-    dscp: Option<u8>,
-    read_only: bool,
+    options: RemoteOptions,
     row: Option<RowOf>,
 }
 
@@ -33,9 +45,9 @@ impl Wanted {
     fn options(&self) -> SessionOptions {
         let d = SessionOptions::default();
         SessionOptions {
-            probe_interval: self.probe,
-            max_backoff: self.max_backoff.unwrap_or(d.max_backoff),
-            dscp: self.dscp,
+            probe_interval: self.options.probe,
+            max_backoff: self.options.max_backoff.unwrap_or(d.max_backoff),
+            dscp: self.options.dscp,
             ..d
         }
     }
@@ -53,7 +65,7 @@ struct Remote {
 #[derive(Default)]
 pub struct Remotes {
     /// As configured, `db:` ones among them.
-    pub configured: BTreeSet<String>,
+    pub configured: BTreeMap<String, RemoteOptions>,
     active: BTreeMap<String, Remote>,
     next: u64,
 }
@@ -61,7 +73,7 @@ pub struct Remotes {
 impl Remotes {
     /// Whether a database says which remotes there are.
     pub fn depend_on(&self, db: &str) -> bool {
-        self.configured.iter().any(|c| parts(c).is_some_and(|p| p.0 == db))
+        self.configured.keys().any(|c| parts(c).is_some_and(|p| p.0 == db))
     }
 
     /// Whether there are remotes with rows, whose status columns want updates.
@@ -113,12 +125,12 @@ impl Server {
     /// The remotes that there should be.
     fn wanted_remotes(&self, r: &Reactor) -> BTreeMap<String, Wanted> {
         let mut wanted = BTreeMap::new();
-        for remote in &self.remotes.configured {
+        for (remote, options) in &self.remotes.configured {
             match parts(remote) {
                 Some((db, table, column)) => self.remotes_in(r, db, table, column, &mut wanted),
                 None if remote.starts_with("db:") => {}
                 None => {
-                    wanted.insert(remote.clone(), Wanted::default());
+                    wanted.insert(remote.clone(), Wanted { options: options.clone(), row: None });
                 }
             }
         }
@@ -159,7 +171,7 @@ impl Server {
                     u64::try_from(n).ok().map(Duration::from_millis)
                 };
                 let config = value("other_config");
-                let remote = Wanted {
+                let options = RemoteOptions {
                     probe: millis("inactivity_probe"),
                     max_backoff: millis("max_backoff"),
                     dscp: config
@@ -167,8 +179,9 @@ impl Server {
                         .and_then(|s| s.parse().ok())
                         .filter(|d| *d < 64),
                     read_only: value("read_only").and_then(Datum::as_bool).unwrap_or(false),
-                    row: Some((db.to_owned(), table, uuid)),
+                    role: value("role").and_then(Datum::as_str).map(str::to_owned).filter(|r| !r.is_empty()),
                 };
+                let remote = Wanted { options, row: Some((db.to_owned(), table, uuid)) };
                 wanted.insert(name.to_owned(), remote);
             }
         }
@@ -200,12 +213,17 @@ impl Server {
     }
 
     fn configure_remote(&mut self, r: &mut Reactor, name: &str, wanted: Wanted) {
+        let role = self.remotes.active.get(name).map(|old| &old.wanted.options.role);
+        if role.is_some_and(|role| *role != wanted.options.role) {
+            // Whoever has come in another role has to come again.
+            self.close_remote(r, name);
+        }
         if let Some(old) = self.remotes.active.get_mut(name) {
             if old.wanted != wanted {
                 for s in self.sessions.values_mut().filter(|s| s.remote == name) {
-                    s.rpc.set_probe_interval(r, wanted.probe);
+                    s.rpc.set_probe_interval(r, wanted.options.probe);
                     s.rpc.set_max_backoff(wanted.options().max_backoff);
-                    s.read_only = wanted.read_only;
+                    s.read_only = wanted.options.read_only;
                 }
                 old.wanted = wanted;
             }
@@ -222,7 +240,7 @@ impl Server {
         let (index, wanted) = (remote.index, remote.wanted.clone());
         if target::is_passive(name) {
             let key = Key::new(self.component, index);
-            let options = Options { dscp: wanted.dscp, ..Options::OVSDB };
+            let options = Options { dscp: wanted.options.dscp, ..Options::OVSDB };
             match Listener::open(r, key, name, options) {
                 Ok(l) => {
                     if let Some(remote) = self.remotes.active.get_mut(name) {
@@ -240,7 +258,9 @@ impl Server {
             remote.session = Some(number);
         }
         // The loop will run it: connecting begins when the server does.
-        self.sessions.insert(number, Session::new(rpc, name.to_owned(), wanted.read_only));
+        let mut session = Session::new(rpc, name.to_owned(), wanted.options.read_only);
+        session.role = wanted.options.role;
+        self.sessions.insert(number, session);
     }
 
     /// Takes connections from a listener.
@@ -255,7 +275,9 @@ impl Server {
                 Ok(Some(stream)) => {
                     let (name, wanted) = (name.clone(), remote.wanted.clone());
                     let rpc = Rpc::accepted(r, key, stream, wanted.options());
-                    self.add_session(r, number, rpc, &name, wanted.read_only);
+                    let mut session = Session::new(rpc, name, wanted.options.read_only);
+                    session.role = wanted.options.role;
+                    self.add_session(r, number, session);
                 }
                 Ok(None) => return,
                 Err(e) => {

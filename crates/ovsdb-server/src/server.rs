@@ -1,8 +1,9 @@
 //! The server: what belongs to it, and what happens in a turn.
 
-use crate::database::{Finished, Served, Trigger};
-use crate::remotes::Remotes;
+use crate::database::{Finished, Model, Served, Trigger};
+use crate::remotes::{RemoteOptions, Remotes};
 use crate::session::{Encoded, Session};
+use crate::sources::{FIRST_SOURCE, Kind, Source, SourceOptions};
 use crate::system;
 use base::{Time, error, info};
 use cli::ovsdb_tool::file::{self, Mode};
@@ -10,9 +11,9 @@ use ovsdb::db::Changes;
 use ovsdb::json::Value;
 use ovsdb::monitor::Monitor;
 use ovsdb::{Database, Error, Uuid, UuidSource};
-use reactor::jsonrpc::{Message, Session as Rpc};
+use reactor::jsonrpc::Message;
 use reactor::{Event, Key, Reactor};
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,8 +53,15 @@ pub struct Server {
     pub(crate) conditional_monitors: bool,
     next_status: Time,
     reconfigure: bool,
-    /// Replicating is not running here, but its settings are kept.
+    /// Settings of replication.
     pub(crate) sync: crate::commands::SyncSettings,
+    /// Where the contents of databases come from, if not from here.
+    pub(crate) sources: BTreeMap<String, Source>,
+    pub(crate) next_source: u64,
+    /// The configuration file.
+    pub(crate) config_file: Option<PathBuf>,
+    /// The databases that it named, and what they are called.
+    pub(crate) configured: BTreeMap<String, String>,
 }
 
 impl Server {
@@ -76,6 +84,10 @@ impl Server {
             next_status: Time::NEVER,
             reconfigure: false,
             sync: Default::default(),
+            sources: BTreeMap::new(),
+            next_source: 0,
+            config_file: None,
+            configured: BTreeMap::new(),
         };
         let mut own = Served::new(system::database(), None, r.now());
         own.read_only = true;
@@ -96,6 +108,16 @@ impl Server {
 
     /// Opens a database file and serves it; returns the database's name.
     pub fn open(&mut self, r: &mut Reactor, name: &str) -> Result<String, Error> {
+        if let Some((db, targets)) = relay_parts(name) {
+            self.add_relay(r, db)?;
+            let options = SourceOptions {
+                targets: targets.to_owned(),
+                probe: self.sync.relay_probe(),
+                ..SourceOptions::default()
+            };
+            self.follow(r, db, Kind::Relay, options);
+            return Ok(db.to_owned());
+        }
         let real = std::fs::canonicalize(name).unwrap_or_else(|_| PathBuf::from(name));
         if self.files.contains_key(&real) {
             return Err(Error::other(format!("{name}: already open")));
@@ -114,6 +136,22 @@ impl Server {
         self.dbs.insert(db_name.clone(), served);
         self.databases_changed(r, &format!("adding {db_name} database"));
         Ok(db_name)
+    }
+
+    /// Serves a relay, which has no contents until it has a source.
+    pub(crate) fn add_relay(&mut self, r: &mut Reactor, name: &str) -> Result<String, Error> {
+        if self.dbs.contains_key(name) {
+            return Err(Error::other(format!("{name}: duplicate database name")));
+        }
+        let schema = Value::object([("name", name.into()), ("tables", Value::Object(Default::default()))]);
+        let schema = ovsdb::Schema::from_json(&schema)?;
+        let mut served = Served::new(Database::new(Arc::new(schema)), None, r.now());
+        served.model = Model::Relay;
+        served.available = false;
+        served.connected = false;
+        self.dbs.insert(name.to_owned(), served);
+        self.databases_changed(r, &format!("adding {name} database"));
+        Ok(name.to_owned())
     }
 
     /// Serves a database that is in memory already; with storage or without.
@@ -136,18 +174,33 @@ impl Server {
 
     /// Stops serving a database.
     pub fn close(&mut self, r: &mut Reactor, name: &str) -> bool {
-        if name == system::NAME || self.dbs.remove(name).is_none() {
+        if name == system::NAME || !self.dbs.contains_key(name) {
             return false;
         }
+        self.unfollow(r, name);
+        self.dbs.remove(name);
         self.files.retain(|_, n| n != name);
         self.cancel_monitors(r, name);
-        self.databases_changed(r, &format!("removing {name} database"));
+        self.databases_changed(r, &format!("removing {name} database by user request"));
         true
     }
 
     /// Listens at, connects to and reads from the database these remotes, and no others.
-    pub fn set_remotes(&mut self, r: &mut Reactor, remotes: BTreeSet<String>) -> Result<(), String> {
-        for remote in &remotes {
+    pub fn set_remotes(
+        &mut self,
+        r: &mut Reactor,
+        remotes: impl IntoIterator<Item = String>,
+    ) -> Result<(), String> {
+        self.set_remotes_with(r, remotes.into_iter().map(|name| (name, RemoteOptions::default())).collect())
+    }
+
+    /// As [`Server::set_remotes`], of remotes with options.
+    pub(crate) fn set_remotes_with(
+        &mut self,
+        r: &mut Reactor,
+        remotes: BTreeMap<String, RemoteOptions>,
+    ) -> Result<(), String> {
+        for remote in remotes.keys() {
             self.check_remote(remote)?;
         }
         self.remotes.configured = remotes;
@@ -156,7 +209,7 @@ impl Server {
     }
 
     /// The remotes that were set.
-    pub fn remotes(&self) -> &BTreeSet<String> {
+    pub(crate) fn remotes(&self) -> &BTreeMap<String, RemoteOptions> {
         &self.remotes.configured
     }
 
@@ -166,7 +219,9 @@ impl Server {
         if event.key.component() != self.component || index == 0 {
             return;
         }
-        if index >= crate::remotes::FIRST_LISTENER {
+        if index >= FIRST_SOURCE {
+            self.run_source(r, index);
+        } else if index >= crate::remotes::FIRST_LISTENER {
             self.accept(r, index);
         } else {
             self.run_session(r, index);
@@ -190,6 +245,7 @@ impl Server {
             }
         }
         let deadline = self.dbs.values().map(Served::deadline).min().unwrap_or(Time::NEVER);
+        let deadline = deadline.min(self.check_sources(r.now()));
         let at = if self.remotes.has_rows() { deadline.min(self.next_status) } else { deadline };
         r.set_timer(Key::new(self.component, 0), at);
     }
@@ -201,7 +257,7 @@ impl Server {
         }
     }
 
-    fn run_databases(&mut self, r: &mut Reactor) {
+    pub(crate) fn run_databases(&mut self, r: &mut Reactor) {
         let date = r.clock().wall_millis();
         let now = r.now();
         let names: Vec<String> = self.dbs.keys().cloned().collect();
@@ -283,15 +339,8 @@ impl Server {
         self.next_session - 1
     }
 
-    pub(crate) fn add_session(
-        &mut self,
-        r: &mut Reactor,
-        number: u64,
-        rpc: Rpc,
-        remote: &str,
-        read_only: bool,
-    ) {
-        self.sessions.insert(number, Session::new(rpc, remote.to_owned(), read_only));
+    pub(crate) fn add_session(&mut self, r: &mut Reactor, number: u64, session: Session) {
+        self.sessions.insert(number, session);
         self.run_session(r, number);
     }
 
@@ -354,9 +403,10 @@ impl Server {
 
     pub(crate) fn queue(&mut self, r: &Reactor, db: &str, session: u64, id: Value, operations: Vec<Value>) {
         let read_only = self.sessions.get(&session).is_some_and(|s| s.read_only);
+        let access = self.sessions.get(&session).and_then(Session::access);
         if let Some(served) = self.dbs.get_mut(db) {
             let (since, deadline) = (r.now(), Time::NEVER);
-            served.push(Trigger { session, id, operations, since, deadline, read_only });
+            served.push(Trigger { session, id, operations, since, deadline, read_only, access });
         }
     }
 
@@ -424,8 +474,13 @@ impl Server {
         }
     }
 
-    fn update_system(&mut self) {
-        let served = self.dbs.iter().map(|(n, s)| (n.clone(), s.db.schema().to_json().to_string())).collect();
+    pub(crate) fn update_system(&mut self) {
+        let shown = |s: &Served| system::Shown {
+            schema: s.available.then(|| s.db.schema().to_json().to_string()),
+            relay: s.model == Model::Relay,
+            connected: s.connected,
+        };
+        let served = self.dbs.iter().map(|(n, s)| (n.clone(), shown(s))).collect();
         if let Some(own) = self.dbs.get_mut(system::NAME) {
             let changes = system::update(&own.db, &served, &mut self.uuids);
             own.change(changes);
@@ -470,6 +525,11 @@ impl Server {
         }
         usage
     }
+}
+
+/// The parts of `relay:DB:REMOTES`.
+pub(crate) fn relay_parts(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix("relay:")?.split_once(':')
 }
 
 /// Logs what happened to the tables that `tlog-set` asked for.

@@ -4,6 +4,7 @@ use ovsdb::Schema;
 use ovsdb::db::Changes;
 use ovsdb::json::Value;
 use ovsdb::monitor::{Monitor, Version};
+use ovsdb::transaction::Access;
 use reactor::jsonrpc::Session as Rpc;
 use reactor::{Key, Reactor};
 use std::collections::HashMap;
@@ -43,6 +44,8 @@ pub struct Session {
     pub change_aware: bool,
     /// Whether it may only read.
     pub read_only: bool,
+    /// Its role, if its access is controlled.
+    pub role: Option<String>,
     /// Locks that were taken away from it since it began.
     pub locks_lost: u32,
 }
@@ -51,7 +54,23 @@ impl Session {
     /// A session over a connection.
     pub fn new(rpc: Rpc, remote: String, read_only: bool) -> Session {
         let seqno = rpc.seqno();
-        Session { rpc, remote, seqno, monitors: Vec::new(), change_aware: false, read_only, locks_lost: 0 }
+        Session {
+            rpc,
+            remote,
+            seqno,
+            monitors: Vec::new(),
+            change_aware: false,
+            read_only,
+            role: None,
+            locks_lost: 0,
+        }
+    }
+
+    /// Who it is, if its access is controlled.
+    pub fn access(&self) -> Option<Access> {
+        let role = self.role.clone()?;
+        let client = self.rpc.connection().and_then(|c| c.channel().stream().peer_name());
+        Some(Access { client, role })
     }
 
     /// The key of its events.

@@ -28,21 +28,32 @@ pub fn database() -> Database {
     }
 }
 
-/// What must change so that `db` says that there are these databases, with these schemas.
-pub fn update(db: &Database, served: &BTreeMap<String, String>, uuids: &mut UuidSource) -> Changes {
+/// What there is to say of a database.
+#[derive(Debug)]
+pub struct Shown {
+    /// Its schema, if there is one yet.
+    pub schema: Option<String>,
+    /// Whether it is a relay.
+    pub relay: bool,
+    /// Whether its contents are as new as can be.
+    pub connected: bool,
+}
+
+/// What must change so that `db` says that there are these databases.
+pub fn update(db: &Database, served: &BTreeMap<String, Shown>, uuids: &mut UuidSource) -> Changes {
     let ts = &db.schema().tables[0];
     let set = |row: &mut Row, name: &str, value: Datum| {
         if let Some(c) = ts.column(name).filter(|c| *c >= IMPLICIT_COLUMNS) {
             row.set(c, value);
         }
     };
-    let make = |name: &str, schema: &str, uuid: Uuid, version: Uuid| {
+    let make = |name: &str, shown: &Shown, uuid: Uuid, version: Uuid| {
         let mut row = Row::new(ts, uuid, version);
         set(&mut row, "name", Datum::one(name));
-        set(&mut row, "model", Datum::one("standalone"));
-        set(&mut row, "connected", Datum::one(true));
-        set(&mut row, "leader", Datum::one(true));
-        set(&mut row, "schema", Datum::one(schema));
+        set(&mut row, "model", Datum::one(if shown.relay { "relay" } else { "standalone" }));
+        set(&mut row, "connected", Datum::one(shown.connected));
+        set(&mut row, "leader", Datum::one(!shown.relay));
+        set(&mut row, "schema", shown.schema.as_deref().map_or(Datum::EMPTY, Datum::one));
         row
     };
     let column = ts.column("name").unwrap_or(IMPLICIT_COLUMNS);

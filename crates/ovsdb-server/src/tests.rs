@@ -60,10 +60,10 @@ impl Lab {
         let dir = std::env::temp_dir().join(format!("oxvs-ovsdb-server-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).expect("a directory");
-        let env = Environment { log: Logger::none(), rundir: dir.clone() };
+        let env = Environment::new(Logger::none(), dir.clone());
         let mut reactor = Reactor::new(Clock::real(), env).expect("a loop");
         let mut server = Server::new(&mut reactor, ServerOptions { component: 1, diff: true });
-        server.set_remotes(&mut reactor, ["punix:s".to_owned()].into()).expect("remotes");
+        server.set_remotes(&mut reactor, ["punix:s".to_owned()]).expect("remotes");
         Lab { reactor, server, dir }
     }
 

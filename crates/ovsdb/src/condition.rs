@@ -107,6 +107,10 @@ impl Clause {
             kind.min = 1;
         } else if matches!(function, Function::Includes | Function::Excludes) && !kind.is_scalar() {
             kind.min = 0;
+            if function == Function::Excludes {
+                // What a column can never have all of, it may still exclude.
+                kind.max = u32::MAX;
+            }
         }
         Ok(Clause::Compare { column: c, function, value: Datum::from_json(value, &kind, names)? })
     }

@@ -27,8 +27,14 @@ pub fn convert(old: &Database, schema: Schema, uuids: &mut UuidSource) -> Result
             ]));
         }
     }
-    let mut context =
-        Context { read_only: false, may_wait: false, elapsed: Duration::ZERO, owns_lock: &|_| false, uuids };
+    let mut context = Context {
+        read_only: false,
+        may_wait: false,
+        elapsed: Duration::ZERO,
+        owns_lock: &|_| false,
+        access: None,
+        uuids,
+    };
     match transaction::execute(&new, &operations, &mut context) {
         Outcome::Done(done) if !done.failed => new.apply(&done.changes),
         Outcome::Done(done) => {

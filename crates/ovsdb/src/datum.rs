@@ -14,7 +14,7 @@ use std::sync::Arc;
 ///
 /// Always in the shortest form: no elements are [`Datum::Empty`], whatever the type; one element that is not a
 /// pair is [`Datum::One`]. Elements are sorted and distinct (pairs by key).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Datum {
     /// The empty set or map.
     #[default]

@@ -18,6 +18,7 @@ pub mod convert;
 pub mod datum;
 pub mod db;
 pub mod error;
+pub mod follow;
 pub mod json;
 pub mod log;
 pub mod monitor;

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::json::{Value, write_string};
 use crate::parser::{Kind, ObjectParser};
 use crate::row::Row;
-use crate::schema::{Schema, TableSchema, UUID_COLUMN, column_set};
+use crate::schema::{Schema, TableSchema, UUID_COLUMN};
 use crate::uuid::Uuid;
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -156,7 +156,8 @@ impl Monitor {
             monitor.columns.sort_unstable_by_key(|c| c.0);
             if let Some(w) = monitor.columns.windows(2).find(|w| w[0].0 == w[1].0) {
                 let details = format!("column {} mentioned more than once", ts.columns[w[0].0].name);
-                return Err(Error::syntax(request, details));
+                let last = one_or_many(request).last().and_then(|r| r.get("columns"));
+                return Err(Error::syntax(last.unwrap_or(request), details));
             }
             tables.push(monitor);
         }
@@ -278,7 +279,7 @@ impl TableMonitor {
         let select = Select::parse(select, &ts.name)?;
         self.select = self.select.union(select);
         let columns = match columns {
-            Some(json) => column_set(json, ts)?,
+            Some(json) => column_list(json, ts)?,
             None => (0..ts.columns.len()).filter(|c| *c != UUID_COLUMN).collect(),
         };
         self.columns.extend(columns.into_iter().map(|c| (c, select)));
@@ -290,6 +291,21 @@ impl TableMonitor {
         self.condition.clauses.extend(condition.clauses);
         Ok(always)
     }
+}
+
+/// Reads an array of column names; whether they are distinct is seen when all requests are together.
+fn column_list(json: &Value, ts: &TableSchema) -> Result<Vec<usize>, Error> {
+    let mut columns = Vec::new();
+    for name in json.as_array().unwrap_or_default() {
+        let Some(name) = name.as_str() else {
+            return Err(Error::syntax(json, "array of column names expected"));
+        };
+        let Some(c) = ts.column(name) else {
+            return Err(Error::syntax(json, format!("{name} is not a valid column name")));
+        };
+        columns.push(c);
+    }
+    Ok(columns)
 }
 
 /// Writes one `<table-updates>` object.
@@ -334,8 +350,8 @@ impl<'a> Writer<'a> {
             (None, Some(_)) => Event::Insert,
             (Some(_), None) => Event::Delete,
             (Some(old), Some(new)) => {
-                // Something of what is told of must differ.
-                if !t.columns.iter().any(|(c, s)| s.modify && old[*c] != new[*c]) {
+                // Something of what is monitored must differ, even if changes of just that are not told.
+                if !t.columns.iter().any(|(c, _)| old[*c] != new[*c]) {
                     return;
                 }
                 Event::Modify

@@ -4,7 +4,7 @@ use crate::atom::AtomType;
 use crate::error::Error;
 use crate::json::{Object, Value};
 use crate::parser::{Kind, ObjectParser, is_id};
-use crate::types::{BaseType, ColumnType, Constraint};
+use crate::types::{BaseType, ColumnType, Constraint, RefType};
 use std::collections::BTreeSet;
 
 /// A column.
@@ -151,6 +151,8 @@ fn column_from_json(json: &Value, name: &str) -> Result<ColumnSchema, Error> {
     let kind = p.required("type", Kind::StringOrObject);
     p.finish()?;
     let kind = ColumnType::from_json(kind.unwrap_or(&Value::Null))?;
+    // Weak references go when what they refer to goes, so they must be able to.
+    let mutable = mutable || kind.has_reference_of(RefType::Weak);
     Ok(ColumnSchema { name: name.into(), kind, mutable, persistent: !ephemeral })
 }
 

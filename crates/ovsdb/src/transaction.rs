@@ -4,10 +4,15 @@
 //! it would change is collected, checked when all operations have run, and handed out as [`Changes`]. Failing
 //! at any point therefore costs nothing to undo.
 
+mod access;
+#[cfg(test)]
+mod access_tests;
 mod commit;
 mod operations;
 #[cfg(test)]
 mod tests;
+
+pub use access::Access;
 
 use crate::atom::SymbolTable;
 use crate::condition::Condition;
@@ -29,6 +34,8 @@ pub struct Context<'a> {
     pub elapsed: Duration,
     /// Whether the session owns a lock.
     pub owns_lock: &'a dyn Fn(&str) -> bool,
+    /// Who asks, if access is controlled.
+    pub access: Option<&'a Access>,
     /// Where new rows' names come from.
     pub uuids: &'a mut UuidSource,
 }

@@ -40,6 +40,32 @@ fn demo_works_and_leaves_nothing() {
     assert_eq!(std::fs::read_dir(tmp.path()).unwrap().count(), 0);
 }
 
+/// A user namespace is enough, and no access to `/dev/net/tun` is needed.
+#[test]
+fn demo_works_for_an_ordinary_user() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65534;
+    if !can_make_hosts() {
+        return;
+    }
+    let tmp = TempDir::new();
+    std::fs::set_permissions(tmp.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    let program = tmp.path().join("oxvs");
+    std::fs::copy(OXVS, &program).unwrap();
+    let as_user = |c: &mut Command| {
+        c.uid(NOBODY).gid(NOBODY).env("TMPDIR", tmp.path()).env("HOME", tmp.path());
+        c.output()
+    };
+    match as_user(Command::new("unshare").args(["-Urn", "true"])) {
+        Ok(out) if out.status.success() => {}
+        _ => return println!("skipped: no user namespaces for ordinary users"),
+    }
+    let (stdout, stderr) = said(&as_user(Command::new(&program).arg("demo")).unwrap());
+    assert!(stdout.contains("All of it worked"), "{stdout}{stderr}");
+    assert!(stdout.contains("user and a network namespace"), "{stdout}");
+}
+
 #[test]
 fn demo_cleans_up_when_interrupted() {
     if !can_make_hosts() {

@@ -294,6 +294,8 @@ pub struct BridgeConfig {
     pub invalid_ttl_to_controller: bool,
     /// The bridge's own address.
     pub mac: Mac,
+    /// Control traffic passes through the bridge: replies of DHCP servers come to the local port whatever flows say.
+    pub in_band: bool,
 }
 
 impl BridgeView {

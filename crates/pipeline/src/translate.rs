@@ -193,7 +193,27 @@ fn resume<'b>(
     finish(ctx, req)
 }
 
+/// Under in-band control the local port may have its address from DHCP, and flows must not keep it from getting one.
+fn dhcp_to_local(ctx: &mut Ctx<'_, '_>) {
+    const SERVER_TO_CLIENT: (u128, u128) = (67, 68);
+    let done = ctx.freeze.is_some() || ctx.error.is_some();
+    if done || !ctx.bridge.config.in_band || ctx.key.eth_type() != eth_type::IPV4 {
+        return;
+    }
+    let Some(local) = ctx.bridge.port(OfPort::LOCAL) else { return };
+    if ctx.out.contains(&DpAction::Output(local.dp_port)) {
+        return;
+    }
+    if ctx.satisfies(flow::Prereq::Udp)
+        && ctx.read(Field::UDP_SRC) == SERVER_TO_CLIENT.0
+        && ctx.read(Field::UDP_DST) == SERVER_TO_CLIENT.1
+    {
+        crate::port_out::send(ctx, OfPort::LOCAL, None, true);
+    }
+}
+
 fn finish(ctx: &mut Ctx<'_, '_>, req: &Request<'_>) -> Outcome {
+    dhcp_to_local(ctx);
     if ctx.freeze.is_some() && ctx.error.is_none() {
         ctx.finish_freeze();
     }

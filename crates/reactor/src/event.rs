@@ -5,7 +5,9 @@
 //! on the switch's clock: while it is stopped, only [`Reactor::warp`] makes them fire, and the loop sleeps.
 
 use crate::timers::Timers;
+use crate::tls::{ClientSide, Settings, Tls};
 use base::{Clock, Logger, Time};
+use rustls::ServerConfig;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -114,6 +116,15 @@ pub struct Environment {
     pub log: Logger,
     /// The directory for sockets with relative names.
     pub rundir: PathBuf,
+    /// Keys and certificates for TLS.
+    pub tls: Settings,
+}
+
+impl Environment {
+    /// Without keys for TLS.
+    pub fn new(log: Logger, rundir: PathBuf) -> Environment {
+        Environment { log, rundir, tls: Settings::default() }
+    }
 }
 
 struct Warp {
@@ -128,10 +139,13 @@ pub struct Reactor {
     clock: Clock,
     now: Time,
     env: Environment,
+    tls: Tls,
     epoll: Epoll,
     ready: Vec<epoll::Ready>,
     timers: Timers,
     again: Vec<Key>,
+    /// Objects with output that nobody has tried to write yet.
+    unwritten: Vec<Key>,
     wake_fd: EventFd,
     wakers: HashMap<Key, Arc<AtomicBool>>,
     signals: Option<(Signals, Key)>,
@@ -150,7 +164,10 @@ impl Reactor {
         let epoll = Epoll::new()?;
         let wake_fd = EventFd::new()?;
         epoll.add(&wake_fd, OWN_TOKEN, Interest::READ)?;
+        let mut tls = Tls::default();
+        tls.configure(&env.tls, &env.log);
         Ok(Reactor {
+            tls,
             now: clock.now(),
             clock,
             env,
@@ -158,6 +175,7 @@ impl Reactor {
             ready: Vec::new(),
             timers: Timers::default(),
             again: Vec::new(),
+            unwritten: Vec::new(),
             wake_fd,
             wakers: HashMap::new(),
             signals: None,
@@ -184,6 +202,24 @@ impl Reactor {
     /// The directory for sockets with relative names.
     pub fn rundir(&self) -> &Path {
         &self.env.rundir
+    }
+
+    /// Changes keys and certificates; connections that are there keep theirs.
+    pub fn configure_tls(&mut self, settings: &Settings) {
+        self.tls.configure(settings, &self.env.log);
+    }
+
+    /// Keys and certificates for TLS.
+    pub fn tls_settings(&self) -> &Settings {
+        self.tls.settings()
+    }
+
+    pub(crate) fn tls_client(&mut self) -> io::Result<ClientSide> {
+        self.tls.client(&self.env.log)
+    }
+
+    pub(crate) fn tls_server(&mut self) -> io::Result<Arc<ServerConfig>> {
+        self.tls.server(&self.env.log)
     }
 
     /// Watches a descriptor for the object `key`, as long as it is ready (level-triggered). Closing the
@@ -228,6 +264,18 @@ impl Reactor {
         self.again.push(key);
     }
 
+    /// Runs `key` in the next turn to write its output, unless it has done so by then.
+    pub(crate) fn write_soon(&mut self, key: Key) {
+        self.unwritten.push(key);
+    }
+
+    /// The output of `key` was written, or waits for its descriptor.
+    pub(crate) fn written(&mut self, key: Key) {
+        if let Some(at) = self.unwritten.iter().rposition(|k| *k == key) {
+            self.unwritten.swap_remove(at);
+        }
+    }
+
     /// A handle by which other threads have `key` run.
     pub fn waker(&mut self, key: Key) -> Waker {
         let pending = self.wakers.entry(key).or_default().clone();
@@ -267,7 +315,7 @@ impl Reactor {
 
     /// Blocks until something is to be done, and appends it to `events`.
     pub fn turn(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
-        let timeout = if !self.again.is_empty() || self.warp.is_some() || !events.is_empty() {
+        let timeout = if self.is_pressed() || !events.is_empty() {
             Some(Duration::ZERO)
         } else {
             match self.timers.next() {
@@ -288,7 +336,7 @@ impl Reactor {
     /// As [`Reactor::turn`], but blocks for at most `limit` of real time. False if nothing came.
     pub fn turn_within(&mut self, limit: Duration, events: &mut Vec<Event>) -> io::Result<bool> {
         let mut timeout = limit;
-        if !self.again.is_empty() || self.warp.is_some() {
+        if self.is_pressed() {
             timeout = Duration::ZERO;
         }
         let at = self.timers.next();
@@ -303,12 +351,18 @@ impl Reactor {
         Ok(events.len() > before)
     }
 
+    /// Whether there is something to do without waiting.
+    fn is_pressed(&self) -> bool {
+        !self.again.is_empty() || !self.unwritten.is_empty() || self.warp.is_some()
+    }
+
     fn gather(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         let before = events.len();
         self.ready.clear();
         self.epoll.wait(timeout, &mut self.ready)?;
         self.now = self.clock.now();
-        events.extend(self.again.drain(..).map(|key| Event { key, ready: Ready::Again }));
+        let again = self.again.drain(..).chain(self.unwritten.drain(..));
+        events.extend(again.map(|key| Event { key, ready: Ready::Again }));
         let mut own = false;
         for r in &self.ready {
             if r.token == OWN_TOKEN {

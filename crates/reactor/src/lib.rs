@@ -29,6 +29,7 @@ pub mod target;
 #[cfg(test)]
 mod testing;
 mod timers;
+pub mod tls;
 pub mod unixctl;
 pub mod vconn;
 

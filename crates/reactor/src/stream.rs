@@ -1,4 +1,4 @@
-//! Byte streams: active and passive, TCP and unix, non-blocking.
+//! Byte streams: active and passive, TCP, TLS and unix, non-blocking.
 //!
 //! A [`Stream`] is a socket that may still be connecting. A [`Channel`] adds the buffers: input is read in large
 //! pieces, output is queued and written once per turn with one system call for many messages, and what the peer
@@ -8,6 +8,7 @@
 use crate::errno;
 use crate::event::{Interest, Key, Reactor, Waker};
 use crate::target::{self, Active, Host, Passive, Service};
+use crate::tls::{ClientSide, Session};
 use base::{Time, error, info, warn};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
@@ -37,6 +38,7 @@ impl Options {
 
 enum Sock {
     Tcp(TcpStream),
+    Tls(Box<Session>),
     Unix(UnixStream),
     /// A host name is being looked up by a thread of its own.
     Resolving(mpsc::Receiver<io::Result<SocketAddr>>),
@@ -52,11 +54,14 @@ pub struct Stream {
     interest: Interest,
     peer: Option<SocketAddr>,
     local: Option<SocketAddr>,
+    /// What TLS needs, until TCP is connected.
+    tls: Option<ClientSide>,
 }
 
 impl Stream {
-    /// Begins a connection to `name` (`tcp:HOST[:PORT]`, `unix:FILE`). Never blocks.
+    /// Begins a connection to `name` (`tcp:HOST[:PORT]`, `ssl:HOST[:PORT]`, `unix:FILE`). Never blocks.
     pub fn connect(r: &mut Reactor, key: Key, name: &str, options: Options) -> io::Result<Stream> {
+        let tls = if name.starts_with("ssl:") { Some(r.tls_client()?) } else { None };
         let target = target::active(name, options.service, r.rundir(), r.log())?;
         let (sock, connected) = match target {
             Active::Tcp(to) => tcp(to, options.dscp)?,
@@ -69,7 +74,11 @@ impl Stream {
                 (Sock::Resolving(resolve(host, port, waker)?), false)
             }
         };
-        Self::register(r, name.to_string(), key, sock, connected, options.dscp)
+        // What follows TCP's handshake is done by `poll_connect`.
+        let connected = connected && tls.is_none();
+        let mut s = Self::register(r, name.to_string(), key, sock, connected, options.dscp)?;
+        s.tls = tls;
+        Ok(s)
     }
 
     /// Takes a connected socket that does not block.
@@ -78,15 +87,28 @@ impl Stream {
         Self::register(r, name, key, Sock::Unix(socket), true, None)
     }
 
-    fn from_tcp(r: &mut Reactor, key: Key, socket: TcpStream, dscp: Option<u8>) -> io::Result<Stream> {
+    fn from_tcp(
+        r: &mut Reactor,
+        key: Key,
+        socket: TcpStream,
+        dscp: Option<u8>,
+        tls: bool,
+    ) -> io::Result<Stream> {
         socket.set_nonblocking(true)?;
         let peer = socket.peer_addr()?;
-        let name = format!("tcp:{}:{}", Host(peer.ip()), peer.port());
+        let kind = if tls { "ssl" } else { "tcp" };
+        let name = format!("{kind}:{}:{}", Host(peer.ip()), peer.port());
         if let Some(dscp) = dscp {
             let _ = socket::set_dscp(&socket, peer.is_ipv6(), dscp);
         }
         let _ = socket::set_nodelay(&socket);
-        Self::register(r, name, key, Sock::Tcp(socket), true, dscp)
+        let sock = if tls {
+            let log = r.log().clone();
+            Sock::Tls(Box::new(Session::server(socket, r.tls_server()?, log)?))
+        } else {
+            Sock::Tcp(socket)
+        };
+        Self::register(r, name, key, sock, true, dscp)
     }
 
     fn register(
@@ -98,7 +120,7 @@ impl Stream {
         dscp: Option<u8>,
     ) -> io::Result<Stream> {
         let interest = if connected { Interest::READ } else { Interest::WRITE };
-        let mut s = Stream { name, key, sock, connected, dscp, interest, peer: None, local: None };
+        let mut s = Stream { name, key, sock, connected, dscp, interest, peer: None, local: None, tls: None };
         s.note_addresses();
         if let Some(fd) = s.fd() {
             r.add(fd, key, interest)?;
@@ -142,20 +164,49 @@ impl Stream {
             r.drop_waker(self.key);
             let (sock, connected) = tcp(to, self.dscp)?;
             self.sock = sock;
-            self.connected = connected;
-            self.interest = if connected { Interest::READ } else { Interest::WRITE };
+            self.connected = connected && self.tls.is_none();
+            self.interest = if self.connected { Interest::READ } else { Interest::WRITE };
             if let Some(fd) = self.fd() {
                 r.add(fd, self.key, self.interest)?;
             }
+        } else if let (Sock::Tls(_), false) = (&self.sock, self.connected) {
+            self.handshake(r)?;
         } else if !self.connected {
             let Some(fd) = self.fd() else { return Ok(false) };
-            self.connected = socket::connect_result(fd)? == Connect::Done;
+            let done = socket::connect_result(fd)? == Connect::Done;
+            match self.tls.take_if(|_| done) {
+                Some(side) => {
+                    self.begin_tls(r, side)?;
+                    self.handshake(r)?;
+                }
+                None => self.connected = done && self.tls.is_none(),
+            }
         }
         if self.connected {
             self.note_addresses();
             self.watch(r, Interest::READ)?;
         }
         Ok(self.connected)
+    }
+
+    /// Puts TLS on top of the TCP connection.
+    fn begin_tls(&mut self, r: &Reactor, side: ClientSide) -> io::Result<()> {
+        let Sock::Tcp(socket) = &self.sock else { return Ok(()) };
+        let socket = socket.try_clone()?;
+        let host = target::host(&self.name).unwrap_or_default();
+        if let Some(fd) = self.fd() {
+            r.remove(fd)?;
+        }
+        self.interest = Interest::NONE;
+        self.sock = Sock::Tls(Box::new(Session::client(socket, side, host, r.log().clone())?));
+        Ok(())
+    }
+
+    fn handshake(&mut self, r: &Reactor) -> io::Result<()> {
+        let Sock::Tls(s) = &mut self.sock else { return Ok(()) };
+        self.connected = s.handshake()?;
+        let write = s.wants_write();
+        self.watch(r, Interest { read: true, write })
     }
 
     /// Watches for `interest` from now on. Without any, not even a hang-up is told: it would be told for ever.
@@ -180,6 +231,7 @@ impl Stream {
     pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match &mut self.sock {
             Sock::Tcp(s) => s.read(buf),
+            Sock::Tls(s) => s.read(buf),
             Sock::Unix(s) => s.read(buf),
             Sock::Resolving(_) => Err(errno::os(libc::EAGAIN)),
         }
@@ -189,8 +241,17 @@ impl Stream {
     pub fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match &mut self.sock {
             Sock::Tcp(s) => s.write_vectored(parts),
+            Sock::Tls(s) => s.write(parts),
             Sock::Unix(s) => s.write_vectored(parts),
             Sock::Resolving(_) => Err(errno::os(libc::EAGAIN)),
+        }
+    }
+
+    /// The name in the certificate of a TLS peer.
+    pub fn peer_name(&self) -> Option<String> {
+        match &self.sock {
+            Sock::Tls(s) => s.peer_name(),
+            _ => None,
         }
     }
 
@@ -198,14 +259,20 @@ impl Stream {
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.sock {
             Sock::Tcp(s) => Some(s.as_fd()),
+            Sock::Tls(s) => Some(s.tcp().as_fd()),
             Sock::Unix(s) => Some(s.as_fd()),
             Sock::Resolving(_) => None,
         }
     }
 
     fn note_addresses(&mut self) {
-        if let (true, Sock::Tcp(s)) = (self.connected, &self.sock) {
-            (self.peer, self.local) = (s.peer_addr().ok(), s.local_addr().ok());
+        let socket = match &self.sock {
+            Sock::Tcp(s) => s,
+            Sock::Tls(s) => s.tcp(),
+            Sock::Unix(_) | Sock::Resolving(_) => return,
+        };
+        if self.connected {
+            (self.peer, self.local) = (socket.peer_addr().ok(), socket.local_addr().ok());
         }
     }
 }
@@ -328,12 +395,14 @@ impl Channel {
         match self.stream.read(space) {
             Ok(0) => Err(errno::eof()),
             Ok(n) => {
-                self.drained = n < self.ask;
-                if !self.drained {
+                if n == self.ask {
                     self.ask = (self.ask * 8).min(Self::READ_SIZE);
+                } else {
+                    self.drained = true;
                 }
                 self.filled += n;
                 self.received += n as u64;
+                self.fill_decrypted();
                 Ok(true)
             }
             Err(e) if errno::is_again(&e) => {
@@ -341,6 +410,24 @@ impl Channel {
                 Ok(false)
             }
             Err(e) => Err(e),
+        }
+    }
+
+    /// No event tells of what TLS has taken from the socket already.
+    fn fill_decrypted(&mut self) {
+        const PIECE: usize = 16 * 1024;
+        let Sock::Tls(session) = &mut self.stream.sock else { return };
+        // Records are not cut where reads are: a short read says nothing.
+        self.drained = false;
+        loop {
+            self.input.resize(self.filled + PIECE, 0);
+            match session.read_decrypted(&mut self.input[self.filled..]) {
+                0 => break,
+                n => {
+                    self.filled += n;
+                    self.received += n as u64;
+                }
+            }
         }
     }
 
@@ -373,7 +460,7 @@ impl Channel {
             return;
         }
         if self.queued == 0 {
-            r.again(self.stream.key);
+            r.write_soon(self.stream.key);
         }
         self.queued += bytes.len();
         match self.output.back_mut() {
@@ -383,9 +470,12 @@ impl Channel {
     }
 
     /// Writes what the peer takes.
-    pub fn flush(&mut self, r: &Reactor) -> io::Result<()> {
+    pub fn flush(&mut self, r: &mut Reactor) -> io::Result<()> {
         if !self.stream.is_connected() {
             return Ok(());
+        }
+        if self.queued > 0 {
+            r.written(self.stream.key);
         }
         while self.queued > 0 {
             let mut parts = [IoSlice::new(&[]); Self::VECTORS];
@@ -400,6 +490,9 @@ impl Channel {
                 Err(e) if errno::is_again(&e) => break,
                 Err(e) => return Err(e),
             }
+        }
+        if let Sock::Tls(session) = &mut self.stream.sock {
+            session.push()?;
         }
         self.watch(r)
     }
@@ -416,6 +509,9 @@ impl Channel {
 
     /// Stops reading (the peer will feel it), or goes on.
     pub fn pause(&mut self, r: &Reactor, paused: bool) -> io::Result<()> {
+        if self.paused == paused {
+            return Ok(());
+        }
         self.paused = paused;
         self.watch(r)
     }
@@ -439,12 +535,14 @@ impl Channel {
         if !self.stream.is_connected() {
             return Ok(());
         }
-        self.stream.watch(r, Interest { read: !self.paused, write: self.queued > 0 })
+        let encrypted = matches!(&self.stream.sock, Sock::Tls(s) if s.wants_write());
+        self.stream.watch(r, Interest { read: !self.paused, write: self.queued > 0 || encrypted })
     }
 }
 
 enum ListenSock {
-    Tcp(TcpListener),
+    /// The flag: TLS.
+    Tcp(TcpListener, bool),
     Unix(UnixListener, PathBuf),
 }
 
@@ -463,7 +561,7 @@ impl Listener {
     /// How long to wait with accepting when the process has too many files open.
     const REST: Duration = Duration::from_secs(1);
 
-    /// Listens at `name` (`ptcp:[PORT][:IP]`, `punix:FILE`). The key's timer belongs to the listener.
+    /// Listens at `name` (`ptcp:[PORT][:IP]`, `pssl:[PORT][:IP]`, `punix:FILE`). The key's timer belongs to the listener.
     pub fn open(r: &Reactor, key: Key, name: &str, options: Options) -> io::Result<Listener> {
         let log = r.log();
         let sock = match target::passive(name, options.service, r.rundir(), log)? {
@@ -475,7 +573,7 @@ impl Listener {
                     let port = socket.local_addr()?.port();
                     info!(log, "socket_util", "{text}: listening on port {port}");
                 }
-                ListenSock::Tcp(socket)
+                ListenSock::Tcp(socket, name.starts_with("pssl:"))
             }
             Passive::Unix(path) => {
                 let socket = socket::unix_listen(&path, Self::MODE).inspect_err(|e| {
@@ -506,7 +604,7 @@ impl Listener {
     /// The TCP port it listens on.
     pub fn port(&self) -> Option<u16> {
         match &self.sock {
-            ListenSock::Tcp(s) => s.local_addr().ok().map(|a| a.port()),
+            ListenSock::Tcp(s, _) => s.local_addr().ok().map(|a| a.port()),
             ListenSock::Unix(..) => None,
         }
     }
@@ -517,24 +615,25 @@ impl Listener {
             self.resting = false;
             r.modify(self.fd(), self.key, Interest::READ)?;
         }
-        let accepted = match &self.sock {
-            ListenSock::Tcp(s) => s.accept().map(|(s, _)| Sock::Tcp(s)),
-            ListenSock::Unix(s, _) => s.accept().map(|(s, _)| Sock::Unix(s)),
-        };
-        let stream = match accepted {
-            Ok(Sock::Tcp(s)) => Stream::from_tcp(r, key, s, self.dscp),
-            Ok(Sock::Unix(s)) => {
+        let stream = match &self.sock {
+            ListenSock::Tcp(s, tls) => {
+                s.accept().and_then(|(s, _)| Stream::from_tcp(r, key, s, self.dscp, *tls))
+            }
+            ListenSock::Unix(s, _) => s.accept().and_then(|(s, _)| {
                 let name = format!("unix#{}", r.unix_peer());
                 Stream::from_unix(r, key, name, s)
-            }
-            Ok(Sock::Resolving(_)) => return Ok(None),
-            Err(e) => Err(e),
+            }),
         };
         match stream {
             Ok(s) => Ok(Some(s)),
             Err(e) if errno::is_again(&e) => Ok(None),
-            // The peer has gone away already.
-            Err(e) if matches!(e.raw_os_error(), Some(libc::ECONNABORTED | libc::ENOTCONN)) => {
+            // The peer has gone away already, or we have no keys: that is in the log.
+            Err(e)
+                if matches!(
+                    e.raw_os_error(),
+                    Some(libc::ECONNABORTED | libc::ENOTCONN | libc::ENOPROTOOPT | libc::EPROTO)
+                ) =>
+            {
                 r.again(self.key);
                 Ok(None)
             }
@@ -549,7 +648,7 @@ impl Listener {
 
     fn fd(&self) -> BorrowedFd<'_> {
         match &self.sock {
-            ListenSock::Tcp(s) => s.as_fd(),
+            ListenSock::Tcp(s, _) => s.as_fd(),
             ListenSock::Unix(s, _) => s.as_fd(),
         }
     }

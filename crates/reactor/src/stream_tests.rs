@@ -43,7 +43,7 @@ fn echo(listen: &str, connect: impl Fn(&Listener) -> String, size: usize) {
                         s.consume(input.len());
                         s.send(&mut r, input);
                     }
-                    s.flush(&r).unwrap();
+                    s.flush(&mut r).unwrap();
                 }
                 CLIENT => {
                     if client.poll_connect(&mut r).unwrap() {
@@ -51,7 +51,7 @@ fn echo(listen: &str, connect: impl Fn(&Listener) -> String, size: usize) {
                             back.extend_from_slice(client.input());
                             client.consume(client.input().len());
                         }
-                        client.flush(&r).unwrap();
+                        client.flush(&mut r).unwrap();
                     }
                 }
                 other => panic!("{other:?}"),

@@ -83,11 +83,7 @@ pub fn active(name: &str, service: Service, rundir: &Path, log: &Logger) -> io::
     if let Some(path) = name.strip_prefix("unix:") {
         return Ok(Active::Unix(unix_path(rundir, path)));
     }
-    if name.starts_with("ssl:") {
-        error!(log, "stream_ssl", "{name}: SSL/TLS connections are not supported yet");
-        return Err(errno::os(libc::ENOPROTOOPT));
-    }
-    let Some(address) = name.strip_prefix("tcp:") else { return Err(unsupported()) };
+    let Some((kind @ ("tcp" | "ssl"), address)) = name.split_once(':') else { return Err(unsupported()) };
     let full = match split(address) {
         Some((_, Some(_))) | None => address.to_string(),
         Some((_, None)) => {
@@ -99,7 +95,9 @@ pub fn active(name: &str, service: Service, rundir: &Path, log: &Logger) -> io::
         if !why.is_empty() {
             error!(log, "socket_util", "{full}: {why}");
         }
-        error!(log, "stream_tcp", "tcp:{full}: connect: {}", errno::text(&unsupported()));
+        if kind == "tcp" {
+            error!(log, "stream_tcp", "tcp:{full}: connect: {}", errno::text(&unsupported()));
+        }
         Err(unsupported())
     };
     let Some((host, Some(port))) = split(&full) else { return fail("port must be specified") };
@@ -120,11 +118,7 @@ pub fn passive(name: &str, service: Service, rundir: &Path, log: &Logger) -> io:
     if let Some(path) = name.strip_prefix("punix:") {
         return Ok(Passive::Unix(unix_path(rundir, path)));
     }
-    if name.starts_with("pssl:") {
-        error!(log, "stream_ssl", "{name}: SSL/TLS connections are not supported yet");
-        return Err(errno::os(libc::ENOPROTOOPT));
-    }
-    let Some(address) = name.strip_prefix("ptcp:") else { return Err(unsupported()) };
+    let Some(("ptcp" | "pssl", address)) = name.split_once(':') else { return Err(unsupported()) };
     let fail = |why: &str| {
         error!(log, "socket_util", "{address}: {why}");
         Err(unsupported())
@@ -149,6 +143,12 @@ pub fn passive(name: &str, service: Service, rundir: &Path, log: &Logger) -> io:
         },
     };
     Ok(Passive::Tcp(SocketAddr::new(ip, port)))
+}
+
+/// The host in the name of a TCP or TLS stream.
+pub fn host(name: &str) -> Option<&str> {
+    let host = split(name.split_once(':')?.1)?.0;
+    Some(host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host))
 }
 
 /// How an address is written in a stream's name: IPv6 in brackets.
@@ -234,7 +234,10 @@ mod tests {
         ] {
             assert_eq!(act(bad), Err(libc::EAFNOSUPPORT), "{bad}");
         }
-        assert_eq!(act("ssl:127.0.0.1:1"), Err(libc::ENOPROTOOPT));
+        assert_eq!(act("ssl:127.0.0.1:1"), tcp("127.0.0.1:1"));
+        for (name, want) in [("ssl:h:1", "h"), ("ssl:[::1]:7", "::1"), ("tcp:h", "h")] {
+            assert_eq!(host(name), Some(want));
+        }
     }
 
     #[test]
@@ -249,6 +252,6 @@ mod tests {
         for bad in ["ptcp:x", "ptcp:0:::1", "ptcp:0:x", "tcp:1", "ptcp:70000"] {
             assert_eq!(pas(bad), Err(libc::EAFNOSUPPORT), "{bad}");
         }
-        assert_eq!(pas("pssl:"), Err(libc::ENOPROTOOPT));
+        assert_eq!(pas("pssl:"), tcp("0.0.0.0:6653"));
     }
 }

@@ -56,5 +56,5 @@ pub fn scratch(name: &str) -> PathBuf {
 
 /// A loop whose sockets are in `dir`.
 pub fn reactor(clock: &Clock, log: Logger, dir: &std::path::Path) -> Reactor {
-    Reactor::new(clock.clone(), Environment { log, rundir: dir.to_path_buf() }).unwrap()
+    Reactor::new(clock.clone(), Environment::new(log, dir.to_path_buf())).unwrap()
 }

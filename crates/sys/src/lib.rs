@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod epoll;
 pub mod ethtool;
 pub mod event;
+pub mod host;
 pub mod icmp;
 pub mod lock;
 pub mod netlink;

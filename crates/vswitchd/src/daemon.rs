@@ -1,7 +1,7 @@
 //! The daemon: event loop, database, switch, control socket.
 
 use crate::PROGRAM;
-use crate::database::{Link, seed};
+use crate::database::{Link, Status, seed};
 use crate::waiter::{LoopWake, thread_parts};
 use base::{Clock, info};
 use bridge::switch::{Environment, Switch};
@@ -44,6 +44,8 @@ pub struct Settings {
     pub unixctl: Option<String>,
     /// Test devices.
     pub dummies: DummyMode,
+    /// Keys and certificates for TLS, until the database names others.
+    pub tls: reactor::tls::Settings,
 }
 
 /// The state that commands work on.
@@ -75,6 +77,7 @@ pub struct Daemon {
     /// The signal that ended it.
     signal: Option<Signal>,
     events: Vec<Event>,
+    rundir: std::path::PathBuf,
     log: base::Logger,
 }
 
@@ -94,7 +97,7 @@ impl Daemon {
             move |e: std::io::Error| Fatal::new(format!("{what} failed ({})", reactor::errno::text(&e)))
         };
         let log = vlog.logger();
-        let env = LoopEnvironment { log: log.clone(), rundir: dirs.run.clone() };
+        let env = LoopEnvironment { log: log.clone(), rundir: dirs.run.clone(), tls: settings.tls.clone() };
         let mut r = Reactor::new(clock.clone(), env).map_err(io("creating the event loop"))?;
         r.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup], SIGNALS)
             .map_err(io("watching signals"))?;
@@ -108,6 +111,7 @@ impl Daemon {
             rundir: dirs.run.clone(),
             wake,
             threads: Box::new(|_| thread_parts()),
+            routing: Box::new(crate::routing::SystemRouting::new(log.clone())),
             component: component::CONNECTIONS,
         });
         let link = Link::new(&mut r, DATABASE, &settings.database, seed());
@@ -133,6 +137,7 @@ impl Daemon {
             in_charge: false,
             signal: None,
             events: Vec::new(),
+            rundir: dirs.run.clone(),
             log,
         };
         daemon.state.link.run(&mut daemon.r);
@@ -310,7 +315,9 @@ impl Daemon {
             let wanted = self.state.switch.status(extent);
             let types = self.state.switch.registry().types();
             let config = self.state.switch.config().clone();
-            self.state.link.write(&mut self.r, &config, wanted, &types);
+            let rundir = self.rundir.clone();
+            let status = Status { extent, wanted, types: &types, rundir: &rundir };
+            self.state.link.write(&mut self.r, &config, status);
         }
     }
 
@@ -321,7 +328,7 @@ impl Daemon {
         self.state.switch.close(&mut self.r, cleanup);
         if let Some(token) = exit.and_then(|e| e.token) {
             self.control.reply(&mut self.r, token, Ok("".into()));
-            self.control.flush(&self.r);
+            self.control.flush(&mut self.r);
         }
         self.state.link.close(&mut self.r);
     }

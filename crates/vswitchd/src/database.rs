@@ -178,11 +178,18 @@ impl Link {
     }
 
     /// Writes status columns that have changed, and that the configuration was applied.
-    pub fn write(&mut self, r: &mut Reactor, config: &Config, wanted: Vec<Wanted>, types: &[&'static str]) {
+    pub fn write(&mut self, r: &mut Reactor, config: &Config, status: Status<'_>) {
         let mut txn = self.replica.begin();
         let Some(db) = self.replica.db() else { return };
-        let mut any = write(&mut txn, db, wanted);
-        any |= write(&mut txn, db, root_status(config, types, self.applied));
+        let mut any = write(&mut txn, db, status.wanted);
+        any |= write(&mut txn, db, root_status(config, status.types, self.applied));
+        if status.extent.statistics {
+            let on = config.flag("enable-statistics");
+            let pairs = if on { crate::statistics::collect(status.rundir) } else { Vec::new() };
+            let value = Datum::string_map(pairs);
+            let wanted = Wanted { table: "Open_vSwitch", row: config.root, column: "statistics", value };
+            any |= write(&mut txn, db, vec![wanted]);
+        }
         self.unwritten = false;
         self.applied = None;
         if any {
@@ -196,6 +203,18 @@ impl Link {
     pub fn close(self, r: &mut Reactor) {
         self.session.close(r);
     }
+}
+
+/// What is to be written.
+pub struct Status<'a> {
+    /// How much.
+    pub extent: Extent,
+    /// The switch's own columns.
+    pub wanted: Vec<Wanted>,
+    /// Types of interface that can be opened.
+    pub types: &'a [&'static str],
+    /// Where daemons have their pidfiles.
+    pub rundir: &'a std::path::Path,
 }
 
 fn root_status(config: &Config, types: &[&'static str], applied: Option<i64>) -> Vec<Wanted> {

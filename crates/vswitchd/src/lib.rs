@@ -6,6 +6,8 @@
 mod daemon;
 mod database;
 mod options;
+mod routing;
+mod statistics;
 mod waiter;
 
 pub use daemon::{Daemon, Settings};

@@ -46,7 +46,12 @@ pub struct Go {
 pub fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal> {
     let options = Options::new(&[OWN, cli::daemon::OPTIONS, vlog::OPTIONS, cli::tls::OPTIONS]);
     let mut daemon = DaemonOptions::new(PROGRAM, dirs);
-    let mut settings = Settings { database: dirs.default_db(), unixctl: None, dummies: DummyMode::Off };
+    let mut settings = Settings {
+        database: dirs.default_db(),
+        unixctl: None,
+        dummies: DummyMode::Off,
+        tls: Default::default(),
+    };
     let mut parser = options.parser(args, Order::Anywhere);
     for given in parser.by_ref() {
         let given = given?;
@@ -67,7 +72,7 @@ pub fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, F
             "disable-system" | "disable-system-route" | "dummy-numa" | "hw-rawio-access" => {}
             _ => {
                 if !daemon.option(&given) && !vlog.option(&given)? {
-                    cli::tls::option(&given)?;
+                    cli::tls::option(&given, &mut settings.tls);
                 }
             }
         }

@@ -6,6 +6,7 @@ mod dpctl_flows;
 mod dummy;
 mod fdb;
 mod features;
+mod in_band;
 mod links;
 mod ofproto;
 mod routes;
@@ -45,6 +46,7 @@ pub fn register<S: 'static>(table: &mut CommandTable<S>, dummies: bool, part: fn
     table.add_part(links::BONDS, part);
     table.add_part(threads::COMMANDS, part);
     table.add_part(features::COMMANDS, part);
+    table.add_part(in_band::COMMANDS, part);
     table.add_part(routes::COMMANDS, part);
     if dummies {
         table.add_part(dummy::COMMANDS, part);

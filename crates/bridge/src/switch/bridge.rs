@@ -34,6 +34,8 @@ pub struct Bridge {
     pub bundles: BTreeMap<String, BundleId>,
     /// Controllers and listeners.
     pub connections: Connections,
+    /// In-band control, if there is anything to control by.
+    pub in_band: Option<super::in_band::Control>,
     /// OpenFlow port numbers.
     pub numbers: OfNumbers,
     /// Its address: that of the local port.
@@ -42,6 +44,8 @@ pub struct Bridge {
     pub default_ether: Mac,
     /// The log has been told that the fail mode took over.
     pub said_open: bool,
+    /// When it is to be reminded.
+    pub remind_open: base::Time,
     /// Datapath id, once chosen.
     pub dpid: Option<Dpid>,
     /// Number of each meter in the datapath.

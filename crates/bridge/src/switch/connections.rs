@@ -39,6 +39,10 @@ pub enum Slot {
     Listener(String),
     /// What a listener accepted.
     Accepted(String, u64),
+    /// The socket for listening in.
+    SnoopListener,
+    /// Somebody who listens in.
+    Snooper(u64),
 }
 
 /// Keys given out.
@@ -54,14 +58,14 @@ impl Keys {
         Keys { component, next: 1, owners: HashMap::new() }
     }
 
-    fn give(&mut self, bridge: &str, slot: impl FnOnce(u64) -> Slot) -> Key {
+    pub(super) fn give(&mut self, bridge: &str, slot: impl FnOnce(u64) -> Slot) -> Key {
         let index = self.next;
         self.next += 1;
         self.owners.insert(index, (bridge.to_string(), slot(index)));
         Key::new(self.component, index)
     }
 
-    fn take_back(&mut self, key: Key) {
+    pub(super) fn take_back(&mut self, key: Key) {
         self.owners.remove(&key.index());
     }
 }
@@ -72,18 +76,27 @@ pub struct Conn {
     pub rconn: Rconn,
     /// The state, while connected.
     pub id: Option<ConnId>,
+    /// Packet-ins that may wait to be sent.
+    packet_in_limit: usize,
     /// Connection number for which `id` is.
-    seqno: u64,
+    pub(super) seqno: u64,
+}
+
+impl Conn {
+    /// A connection that is about to be made.
+    pub(super) fn new(rconn: Rconn, packet_in_limit: usize) -> Conn {
+        Conn { rconn, id: None, packet_in_limit, seqno: 0 }
+    }
 }
 
 /// A place where controllers connect.
 pub struct Service {
     /// The socket; none if it could not be opened.
-    listener: Option<Listener>,
+    pub(super) listener: Option<Listener>,
     key: Key,
     config: ControllerConfig,
     /// Connections accepted, by key.
-    accepted: BTreeMap<u64, Conn>,
+    pub(super) accepted: BTreeMap<u64, Conn>,
 }
 
 /// All connections of one bridge.
@@ -93,7 +106,9 @@ pub struct Connections {
     pub controllers: BTreeMap<String, (ControllerConfig, Conn)>,
     /// Listeners by target.
     pub services: BTreeMap<String, Service>,
-    versions: VersionSet,
+    /// Where one listens in on a controller's connection.
+    pub snoop: super::snoop::Snoop,
+    pub(super) versions: VersionSet,
 }
 
 /// What the database says of a controller.
@@ -118,8 +133,25 @@ impl Connections {
         match slot {
             Slot::Controller(target) => self.controllers.get_mut(target).map(|(_, c)| c),
             Slot::Accepted(target, n) => self.services.get_mut(target)?.accepted.get_mut(n),
-            Slot::Listener(_) => None,
+            Slot::Listener(_) | Slot::SnoopListener | Slot::Snooper(_) => None,
         }
+    }
+
+    /// Configuration of the controller that a connection is with.
+    fn config(&self, slot: &Slot) -> Option<&ControllerConfig> {
+        match slot {
+            Slot::Controller(t) => self.controllers.get(t).map(|(c, _)| c),
+            Slot::Accepted(t, _) => self.services.get(t).map(|s| &s.config),
+            Slot::Listener(_) | Slot::SnoopListener | Slot::Snooper(_) => None,
+        }
+    }
+
+    /// Connections with controllers that the fail mode counts on.
+    pub(super) fn primaries(&self) -> impl Iterator<Item = (&ControllerConfig, &Conn)> {
+        let active = self.controllers.values().map(|(c, conn)| (c, conn));
+        let passive =
+            self.services.values().flat_map(|s| s.accepted.values().map(move |conn| (&s.config, conn)));
+        active.chain(passive).filter(|(c, _)| !c.service)
     }
 }
 
@@ -153,12 +185,28 @@ impl Switch {
         if !bridge.contains('/') {
             wanted.insert(management.clone(), service(&management));
         }
+        let management_queue = b.config.other_config.get("controller-queue-size");
+        let management_queue =
+            management_queue.and_then(|q| q.parse().ok()).filter(|q| (1..=512).contains(q));
+        for c in wanted.values_mut() {
+            c.queue_size = c.queue_size.or(management_queue);
+        }
         let changed_versions = b.connections.versions != versions && !b.connections.services.is_empty();
         b.connections.versions = versions;
-        self.drop_connections(r, bridge, |target| !wanted.contains_key(target));
+        // A controller that is to be of the other type begins anew.
+        let old = b.connections.controllers.iter().map(|(t, (c, _))| (t, c.service));
+        let old = old.chain(b.connections.services.iter().map(|(t, s)| (t, s.config.service)));
+        let turned: Vec<String> = old
+            .filter(|(t, service)| wanted.get(*t).is_some_and(|w| w.service != *service))
+            .map(|(t, _)| t.clone())
+            .collect();
+        self.drop_connections(r, bridge, |target| {
+            !wanted.contains_key(target) || turned.iter().any(|t| t == target)
+        });
         if changed_versions {
             self.restart_connections(r, bridge);
         }
+        self.open_snoop(r, bridge);
         let (passive, active): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|(t, _)| is_passive(t));
         for (target, config) in active.into_iter().chain(passive) {
             if is_passive(&target) {
@@ -174,8 +222,9 @@ impl Switch {
         let controllers: Vec<String> =
             b.connections.controllers.keys().filter(|t| gone(t)).cloned().collect();
         for target in controllers {
-            let Some((_, mut c)) = b.connections.controllers.remove(&target) else { continue };
-            info!(self.env.log, "connmgr", "{bridge}: removed primary controller \"{target}\"");
+            let Some((config, mut c)) = b.connections.controllers.remove(&target) else { continue };
+            let kind = kind_name(&config);
+            info!(self.env.log, "connmgr", "{bridge}: removed {kind} controller \"{target}\"");
             c.rconn.disconnect(r);
             self.keys.take_back(c.rconn.key());
             if let Some(id) = c.id {
@@ -185,7 +234,8 @@ impl Switch {
         let services: Vec<String> = b.connections.services.keys().filter(|t| gone(t)).cloned().collect();
         for target in services {
             let Some(s) = b.connections.services.remove(&target) else { continue };
-            info!(self.env.log, "connmgr", "{bridge}: removed service controller \"{target}\"");
+            let kind = kind_name(&s.config);
+            info!(self.env.log, "connmgr", "{bridge}: removed {kind} controller \"{target}\"");
             self.keys.take_back(s.key);
             for (_, mut c) in s.accepted {
                 c.rconn.disconnect(r);
@@ -230,17 +280,24 @@ impl Switch {
                 if let Some(id) = conn.id.filter(|_| before != limit) {
                     b.ofproto.limit_packet_ins(id, limit, now);
                 }
+                let redial = old.dscp != config.dscp;
+                conn.packet_in_limit = packet_in_limit(&config);
                 *old = config;
                 conn.rconn.set_options(r, options);
+                if redial {
+                    conn.rconn.reconnect(r);
+                }
             }
             return;
         }
+        let packet_in_limit = packet_in_limit(&config);
         let key = self.keys.give(bridge, |_| Slot::Controller(target.to_string()));
         let mut rconn = Rconn::new(r, key, options);
         rconn.connect(r, target, &format!("{bridge}<->{target}"));
         rconn.run(r);
-        info!(self.env.log, "connmgr", "{bridge}: added primary controller \"{target}\"");
-        b.connections.controllers.insert(target.to_string(), (config, Conn { rconn, id: None, seqno: 0 }));
+        let kind = kind_name(&config);
+        info!(self.env.log, "connmgr", "{bridge}: added {kind} controller \"{target}\"");
+        b.connections.controllers.insert(target.to_string(), (config, Conn::new(rconn, packet_in_limit)));
     }
 
     fn open_listener(&mut self, r: &mut Reactor, bridge: &str, target: &str, config: ControllerConfig) {
@@ -253,7 +310,8 @@ impl Switch {
         let key = self.keys.give(bridge, |_| Slot::Listener(target.to_string()));
         let listener = match Listener::open(r, key, target, options.vconn.stream()) {
             Ok(l) => {
-                info!(self.env.log, "connmgr", "{bridge}: added service controller \"{target}\"");
+                let kind = kind_name(&config);
+                info!(self.env.log, "connmgr", "{bridge}: added {kind} controller \"{target}\"");
                 Some(l)
             }
             Err(e) => {
@@ -265,8 +323,20 @@ impl Switch {
         b.connections.services.insert(target.to_string(), service);
     }
 
+    /// Tells the log of the flow-mods of connections, when it is time.
+    pub(super) fn report_flow_mods(&mut self, bridge: &str) {
+        let now = self.now();
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        for (id, text) in b.ofproto.flow_mod_reports(now) {
+            if let Some(c) = b.connections.by_id(id) {
+                info!(self.env.log, "connmgr", "{}: {text}", c.rconn.name());
+            }
+        }
+    }
+
     /// Closes all connections of a bridge that is about to go.
     pub(super) fn close_connections(&mut self, r: &mut Reactor, bridge: &str) {
+        self.close_snoop(r, bridge);
         self.drop_quietly(r, bridge);
     }
 
@@ -275,6 +345,8 @@ impl Switch {
         let Some((bridge, slot)) = self.keys.owners.get(&key.index()).cloned() else { return };
         match &slot {
             Slot::Listener(target) => self.accept(r, &bridge, target),
+            Slot::SnoopListener => self.accept_snooper(r, &bridge),
+            Slot::Snooper(n) => self.run_snooper(r, &bridge, *n),
             _ => self.run_connection(r, &bridge, &slot),
         }
     }
@@ -291,11 +363,12 @@ impl Switch {
                 _ => return self.keys.take_back(key),
             };
             let options = options(&s.config, versions);
+            let packet_in_limit = packet_in_limit(&s.config);
             let name = format!("{bridge}<->{}", stream.name());
             let vconn = Vconn::accepted(r, stream, options.vconn);
             let mut rconn = Rconn::new(r, key, options);
             rconn.accept(r, vconn, &name);
-            s.accepted.insert(key.index(), Conn { rconn, id: None, seqno: 0 });
+            s.accepted.insert(key.index(), Conn::new(rconn, packet_in_limit));
             self.run_connection(r, bridge, &Slot::Accepted(target.to_string(), key.index()));
         }
     }
@@ -326,21 +399,43 @@ impl Switch {
         }
         self.handle_effects(r);
         self.publish();
+        self.flush(r, bridge, slot);
         self.follow_connection(bridge, slot);
+        self.pass_to_snoopers(r, bridge);
         self.forget_closed(bridge, slot);
         self.update_contact(bridge);
     }
 
+    /// Writes the answers to what a connection has asked.
+    fn flush(&mut self, r: &mut Reactor, bridge: &str, slot: &Slot) {
+        let Some(conn) = self.bridges.get_mut(bridge).and_then(|b| b.connections.conn(slot)) else { return };
+        let full = conn.rconn.backlog() > BACKLOG_LIMIT;
+        conn.rconn.flush(r);
+        if full && conn.rconn.backlog() <= BACKLOG_LIMIT {
+            r.again(conn.rconn.key());
+        }
+    }
+
+    /// Writes what waits on all connections.
+    pub(super) fn flush_connections(&mut self, r: &mut Reactor) {
+        for b in self.bridges.values_mut() {
+            let accepted = b.connections.services.values_mut().flat_map(|s| s.accepted.values_mut());
+            for conn in b.connections.controllers.values_mut().map(|(_, c)| c).chain(accepted) {
+                conn.rconn.flush(r);
+            }
+        }
+    }
+
     /// Keeps the OpenFlow state in step with the connection's comings and goings.
     fn follow_connection(&mut self, bridge: &str, slot: &Slot) {
-        let now = self.now();
         let Some(b) = self.bridges.get_mut(bridge) else { return };
-        let service = matches!(slot, Slot::Accepted(..));
-        let enable_async = match slot {
-            Slot::Controller(t) => b.connections.controllers.get(t).is_none_or(|(c, _)| c.async_messages),
-            Slot::Accepted(t, _) => b.connections.services.get(t).is_none_or(|s| s.config.async_messages),
-            Slot::Listener(_) => true,
-        };
+        let Some(conn) = b.connections.conn(slot) else { return };
+        if conn.id.is_some() == conn.rconn.is_connected() && conn.seqno == conn.rconn.seqno() {
+            return;
+        }
+        let config = b.connections.config(slot);
+        let service = config.is_some_and(|c| c.service);
+        let enable_async = config.is_none_or(|c| c.async_messages);
         let Some(conn) = b.connections.conn(slot) else { return };
         let connected = conn.rconn.is_connected();
         if !service && conn.id.is_some() != connected {
@@ -348,8 +443,9 @@ impl Switch {
         }
         let seqno = conn.rconn.seqno();
         if conn.id.is_some() && (!connected || seqno != conn.seqno) {
-            let id = conn.id.take();
+            let (id, name) = (conn.id.take(), conn.rconn.name().to_string());
             if let Some(id) = id {
+                tell_tally(&self.env.log, b, id, &name, self.env.clock.now());
                 b.ofproto.disconnect(id);
             }
         }
@@ -361,6 +457,7 @@ impl Switch {
             conn.seqno = seqno;
             let kind = if service { ConnKind::Service } else { ConnKind::Primary };
             let id = b.ofproto.connect(&ConnConfig { kind, version, enable_async });
+            let now = self.env.clock.now();
             if let Some(limit) = rate_limit(&b.connections, slot) {
                 b.ofproto.limit_packet_ins(id, Some(limit), now);
             }
@@ -372,6 +469,7 @@ impl Switch {
 
     /// An accepted connection that has closed is forgotten.
     fn forget_closed(&mut self, bridge: &str, slot: &Slot) {
+        let now = self.now();
         let Slot::Accepted(target, n) = slot else { return };
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(s) = b.connections.services.get_mut(target) else { return };
@@ -380,6 +478,7 @@ impl Switch {
         {
             self.keys.take_back(c.rconn.key());
             if let Some(id) = c.id {
+                tell_tally(&self.env.log, b, id, c.rconn.name(), now);
                 b.ofproto.disconnect(id);
             }
         }
@@ -389,7 +488,7 @@ impl Switch {
     pub(super) fn update_contact(&mut self, bridge: &str) {
         let now = self.now();
         let Some(b) = self.bridges.get_mut(bridge) else { return };
-        let all = || b.connections.controllers.values();
+        let all = || b.connections.primaries();
         if all().next().is_none() {
             return;
         }
@@ -413,11 +512,22 @@ impl Switch {
         let now = self.now();
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let open = b.ofproto.failed_open();
+        if open && b.said_open && now >= b.remind_open {
+            b.remind_open = now + STILL_OPEN_INTERVAL;
+            let lost = b.connections.primaries().map(|(_, c)| c.rconn.failure_duration(now)).min();
+            info!(
+                self.env.log,
+                "fail_open",
+                "Still in fail-open mode after {} seconds disconnected from controller",
+                lost.unwrap_or_default().as_secs()
+            );
+        }
         if open == std::mem::replace(&mut b.said_open, open) {
             return;
         }
         if open {
-            let lost = b.connections.controllers.values().map(|(_, c)| c.rconn.failure_duration(now)).min();
+            b.remind_open = now + STILL_OPEN_INTERVAL;
+            let lost = b.connections.primaries().map(|(_, c)| c.rconn.failure_duration(now)).min();
             warn!(
                 self.env.log,
                 "fail_open",
@@ -485,13 +595,14 @@ impl Switch {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
         let Some(conn) = b.connections.by_id(id) else { return };
+        let limit = conn.packet_in_limit;
         let class = match message {
             Message::PacketIn(_) => CLASS_PACKET_IN,
             _ if is_monitors(xid, message) => CLASS_MONITOR,
             _ => CLASS_REPLY,
         };
         // A reader that does not keep up loses packet-ins, not answers.
-        if class == CLASS_PACKET_IN && conn.rconn.queued(class).0 >= 100 {
+        if class == CLASS_PACKET_IN && conn.rconn.queued(class).0 >= limit {
             return;
         }
         for m in codec::encode(&of, xid, message) {
@@ -540,6 +651,18 @@ impl Switch {
                 status.insert("last_error".into(), reactor::errno::text(e));
             }
             status.insert("state".into(), codec::state_name(c.rconn.state()).into());
+            let counts =
+                c.id.and_then(|id| b.ofproto.connection(id)).and_then(ofproto::Connection::pace_counts);
+            for (kind, n) in counts.iter().flat_map(|c| ["miss", "action"].iter().zip(c)) {
+                for (what, n) in [
+                    ("bypassed", n.bypassed),
+                    ("queued", n.queued),
+                    ("dropped", n.dropped),
+                    ("backlog", n.backlog),
+                ] {
+                    status.insert(format!("packet-in-{kind}-{what}"), n.to_string());
+                }
+            }
             let role = c.id.and_then(|id| b.ofproto.connection(id)).map(|c| codec::role_name(c.role));
             let connected = c.rconn.is_connected();
             all.insert(target.clone(), ControllerStatus { connected, role, status });
@@ -556,11 +679,35 @@ impl Switch {
     }
 }
 
-fn options(config: &ControllerConfig, versions: VersionSet) -> RconnOptions {
+/// Packet-ins that wait for a slow reader, unless the database says otherwise.
+const PACKET_IN_QUEUE: u32 = 100;
+
+fn packet_in_limit(config: &ControllerConfig) -> usize {
+    config.queue_size.filter(|q| (1..=512).contains(q)).unwrap_or(PACKET_IN_QUEUE) as usize
+}
+
+fn kind_name(config: &ControllerConfig) -> &'static str {
+    if config.service { "service" } else { "primary" }
+}
+
+/// Tells the log of the flow-mods of a connection that ends.
+fn tell_tally(log: &base::Logger, b: &mut super::bridge::Bridge, id: ConnId, name: &str, now: Time) {
+    if let Some(text) = b.ofproto.last_flow_mod_report(id, now) {
+        info!(log, "connmgr", "{name}: {text}");
+    }
+}
+
+/// How often the log is reminded that the fail mode has taken over.
+const STILL_OPEN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// DSCP of control traffic, unless the database says otherwise: "internetwork control".
+const CONTROL_DSCP: u8 = 48;
+
+pub(super) fn options(config: &ControllerConfig, versions: VersionSet) -> RconnOptions {
     RconnOptions {
         probe_interval: Duration::from_millis(config.inactivity_probe),
         max_backoff: Duration::from_millis(config.max_backoff),
-        vconn: Options { versions, ..Options::default() },
+        vconn: Options { versions, dscp: Some(config.dscp.unwrap_or(CONTROL_DSCP)), ..Options::default() },
     }
 }
 
@@ -575,12 +722,7 @@ fn is_monitors(xid: Xid, message: &Message) -> bool {
 
 /// Packet-ins per second and at once that a connection may get, if that is limited.
 fn rate_limit(connections: &Connections, slot: &Slot) -> Option<(u32, u32)> {
-    let config = match slot {
-        Slot::Controller(t) => &connections.controllers.get(t)?.0,
-        Slot::Accepted(t, _) => &connections.services.get(t)?.config,
-        Slot::Listener(_) => return None,
-    };
-    config_limit(config)
+    config_limit(connections.config(slot)?)
 }
 
 fn config_limit(config: &ControllerConfig) -> Option<(u32, u32)> {
@@ -588,7 +730,7 @@ fn config_limit(config: &ControllerConfig) -> Option<(u32, u32)> {
     Some((rate, config.burst_limit.unwrap_or(rate / 4)))
 }
 
-fn is_passive(target: &str) -> bool {
+pub(super) fn is_passive(target: &str) -> bool {
     ["ptcp:", "punix:", "pssl:"].iter().any(|p| target.starts_with(p))
 }
 

@@ -110,7 +110,7 @@ fn metadata(cookie: &ControllerCookie) -> MiniMatch {
 }
 
 fn pipeline_fields(flow: &FlowKey, m: &mut Match) {
-    for field in Field::all() {
+    for field in Field::in_words(flow.map()) {
         let skip = [Field::IN_PORT, Field::IN_PORT_OXM, Field::ACTSET_OUTPUT, Field::PACKET_TYPE];
         if openflow::prereq::is_pipeline(field) && !skip.contains(&field) && flow.get(field) != 0 {
             m.set(field, flow.get(field));

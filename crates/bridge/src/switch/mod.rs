@@ -14,15 +14,18 @@ mod connections;
 mod effects;
 mod events;
 mod host;
+pub mod in_band;
 mod interfaces;
 pub mod numbers;
 mod packets;
 mod publish;
 mod reconfigure;
 mod settings;
+mod snoop;
 
 use crate::config::Config;
 use backer::Backer;
+use base::log::RateLimit;
 use base::{Clock, Logger, Time};
 use bridge::Bridge;
 use datapath::{ThreadParts, Wake};
@@ -54,6 +57,8 @@ pub struct Environment {
     pub wake: Arc<dyn Wake>,
     /// Makes what a polling thread needs.
     pub threads: Box<dyn Fn(usize) -> std::io::Result<ThreadParts>>,
+    /// The system's routes and neighbours.
+    pub routing: Box<dyn in_band::Routing>,
     /// Number of the first of the switch's components among the event loop's keys.
     pub component: u16,
 }
@@ -77,6 +82,8 @@ pub struct Switch {
     pub(crate) keys: connections::Keys,
     /// A `system` datapath was asked for and the userspace one has taken its place.
     pub(crate) said_system: bool,
+    /// How often the log is told what in-band control lacks.
+    pub(crate) in_band_limit: RateLimit,
     /// What only commands set and ask.
     pub(crate) desk: crate::commands::Desk,
 }
@@ -95,6 +102,7 @@ impl Switch {
             dirty: false,
             status_changed: false,
             said_system: false,
+            in_band_limit: RateLimit::new(60, 60),
             desk: crate::commands::Desk::default(),
         }
     }
@@ -150,6 +158,9 @@ impl Switch {
                 b.ofproto.run(now);
                 self.tell_fail_mode(&name);
             }
+            self.run_in_band(&name, false);
+            self.report_flow_mods(&name);
+            self.pass_to_snoopers(r, &name);
             if let Some(b) = self.bridges.get_mut(&name)
                 && b.mac.on_timer(now)
             {
@@ -159,6 +170,7 @@ impl Switch {
         }
         self.handle_effects(r);
         self.publish();
+        self.flush_connections(r);
     }
 
     /// Handles packets that devices polled here have, and what engines have to tell, until there is no more.
@@ -221,7 +233,7 @@ impl Switch {
     pub fn next_deadline(&self) -> Time {
         let bridges = self.bridges.values().map(|b| b.ofproto.next_deadline().min(b.mac.next_deadline()));
         let push = if self.bridges.is_empty() { Time::NEVER } else { self.next_push };
-        bridges.min().unwrap_or(Time::NEVER).min(push)
+        bridges.min().unwrap_or(Time::NEVER).min(push).min(self.in_band_deadline())
     }
 
     pub(crate) fn bridge_names(&self) -> Vec<String> {

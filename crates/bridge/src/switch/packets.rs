@@ -193,7 +193,7 @@ fn continuations(actions: &[DpAction], used: &mut HashSet<u32>) {
 
 /// Fields that no packet carries come from the controller.
 fn copy_pipeline_fields(from: &FlowKey, to: &mut FlowKey) {
-    for field in Field::all() {
+    for field in Field::in_words(from.map()) {
         if openflow::prereq::is_pipeline(field) && from.get(field) != 0 {
             to.set(field, from.get(field));
         }

@@ -142,6 +142,7 @@ fn configure(b: &mut Bridge, view: &mut BridgeView, patches: &Patches) {
         flood_vlans: vlan_set(&b.config.flood_vlans),
         invalid_ttl_to_controller: false,
         mac: b.ether,
+        in_band: b.in_band.is_some(),
     });
 }
 

@@ -12,12 +12,19 @@ use netdev::registry::DummyMode;
 use ofproto::{Ofproto, OfprotoConfig};
 use pipeline::BridgeView;
 use reactor::Reactor;
+use reactor::tls::Settings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Switch {
     /// Makes the switch what `config` asks for.
     pub fn reconfigure(&mut self, r: &mut Reactor, config: Config) {
+        if let Some(tls) = &config.tls {
+            let (private_key, certificate) = (tls.private_key.clone(), tls.certificate.clone());
+            let (ca_cert, bootstrap) = (tls.ca_cert.clone(), tls.bootstrap);
+            let rest = r.tls_settings().clone();
+            r.configure_tls(&Settings { private_key, certificate, ca_cert, bootstrap, ..rest });
+        }
         for step in plan(&self.actual(), &config) {
             self.step(r, &config, step);
         }
@@ -133,10 +140,12 @@ impl Switch {
             failed: BTreeMap::new(),
             bundles: BTreeMap::new(),
             connections: Connections::default(),
+            in_band: None,
             numbers: Default::default(),
             ether: Mac::ZERO,
             default_ether: Mac::ZERO,
             said_open: false,
+            remind_open: base::Time::NEVER,
             dpid: None,
             meters: Arc::default(),
             view,

@@ -16,6 +16,8 @@ impl Switch {
         self.configure_identity(name);
         self.configure_tables(name);
         self.refresh_ports(name);
+        self.configure_local_address(r, name);
+        self.configure_connections(r, name);
         let now = self.now();
         let Some(b) = self.bridges.get_mut(name) else { return };
         let has = b.config.controllers.values().any(|c| !c.service);
@@ -32,7 +34,7 @@ impl Switch {
         b.mac.set_idle(Duration::from_secs(idle.clamp(15, 3600)));
         let max: usize = other.get("mac-table-size").and_then(|v| v.parse().ok()).unwrap_or(8192);
         b.mac.set_max_entries(max.clamp(10, 1_000_000));
-        self.configure_connections(r, name);
+        self.configure_in_band(name);
     }
 
     /// Address, MTU and options of devices.
@@ -125,8 +127,14 @@ impl Switch {
             if !asked.is_multicast() && asked != Mac::ZERO {
                 return Some(asked);
             }
-            let why = if asked == Mac::ZERO { "zero" } else { "multicast address" };
-            error!(self.env.log, "bridge", "bridge {name}: cannot set MAC address to {why} {asked}");
+            if asked == Mac::ZERO {
+                error!(self.env.log, "bridge", "bridge {name}: cannot set MAC address to zero");
+            } else {
+                error!(
+                    self.env.log,
+                    "bridge", "bridge {name}: cannot set MAC address to multicast address {asked}"
+                );
+            }
         }
         let backer = self.backers.get(&b.kind);
         let own = |i: &crate::config::InterfaceConfig| {

@@ -138,7 +138,7 @@ fn parse(args: &[String], vlog: &Arc<Vlog>) -> Result<Parsed, Fatal> {
 
 fn run(request: &Request, dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<ExitCode, Fatal> {
     let path = control_socket(&request.target, dirs, vlog)?;
-    let env = Environment { log: vlog.logger(), rundir: dirs.run.clone() };
+    let env = Environment::new(vlog.logger(), dirs.run.clone());
     let failed = |e| match e {
         ClientError::Connect(e) => {
             Fatal::new(format!("cannot connect to \"{}\" ({})", path.display(), errno::text(&e)))

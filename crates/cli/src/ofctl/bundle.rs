@@ -3,12 +3,11 @@
 use super::context::{Connection, Context};
 use super::files::lines;
 use crate::fatal::Fatal;
-use openflow::msg::{BundleAdd, BundleControl, BundleControlKind, Message};
+use openflow::msg::{BundleAdd, BundleControl, BundleControlKind, GroupModCommand, Message};
 use openflow::text::TextCx;
 use openflow::text::flow::parse_flow_mod;
 use openflow::text::group::parse_group_mod;
 use openflow::text::packet::parse_packet_out;
-use openflow::version::{ProtocolSet, Version, VersionSet};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -30,7 +29,8 @@ pub fn transact(c: &Context, conn: &mut Connection, messages: Vec<Message>) -> R
             sent.push((xid.0, inner));
             c.send(conn, bytes)?;
         }
-        failed |= control(c, conn, BundleControlKind::CloseRequest, &sent)?;
+        // What is wrong with a part is known before the whole is committed.
+        failed |= ask(c, conn, &Message::BarrierRequest, &sent)?;
         failed |= control(c, conn, BundleControlKind::CommitRequest, &sent)?;
     }
     if failed {
@@ -47,8 +47,17 @@ fn control(
     kind: BundleControlKind,
     sent: &[(u32, Vec<u8>)],
 ) -> Result<bool, Fatal> {
-    let request =
-        c.encode(conn, &Message::BundleControl(BundleControl { bundle_id: 0, kind, flags: FLAGS }))?;
+    ask(c, conn, &Message::BundleControl(BundleControl { bundle_id: 0, kind, flags: FLAGS }), sent)
+}
+
+/// The same for any request.
+fn ask(
+    c: &Context,
+    conn: &mut Connection,
+    request: &Message,
+    sent: &[(u32, Vec<u8>)],
+) -> Result<bool, Fatal> {
+    let request = c.encode(conn, request)?;
     let mut errors = Vec::new();
     let reply = conn
         .client
@@ -91,25 +100,23 @@ fn report(c: &Context, conn: &Connection, error: &[u8], about: Option<&[u8]>) {
 
 pub fn bundle(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let (switch, file) = (&args[0], &args[1]);
-    let names = c.names(switch);
+    let names = c.accept_names(switch)?;
     let mut cx = TextCx::new(&names);
     let mut messages = Vec::new();
-    lines(file, |line, number| {
+    lines(file, "open failed", |line, number| {
         let parsed = message(line, &mut cx);
         c.log_parse(&mut cx);
         messages.push(parsed.map_err(|e| Fatal::new(format!("{file}:{number}: {e}")))?);
         Ok(())
     })?;
-    let versions = c.settings.versions.unwrap_or(VersionSet::only(Version::V14));
-    let usable =
-        cx.usable.intersection(ProtocolSet::of_versions(versions)).intersection(c.settings.flow_formats);
-    let able = usable.intersection(ProtocolSet::OF13_UP);
+    let able = cx.usable.intersection(c.allowed());
     if able.is_empty() {
-        return Err(Fatal::new(format!(
-            "none of the usable flow formats ({}) is among the allowed flow formats ({})",
-            cx.usable.intersection(ProtocolSet::OF13_UP),
-            ProtocolSet::of_versions(versions)
-        )));
+        if messages.iter().any(
+            |m| matches!(m, Message::GroupMod(g) if g.command == GroupModCommand::InsertBucket && !g.buckets.is_empty()),
+        ) {
+            return Err(Fatal::new(super::groups::INSERT_NEEDS_15));
+        }
+        return Err(c.no_format(cx.usable));
     }
     let mut conn = c.open_versions(switch, "mgmt", able.versions())?;
     transact(c, &mut conn, messages)?;

@@ -70,6 +70,7 @@ pub struct Settings {
     pub show_names: bool,
     pub stats: bool,
     pub unixctl: Option<String>,
+    pub tls: reactor::tls::Settings,
     pub bundle: bool,
     pub may_create: bool,
     pub read_only: bool,
@@ -94,6 +95,7 @@ impl Default for Settings {
             show_names: false,
             stats: true,
             unixctl: None,
+            tls: reactor::tls::Settings::default(),
             bundle: false,
             may_create: false,
             read_only: false,
@@ -147,16 +149,42 @@ impl Context {
     /// The versions that may be spoken.
     pub fn versions(&self) -> VersionSet {
         match self.settings.versions {
+            // Nothing in particular: whatever the switch speaks.
+            Some(v) if v == VersionSet::EMPTY => VersionSet::ALL,
             Some(v) => v,
-            // Bundles came with 1.4.
-            None if self.settings.bundle => VersionSet::only(Version::V14),
             None => DEFAULT_VERSIONS,
         }
     }
 
+    /// Fits versions and flow formats to each other and to what the options ask for.
+    pub fn settle(&mut self) -> Result<(), Fatal> {
+        let s = &mut self.settings;
+        let mut versions = s.versions.unwrap_or(DEFAULT_VERSIONS);
+        // Bundles came with 1.4, and with an extension to 1.3.
+        if s.bundle && versions.intersection(ProtocolSet::OF13_UP.versions()) == VersionSet::EMPTY {
+            versions = VersionSet::only(Version::V14);
+        }
+        if versions != VersionSet::EMPTY {
+            let formats = s.flow_formats.intersection(ProtocolSet::of_versions(versions));
+            if formats.is_empty() {
+                let names: Vec<&str> = versions.iter().map(Version::name).collect();
+                return Err(Fatal::new(format!(
+                    "None of the enabled OpenFlow versions ({}) supports any of the enabled flow formats ({}).  \
+                     (Use -O to enable additional OpenFlow versions or -F to enable additional flow formats.)",
+                    names.join(", "),
+                    s.flow_formats
+                )));
+            }
+            s.flow_formats = formats;
+            versions = versions.intersection(formats.versions());
+        }
+        s.versions = Some(versions);
+        Ok(())
+    }
+
     /// The flow formats that may be used.
     pub fn allowed(&self) -> ProtocolSet {
-        self.settings.flow_formats.intersection(ProtocolSet::of_versions(self.versions()))
+        self.settings.flow_formats
     }
 
     /// A place to print to, with `names`.
@@ -223,8 +251,14 @@ impl Context {
         if is_socket(&bridge) {
             return Ok(format!("unix:{}", bridge.display()));
         }
+        // A bridge may be given with the type of its datapath: `TYPE@NAME`.
+        if let Some((_, bridge)) = name.split_once('@')
+            && is_socket(&self.dirs.run.join(format!("{bridge}.{socket}")))
+        {
+            return Ok(format!("unix:{}", self.dirs.run.join(format!("{bridge}.{socket}")).display()));
+        }
         let path = self.dirs.run.join(name);
-        if is_socket(&path) {
+        if path.exists() {
             return Ok(format!("unix:{}", path.display()));
         }
         Err(Fatal::new(format!("{name} is not a bridge or a socket")))
@@ -237,7 +271,8 @@ impl Context {
 
     pub fn open_versions(&self, name: &str, socket: &str, versions: VersionSet) -> Result<Connection, Fatal> {
         let target = self.target(name, socket)?;
-        let env = Environment { log: self.logger(), rundir: self.dirs.run.clone() };
+        let env =
+            Environment { log: self.logger(), rundir: self.dirs.run.clone(), tls: self.settings.tls.clone() };
         let options = vconn::Options { versions, dscp: None, describe: Some(describe) };
         match Client::connect(&target, options, env) {
             Ok(client) => {
@@ -247,7 +282,12 @@ impl Context {
             Err(e) if name.contains(':') => {
                 Err(Fatal::new(format!("connecting to {name} ({})", errno::text(&e))))
             }
-            Err(e) => Err(Fatal::new(format!("{name}: failed to connect to socket ({})", errno::text(&e)))),
+            Err(e) => {
+                let bridge =
+                    target.ends_with(&format!(".{socket}")) && !name.ends_with(&format!(".{socket}"));
+                let what = if bridge { "connect to" } else { "open" };
+                Err(Fatal::new(format!("{name}: failed to {what} socket ({})", errno::text(&e))))
+            }
         }
     }
 
@@ -334,6 +374,28 @@ impl Context {
         }
     }
 
+    /// The same for many. A change that the switch refuses keeps those after it from being sent. That costs a round
+    /// trip for each, which small sets can afford; of large ones, a window goes at once.
+    pub fn perform_all(
+        &self,
+        c: &mut Connection,
+        requests: impl IntoIterator<Item = Result<Vec<u8>, Fatal>>,
+    ) -> Result<(), Fatal> {
+        const SMALL: usize = 256;
+        const WINDOW: usize = 512;
+        let mut sent = 0;
+        let mut pending = false;
+        for request in requests {
+            self.send(c, request?)?;
+            sent += 1;
+            pending = sent > SMALL && sent % WINDOW != 0;
+            if !pending {
+                self.perform(c, [])?;
+            }
+        }
+        if pending { self.perform(c, []) } else { Ok(()) }
+    }
+
     /// Sends a request and prints the answer.
     pub fn dump(&self, c: &mut Connection, m: &Message, names: &dyn Names) -> Result<(), Fatal> {
         let reply = self.ask(c, m)?;
@@ -351,6 +413,19 @@ impl Context {
         let request = self.encode(c, &Message::StatsRequest(r))?;
         let wanted = vconn::xid(&request);
         self.send(c, request)?;
+        self.replies(c, wanted, |m| {
+            each(m);
+            Ok(())
+        })
+    }
+
+    /// Receives all parts of a reply.
+    fn replies(
+        &self,
+        c: &mut Connection,
+        wanted: Option<u32>,
+        mut each: impl FnMut(&[u8]) -> Result<(), Fatal>,
+    ) -> Result<(), Fatal> {
         loop {
             let m = self.recv(c)?;
             if m[1] == vconn::kind::ECHO_REQUEST {
@@ -361,11 +436,27 @@ impl Context {
                 continue;
             }
             let more = m[1] != vconn::kind::ERROR && m.len() > 11 && m[11] & 1 != 0;
-            each(&m);
+            each(&m)?;
             if !more {
                 return Ok(());
             }
         }
+    }
+
+    /// Sends a request in parts and waits for the reply, in parts as well: one that is an error is printed and ends
+    /// the program.
+    pub fn send_parts(&self, c: &mut Connection, parts: Vec<Vec<u8>>) -> Result<(), Fatal> {
+        let Some(wanted) = parts.last().map(|p| vconn::xid(p)) else { return Ok(()) };
+        for part in parts {
+            self.send(c, part)?;
+        }
+        self.replies(c, wanted, |m| {
+            if m[1] != vconn::kind::ERROR {
+                return Ok(());
+            }
+            self.complain(m);
+            Err(Fatal::silent(1))
+        })
     }
 
     /// Sends a statistics request and prints all parts of the reply.
@@ -396,11 +487,17 @@ impl Context {
         let allowed = self.allowed();
         let both = usable.intersection(allowed);
         if both.is_empty() {
-            return Err(Fatal::new(format!(
-                "none of the usable flow formats ({usable}) is among the allowed flow formats ({allowed})"
-            )));
+            return Err(self.no_format(usable));
         }
         Ok(both)
+    }
+
+    /// Nothing that is allowed can say what is to be said.
+    pub fn no_format(&self, usable: ProtocolSet) -> Fatal {
+        let allowed = self.allowed();
+        Fatal::new(format!(
+            "none of the usable flow formats ({usable}) is among the allowed flow formats ({allowed})"
+        ))
     }
 
     /// Connects for flow commands: a protocol among `usable` is agreed on and switched to.
@@ -439,6 +536,15 @@ impl Context {
             c.codec.protocol = next;
         }
         Ok(true)
+    }
+
+    /// The same, for what is to be parsed with names: a switch that cannot be is found out before any mistake in
+    /// the text.
+    pub fn accept_names<'a>(&'a self, switch: &'a str) -> Result<SwitchNames<'a>, Fatal> {
+        if self.settings.names != Some(false) {
+            self.target(switch, "mgmt")?;
+        }
+        Ok(self.names(switch))
     }
 
     /// Names of the switch's ports and tables, asked for when first needed.

@@ -4,13 +4,18 @@ use crate::fatal::Fatal;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
-/// Calls `each` with every line that says something, without its comment, and its number.
-pub fn lines(name: &str, mut each: impl FnMut(&str, usize) -> Result<(), Fatal>) -> Result<(), Fatal> {
+/// Calls `each` with every line that says something, without its comment, and its number. `failure`: in what words
+/// it is said that there is no such file.
+pub fn lines(
+    name: &str,
+    failure: &str,
+    mut each: impl FnMut(&str, usize) -> Result<(), Fatal>,
+) -> Result<(), Fatal> {
     let mut reader: Box<dyn BufRead> = if name == "-" {
         Box::new(std::io::stdin().lock())
     } else {
         let file = File::open(name)
-            .map_err(|e| Fatal::new(format!("{name}: open failed ({})", reactor::errno::text(&e))))?;
+            .map_err(|e| Fatal::new(format!("{name}: {failure} ({})", reactor::errno::text(&e))))?;
         Box::new(BufReader::with_capacity(256 * 1024, file))
     };
     let mut bytes = Vec::new();

@@ -6,8 +6,9 @@ use crate::fatal::Fatal;
 use base::{Cookie, GroupId, OfPort};
 use flow::{Field, Match, MiniMatch};
 use openflow::Action;
+use openflow::action::text::format_list;
 use openflow::msg::{FlowMod, FlowModCommand, FlowModFlags, FlowStatsRequest, Message, StatsRequest};
-use openflow::text::flow::{actions, match_string};
+use openflow::text::flow::match_string;
 use openflow::text::{Fmt, TextCx};
 use openflow::version::ProtocolSet;
 use std::collections::HashMap;
@@ -30,7 +31,7 @@ impl PartialEq for Version {
         // Some actions have more than one encoding of the same meaning: their text decides.
         let text = |v: &Version| {
             let mut f = Fmt::new(&openflow::NoNames);
-            actions(&mut f, &v.actions);
+            format_list(&v.actions, &mut f);
             f.out
         };
         (self.cookie, self.idle_timeout, self.hard_timeout, self.importance, self.flags)
@@ -81,7 +82,7 @@ impl FlowSet {
     }
 
     fn add_file(&mut self, c: &Context, cx: &mut TextCx<'_>, source: usize, file: &str) -> Result<(), Fatal> {
-        read(c, cx, file, Some(FlowModCommand::Add), |fm| {
+        read(c, cx, file, "open", Some(FlowModCommand::Add), |fm| {
             let version = Version {
                 cookie: if fm.new_cookie.0 == u64::MAX { Cookie(0) } else { fm.new_cookie },
                 idle_timeout: fm.idle_timeout,
@@ -117,11 +118,31 @@ impl FlowSet {
                 hard_timeout: s.hard_timeout,
                 importance: s.importance,
                 flags: s.flags.0 & KEPT,
-                actions: s.actions,
+                actions: s.actions.to_vec(),
             };
             self.add(source, s.table, s.priority, s.matching, version);
         }
         Ok(())
+    }
+}
+
+impl FlowSet {
+    /// The flows in the order in which a classifier has them: table by table, and what looks at the same fields
+    /// together, those with the highest priority in front.
+    fn in_order(&self) -> Vec<&Entry> {
+        let mut ranks: HashMap<(u8, u128, &[u64]), usize> = HashMap::new();
+        let mut groups: Vec<(u8, u16, Vec<&Entry>)> = Vec::new();
+        for e in &self.entries {
+            let mask = e.matching.mask_words();
+            let at = *ranks.entry((e.table, e.matching.map(), mask)).or_insert_with(|| {
+                groups.push((e.table, 0, Vec::new()));
+                groups.len() - 1
+            });
+            groups[at].1 = groups[at].1.max(e.priority);
+            groups[at].2.push(e);
+        }
+        groups.sort_by_key(|(table, priority, _)| (*table, std::cmp::Reverse(*priority)));
+        groups.into_iter().flat_map(|(_, _, all)| all).collect()
     }
 }
 
@@ -147,7 +168,7 @@ fn is_file(name: &str) -> bool {
 }
 
 pub fn replace_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    let names = c.names(&args[0]);
+    let names = c.accept_names(&args[0])?;
     let mut cx = TextCx::new(&names);
     let mut set = FlowSet::default();
     set.add_file(c, &mut cx, 0, &args[1])?;
@@ -186,16 +207,13 @@ pub fn replace_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal
     } else if !conn.codec.protocol.has_table_id() {
         mods.iter_mut().for_each(|m| m.table = 0xff);
     }
-    let messages: Vec<Message> = mods.into_iter().map(|fm| Message::FlowMod(Box::new(fm))).collect();
+    let messages = mods.into_iter().map(|fm| Message::FlowMod(Box::new(fm)));
     if c.settings.bundle {
-        super::bundle::transact(c, &mut conn, messages)?;
+        super::bundle::transact(c, &mut conn, messages.collect())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut requests = Vec::new();
-    for m in &messages {
-        requests.push(c.encode(&conn, m)?);
-    }
-    c.perform(&mut conn, requests)?;
+    let codec = conn.codec.clone();
+    c.perform_all(&mut conn, messages.map(|m| c.encode_for(&codec, &m)))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -214,7 +232,7 @@ pub fn diff_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     }
     let mut f = c.fmt(&names);
     let mut differ = false;
-    for e in &set.entries {
+    for e in set.in_order() {
         if e.versions[0] == e.versions[1] {
             continue;
         }
@@ -252,6 +270,6 @@ fn format(e: &Entry, v: &Version, f: &mut Fmt<'_>) {
     if v.importance != 0 {
         let _ = write!(f, " importance={}", v.importance);
     }
-    f.put(" ");
-    actions(f, &v.actions);
+    f.put(" actions=");
+    format_list(&v.actions, f);
 }

@@ -3,15 +3,12 @@
 use super::context::{Connection, Context, SortKey, print};
 use super::files::lines;
 use crate::fatal::Fatal;
-use base::Xid;
-use openflow::codec::Codec;
 use openflow::msg::{
     FlowMod, FlowModCommand, FlowStats, FlowStatsRequest, Message, StatsReply, StatsRequest,
 };
 use openflow::text::TextCx;
 use openflow::text::flow::{Stats, format_stats, parse_flow_mod, parse_stats_request};
 use openflow::version::{Protocol, ProtocolSet};
-use reactor::vconn;
 use std::cmp::Ordering;
 use std::process::ExitCode;
 
@@ -19,7 +16,7 @@ const OK: Result<ExitCode, Fatal> = Ok(ExitCode::SUCCESS);
 
 /// What a dump asks for, and over which connection.
 fn prepare(c: &Context, args: &[String], aggregate: bool) -> Result<(Connection, StatsRequest), Fatal> {
-    let names = c.names(&args[0]);
+    let names = c.accept_names(&args[0])?;
     let mut cx = TextCx::new(&names);
     let text = args.get(1).map_or("", String::as_str);
     let parsed = parse_stats_request(text, &mut cx);
@@ -102,17 +99,20 @@ pub(super) fn collect(
 /// The order that the sort options ask for.
 fn compare(a: &FlowStats, b: &FlowStats, keys: &[SortKey]) -> Ordering {
     let (ma, mb) = (a.matching.expand(), b.matching.expand());
-    for key in keys {
+    // What is equal in all that was asked for goes by priority.
+    let last = SortKey { field: None, descending: true };
+    for key in keys.iter().chain([&last]) {
         let order = match key.field {
             None => a.priority.cmp(&b.priority),
             Some(field) => {
-                let (has_a, has_b) = (ma.mask.get(field) != 0, mb.mask.get(field) != 0);
+                let has = |m: &flow::Match| m.mask.get(field) != 0 && field.prereq_met_by(m);
+                let (has_a, has_b) = (has(&ma), has(&mb));
                 match (has_a, has_b) {
                     // Flows that do not match on the field come last, however sorted.
-                    (false, false) => Ordering::Equal,
                     (false, true) => return Ordering::Greater,
                     (true, false) => return Ordering::Less,
-                    (true, true) => ma.key.get(field).cmp(&mb.key.get(field)),
+                    // Two that do not may still hold a value there: the fields of several protocols share a place.
+                    _ => ma.key.get(field).cmp(&mb.key.get(field)),
                 }
             }
         };
@@ -150,7 +150,7 @@ fn one(c: &Context, args: &[String], command: FlowModCommand) -> Result<ExitCode
     if text == "-" {
         return from_file(c, &args[0], "-", Some(command));
     }
-    let names = c.names(&args[0]);
+    let names = c.accept_names(&args[0])?;
     let mut cx = TextCx::new(&names);
     let parsed = parse_flow_mod(text, Some(command), &mut cx);
     c.log_parse(&mut cx);
@@ -162,15 +162,16 @@ pub fn add_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     from_file(c, &args[0], &args[1], None)
 }
 
-/// The flows of a file, and what can express them all.
+/// The flows of a file, and what can express them all. `failure`: in what words it is said that there is no file.
 pub(super) fn read(
     c: &Context,
     cx: &mut TextCx<'_>,
     file: &str,
+    failure: &str,
     command: Option<FlowModCommand>,
     mut each: impl FnMut(FlowMod),
 ) -> Result<(), Fatal> {
-    lines(file, |line, number| {
+    lines(file, failure, |line, number| {
         let parsed = parse_flow_mod(line, command, cx);
         if !cx.log.is_empty() {
             c.log_parse(cx);
@@ -186,10 +187,10 @@ fn from_file(
     file: &str,
     command: Option<FlowModCommand>,
 ) -> Result<ExitCode, Fatal> {
-    let names = c.names(switch);
+    let names = c.accept_names(switch)?;
     let mut cx = TextCx::new(&names);
     let mut all = Vec::new();
-    read(c, &mut cx, file, command, |fm| all.push(fm))?;
+    read(c, &mut cx, file, "open failed", command, |fm| all.push(fm))?;
     send(c, switch, &all, cx.usable)
 }
 
@@ -207,42 +208,14 @@ pub(super) fn send(
         return OK;
     }
     let codec = conn.codec.clone();
-    let mut sender = Sender { c, conn: &mut conn, codec: &codec, buffer: Vec::new() };
-    for fm in all {
-        sender.flow_mod(fm)?;
-    }
-    sender.flush()?;
-    if let Some(error) = c.barrier(&mut conn)? {
-        c.complain(&error);
-        return Err(Fatal::silent(1));
-    }
-    OK
-}
-
-/// Gathers small messages into large writes.
-struct Sender<'a> {
-    c: &'a Context,
-    conn: &'a mut Connection,
-    codec: &'a Codec,
-    buffer: Vec<u8>,
-}
-
-impl Sender<'_> {
-    fn flow_mod(&mut self, fm: &FlowMod) -> Result<(), Fatal> {
-        let xid: Xid = self.c.next_xid();
+    let requests = all.iter().map(|fm| {
         // One allocation for the message, of about the right size.
-        self.buffer.reserve(160);
-        self.codec
-            .encode_into(xid, &Message::FlowMod(Box::new(fm.clone())), &mut self.buffer)
-            .map_err(|e| Fatal::new(e.to_string()))?;
-        self.flush()
-    }
-
-    fn flush(&mut self) -> Result<(), Fatal> {
-        let bytes = std::mem::take(&mut self.buffer);
-        if bytes.len() >= vconn::HEADER_LEN {
-            self.c.send(self.conn, bytes)?;
+        let mut bytes = Vec::with_capacity(160);
+        match codec.encode_flow_mod_into(c.next_xid(), fm, &mut bytes) {
+            Ok(()) => Ok(bytes),
+            Err(e) => Err(Fatal::new(e.to_string())),
         }
-        Ok(())
-    }
+    });
+    c.perform_all(&mut conn, requests)?;
+    OK
 }

@@ -13,8 +13,15 @@ use std::process::ExitCode;
 
 const OK: Result<ExitCode, Fatal> = Ok(ExitCode::SUCCESS);
 
+pub(super) const INSERT_NEEDS_15: &str = "insert-bucket needs OpenFlow 1.5 or later ('-O OpenFlow15')";
+
 fn send(c: &Context, switch: &str, all: Vec<GroupMod>, usable: ProtocolSet) -> Result<ExitCode, Fatal> {
-    let usable = c.choose(usable)?;
+    let usable = match c.choose(usable) {
+        Err(_) if all.iter().any(|g| g.command == GroupModCommand::InsertBucket && !g.buckets.is_empty()) => {
+            return Err(Fatal::new(INSERT_NEEDS_15));
+        }
+        usable => usable?,
+    };
     let mut conn = c.open_versions(switch, "mgmt", c.versions().intersection(usable.versions()))?;
     let messages: Vec<Message> = all.into_iter().map(|g| Message::GroupMod(Box::new(g))).collect();
     if c.settings.bundle {
@@ -33,7 +40,7 @@ fn one(c: &Context, args: &[String], command: GroupModCommand) -> Result<ExitCod
     if text == "-" {
         return from_file(c, &args[0], "-", Some(command));
     }
-    let names = c.names(&args[0]);
+    let names = c.accept_names(&args[0])?;
     let mut cx = TextCx::new(&names);
     let parsed = parse_group_mod(text, Some(command), &mut cx);
     c.log_parse(&mut cx);
@@ -46,10 +53,10 @@ fn from_file(
     file: &str,
     command: Option<GroupModCommand>,
 ) -> Result<ExitCode, Fatal> {
-    let names = c.names(switch);
+    let names = c.accept_names(switch)?;
     let mut cx = TextCx::new(&names);
     let mut all = Vec::new();
-    lines(file, |line, number| {
+    lines(file, "open failed", |line, number| {
         let parsed = parse_group_mod(line, command, &mut cx);
         c.log_parse(&mut cx);
         all.push(parsed.map_err(|e| Fatal::new(format!("{file}:{number}: {e}")))?);
@@ -87,32 +94,37 @@ pub fn remove_buckets(c: &mut Context, args: &[String]) -> Result<ExitCode, Fata
 }
 
 pub fn dump_groups(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    let group = match args.get(1).map(String::as_str) {
-        None => GroupId::ALL,
-        Some(text) => group_id(text).ok_or_else(|| Fatal::new(format!("unknown group `{text}'")))?,
-    };
-    // Before 1.5 all are asked for; the switch's extension takes one in 1.0.
     let names = c.names(&args[0]);
     let mut conn = c.open(&args[0])?;
-    if group != GroupId::ALL && conn.version() != Version::V10 && conn.version() < Version::V15 {
-        c.dump_stats(&mut conn, StatsRequest::GroupDesc(GroupId::ALL), &names)?;
-        return OK;
-    }
-    c.dump_stats(&mut conn, StatsRequest::GroupDesc(group), &names)?;
+    let group = args.get(1).map_or(Some(GroupId::ALL), |text| group_id(text)).unwrap_or_else(|| {
+        base::record!(
+            c.logger(),
+            base::Level::Warn,
+            "ofp_group",
+            "{} is not a valid group ID.  (Valid group IDs are 32-bit nonnegative integers or the keywords ANY or \
+             ALL.)",
+            args[1]
+        );
+        GroupId::ALL
+    });
+    // Before 1.5 all are asked for; the switch's extension takes one in 1.0.
+    let one = conn.version() == Version::V10 || conn.version() >= Version::V15;
+    c.dump_stats(&mut conn, StatsRequest::GroupDesc(if one { group } else { GroupId::ALL }), &names)?;
     OK
 }
 
 /// A group by number or reserved name.
 fn group_id(s: &str) -> Option<GroupId> {
     match s {
-        "ALL" | "all" => Some(GroupId::ALL),
-        "ANY" | "any" => Some(GroupId::ANY),
-        _ => openflow::text::lex::c_int(s).and_then(|n| u32::try_from(n).ok()).map(GroupId),
+        _ if s.eq_ignore_ascii_case("all") => Some(GroupId::ALL),
+        _ if s.eq_ignore_ascii_case("any") => Some(GroupId::ANY),
+        _ if s.starts_with('+') => None,
+        _ => s.parse().ok().map(GroupId),
     }
 }
 
 pub fn dump_group_stats(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    let names = c.names(&args[0]);
+    let names = c.accept_names(&args[0])?;
     let mut cx = TextCx::new(&names);
     let text = args.get(1).map_or("", String::as_str);
     let parsed = parse_group_mod(text, Some(GroupModCommand::Delete), &mut cx);

@@ -50,7 +50,7 @@ const OPTIONS: &[Opt] = &[
     Opt::flag("no-stats"),
     Opt::value("unixctl"),
     Opt::flag("help").short('h'),
-    Opt::flag("option"),
+    Opt::flag("option").short('o'),
     Opt::flag("bundle"),
     Opt::optional("color"),
     Opt::flag("may-create"),
@@ -191,6 +191,8 @@ pub fn main(args: Vec<String>) -> ExitCode {
         let vlog = Vlog::new(PROGRAM, &dirs, &Clock::real());
         vlog.environment()?;
         let Some((mut context, words)) = parse(&args, &dirs, &vlog)? else { return Ok(ExitCode::SUCCESS) };
+        context.settings.bundle |= words.first().is_some_and(|w| w == "bundle");
+        context.settle()?;
         let Some((name, args)) = words.split_first() else {
             return Err(Fatal::new("missing command name; use --help for help"));
         };
@@ -237,7 +239,7 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Option<(Conte
             "color" => color = parse_color(&given)?,
             _ if own(&given, &mut settings)? => {}
             _ => {
-                if !daemon.option(&given) && !tls::option(&given)? {
+                if !daemon.option(&given) && !tls::option(&given, &mut settings.tls) {
                     vlog.option(&given)?;
                 }
             }
@@ -303,7 +305,8 @@ fn own(given: &Given, s: &mut Settings) -> Result<bool, Fatal> {
         "timestamp" => s.timestamp = true,
         "sort" | "rsort" => {
             let field = match given.value.as_deref() {
-                None | Some("priority") => None,
+                None => None,
+                Some(name) if name.eq_ignore_ascii_case("priority") => None,
                 Some(name) => Some(
                     flow::Field::from_name(name)
                         .ok_or_else(|| Fatal::new(format!("{name}: unknown field name")))?,

@@ -1,10 +1,11 @@
 //! Names of a switch's ports and tables: the switch is asked for them when a name is met, and not before.
 
 use super::context::Context;
+use crate::fatal::Fatal;
 use base::OfPort;
 use flow::text::PortMap;
 use openflow::msg::{Message, StatsReply, StatsRequest};
-use openflow::version::{Version, VersionSet};
+use openflow::version::Version;
 use openflow::{NameMap, Names};
 use std::cell::OnceCell;
 
@@ -47,17 +48,25 @@ impl<'a> SwitchNames<'a> {
     fn table_map(&self) -> &NameMap {
         self.tables.get_or_init(|| {
             let mut map = NameMap::default();
-            for (table, name) in self.table_names() {
+            for (table, name) in self.table_names().unwrap_or_default() {
                 map.add_table(table, &name);
             }
             map
         })
     }
 
-    fn table_names(&self) -> Vec<(u8, String)> {
-        let versions = self.context.versions();
-        let Ok(mut c) = self.context.open_versions(self.switch, "mgmt", versions) else { return Vec::new() };
-        let _: VersionSet = versions;
+    /// Asks for the tables' names now: what goes wrong is the program's end.
+    pub fn ask_for_tables(&self) -> Result<(), Fatal> {
+        let mut map = NameMap::default();
+        for (table, name) in self.table_names()? {
+            map.add_table(table, &name);
+        }
+        let _ = self.tables.set(map);
+        Ok(())
+    }
+
+    fn table_names(&self) -> Result<Vec<(u8, String)>, Fatal> {
+        let mut c = self.context.open(self.switch)?;
         let request = if c.version() >= Version::V13 {
             StatsRequest::TableFeatures(Vec::new())
         } else {
@@ -65,7 +74,7 @@ impl<'a> SwitchNames<'a> {
         };
         let codec = c.codec.clone();
         let mut out = Vec::new();
-        let _ = self.context.stats(&mut c, request, |m| {
+        self.context.stats(&mut c, request, |m| {
             let Ok((_, Message::StatsReply { body, .. })) = codec.decode(m) else { return };
             match body {
                 StatsReply::TableFeatures(all) => out.extend(all.into_iter().map(|t| (t.table, t.name))),
@@ -74,10 +83,10 @@ impl<'a> SwitchNames<'a> {
                 }
                 _ => {}
             }
-        });
+        })?;
         // A table without a name of its own is called after its number.
         out.retain(|(table, name)| !name.is_empty() && *name != format!("table{table}"));
-        out
+        Ok(out)
     }
 }
 

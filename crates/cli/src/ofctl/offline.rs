@@ -27,7 +27,14 @@ pub fn parse_flow(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
 pub fn parse_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let mut cx = TextCx::new(&NoNames);
     let mut all = Vec::new();
-    super::flows::read(c, &mut cx, &args[0], Some(openflow::msg::FlowModCommand::Add), |fm| all.push(fm))?;
+    super::flows::read(
+        c,
+        &mut cx,
+        &args[0],
+        "open failed",
+        Some(openflow::msg::FlowModCommand::Add),
+        |fm| all.push(fm),
+    )?;
     show_flows(c, &all, cx.usable)
 }
 

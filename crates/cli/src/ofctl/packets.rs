@@ -15,10 +15,13 @@ use std::process::ExitCode;
 const OK: Result<ExitCode, Fatal> = Ok(ExitCode::SUCCESS);
 
 pub fn packet_out(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+    if args.len() == 3 {
+        return Err(Fatal::new("Too many arguments (4)"));
+    }
     if args.len() > 2 {
         return packet_out_of_old(c, args);
     }
-    let names = c.names(&args[0]);
+    let names = c.accept_names(&args[0])?;
     let mut cx = TextCx::new(&names);
     let parsed = parse_packet_out(&args[1], &mut cx);
     c.log_parse(&mut cx);
@@ -48,7 +51,7 @@ fn packet_out_of_old(c: &Context, args: &[String]) -> Result<ExitCode, Fatal> {
         let (packet, rest) = hex_prefix(text);
         if !rest.is_empty() || packet.len() < 14 {
             return Err(Fatal::new(if rest.is_empty() {
-                "packet data too short".to_string()
+                "Packet data too short for Ethernet".to_string()
             } else {
                 "Trailing garbage in packet data".to_string()
             }));

@@ -81,7 +81,7 @@ fn features(c: &Context, conn: &mut Connection) -> Result<Features, Fatal> {
 
 /// A port by number, reserved name or name.
 fn port(c: &Context, switch: &str, text: &str) -> Result<OfPort, Fatal> {
-    let names = c.names(switch);
+    let names = c.accept_names(switch)?;
     let mut cx = TextCx::new(&names);
     let port = cx.port(text);
     c.log_parse(&mut cx);
@@ -91,7 +91,7 @@ fn port(c: &Context, switch: &str, text: &str) -> Result<OfPort, Fatal> {
 /// A port that is optional: none or `ANY` is all.
 fn optional_port(c: &Context, args: &[String]) -> Result<OfPort, Fatal> {
     match args.get(1) {
-        Some(text) if !text.eq_ignore_ascii_case("ANY") && !text.is_empty() => port(c, &args[0], text),
+        Some(text) if !text.eq_ignore_ascii_case("ANY") => port(c, &args[0], text),
         _ => Ok(OfPort::NONE),
     }
 }
@@ -107,7 +107,10 @@ pub fn dump_ports_desc(c: &mut Context, args: &[String]) -> Result<ExitCode, Fat
 }
 
 fn queue_request(c: &Context, args: &[String]) -> Result<QueueStatsRequest, Fatal> {
-    let port = optional_port(c, args)?;
+    let port = match optional_port(c, args)? {
+        OfPort::ALL => OfPort::NONE,
+        port => port,
+    };
     let queue = match args.get(2) {
         Some(q) if !q.eq_ignore_ascii_case("ALL") => leading_number(q),
         _ => u32::MAX,
@@ -165,10 +168,8 @@ const PORT_ACTIONS: &[(&str, u32, bool)] = &[
 pub fn mod_port(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let (switch, wanted, action) = (&args[0], &args[1], &args[2]);
     let all = ports_of(c, switch)?;
-    let number = wanted.parse::<u32>().ok().map(OfPort).or_else(|| {
-        let mut cx = TextCx::new(&openflow::NoNames);
-        cx.port(wanted)
-    });
+    let number = wanted.parse::<u32>().ok().filter(|_| !wanted.starts_with('+'));
+    let number = number.map(|n| u16::try_from(n).map_or(OfPort(n), OfPort::from_u16));
     let found = all.iter().find(|p| p.name == *wanted || Some(p.port) == number);
     let Some(p) = found else { return Err(Fatal::new(format!("{switch}: couldn't find port `{wanted}'"))) };
     let Some((_, bit, set)) = PORT_ACTIONS.iter().find(|(name, ..)| name.eq_ignore_ascii_case(action)) else {
@@ -221,7 +222,7 @@ pub fn set_frags(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
         now = config(c, &mut conn)?;
         if now.frag != mode {
             return Err(Fatal::new(format!(
-                "{}: setting fragment handling mode failed (this switch probably doesn't support mode `{}')",
+                "{}: setting fragment handling mode failed (this switch probably doesn't support mode \"{}\")",
                 args[0],
                 mode.name()
             )));
@@ -314,6 +315,9 @@ pub fn benchmark(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
 
 fn tlv_mod(c: &Context, switch: &str, m: openflow::msg::TlvTableMod) -> Result<ExitCode, Fatal> {
     let mut conn = c.open(switch)?;
+    if conn.version() == Version::V10 {
+        c.set_protocol(&mut conn, openflow::version::Protocol::Nxm)?;
+    }
     let request = c.encode(&conn, &Message::TlvTableMod(m))?;
     c.perform(&mut conn, [request])?;
     OK
@@ -340,26 +344,31 @@ fn parse_mappings(text: &str) -> Result<Vec<openflow::msg::TlvMapping>, Fatal> {
     let mut rest = text;
     let mut out = Vec::new();
     loop {
-        rest = rest.trim_start_matches([',', ' ', '\t']);
+        rest = rest.trim_start_matches(',');
         if rest.is_empty() {
             return Ok(out);
         }
-        let (inner, after) = rest.strip_prefix('{').and_then(|r| r.split_once('}')).ok_or_else(bad)?;
-        let mut numbers = [None; 3];
-        for item in inner.split(',') {
-            let (key, value) = item.split_once('=').ok_or_else(bad)?;
-            let at = ["class", "type", "len"].iter().position(|k| *k == key.trim()).ok_or_else(bad)?;
-            numbers[at] = openflow::text::lex::c_int(value.trim());
+        let mut numbers = [0; 3];
+        for (number, (before, after)) in
+            numbers.iter_mut().zip([("{class=", ","), ("type=", ","), ("len=", "}->tun_metadata")])
+        {
+            let (digits, next) =
+                rest.strip_prefix(before).and_then(|r| r.split_once(after)).ok_or_else(bad)?;
+            *number = openflow::text::lex::c_int(digits).ok_or_else(bad)?;
+            rest = next;
         }
-        let after = after.strip_prefix("->tun_metadata").ok_or_else(bad)?;
-        let end = after.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(after.len());
-        let index = after[..end].parse().map_err(|_| bad())?;
-        rest = &after[end..];
-        let [Some(class), Some(kind), Some(len)] = numbers else { return Err(bad()) };
+        let end = rest.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
+        let index = rest[..end].parse().map_err(|_| bad())?;
+        rest = &rest[end..];
+        if !(rest.is_empty() || rest.starts_with(',')) {
+            return Err(bad());
+        }
+        let [class, kind, len] = numbers;
+        // Numbers that are too large lose what does not fit.
         out.push(openflow::msg::TlvMapping {
-            option_class: u16::try_from(class).map_err(|_| bad())?,
-            option_type: u8::try_from(kind).map_err(|_| bad())?,
-            option_len: u8::try_from(len).map_err(|_| bad())?,
+            option_class: class as u16,
+            option_type: kind as u8,
+            option_len: len as u8,
             index,
         });
     }

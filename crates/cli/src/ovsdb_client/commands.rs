@@ -240,7 +240,7 @@ fn hold(c: &mut Context, method: &'static str, lock: &str) -> Result {
             c.rpc.request("unlock", vec![lock.into()]);
         }
         if holding.exiting {
-            control.flush(&c.rpc.reactor);
+            control.flush(&mut c.rpc.reactor);
             if let Some(p) = process {
                 p.end();
             }

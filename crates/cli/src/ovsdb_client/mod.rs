@@ -129,6 +129,7 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     let (mut style, mut force, mut seconds, mut unixctl) = (Style::TABLE, false, timeout::from_env(), None);
     let mut daemon = DaemonOptions::new(PROGRAM, &dirs);
     let mut change_aware = true;
+    let mut keys = reactor::tls::Settings::default();
     for given in parser.by_ref() {
         let given = given?;
         match given.id {
@@ -152,7 +153,7 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
             }
             _ => {
                 if !daemon.option(&given) && !vlog.option(&given)? && !style.option(&given)? {
-                    tls::option(&given)?;
+                    tls::option(&given, &mut keys);
                 }
             }
         }
@@ -178,7 +179,7 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     if c.name == "wait" && !commands::STATES.contains(&args[1].as_str()) {
         return Err(Fatal::new(format!("{}: unknown state", args[1])));
     }
-    let env = Environment { log, rundir: dirs.run.clone() };
+    let env = Environment { log, rundir: dirs.run.clone(), tls: keys };
     let lasting = c.name == "wait";
     let mut rpc = if lasting {
         Rpc::connect_logged(&server, env, &clock)?

@@ -342,7 +342,7 @@ fn follow(c: &mut Context, show: &mut Show, first: &Value, database: &str) -> Re
             change_condition(c, &name, &condition);
         }
         if state.exiting {
-            control.flush(&c.rpc.reactor);
+            control.flush(&mut c.rpc.reactor);
             if let Some(p) = process {
                 p.end();
             }

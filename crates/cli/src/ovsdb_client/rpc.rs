@@ -89,7 +89,7 @@ impl Rpc {
     pub(super) fn wait(&mut self) -> Result<Arrived, Fatal> {
         let mut events = Vec::new();
         loop {
-            self.connection.flush(&self.reactor).map_err(|e| lost(&e))?;
+            self.connection.flush(&mut self.reactor).map_err(|e| lost(&e))?;
             match self.connection.recv(&self.reactor).map_err(|e| lost(&e))? {
                 Some(Message::Request { id, method, params }) if method == "echo" => {
                     let reply = Message::Reply { id, result: Value::Array(params) };

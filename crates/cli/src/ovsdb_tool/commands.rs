@@ -228,6 +228,7 @@ fn run(c: &Context, args: &[String], mode: Mode) -> Result {
         may_wait: false,
         elapsed: Duration::ZERO,
         owns_lock: &|_| false,
+        access: None,
         uuids: &mut uuids,
     };
     let Outcome::Done(mut done) = transaction::execute(&loaded.db, operations, &mut context) else {

@@ -52,6 +52,7 @@ struct Settings {
     retry: bool,
     timeout: u32,
     style: Style,
+    tls: reactor::tls::Settings,
     dirs: Dirs,
     vlog: Arc<Vlog>,
 }
@@ -128,6 +129,7 @@ fn parse_options(args: &[String], dirs: Dirs, vlog: Arc<Vlog>) -> Result<Parsed,
         retry: false,
         timeout: timeout::from_env(),
         style: Style::LIST,
+        tls: reactor::tls::Settings::default(),
         dirs,
         vlog,
     };
@@ -160,7 +162,7 @@ fn parse_options(args: &[String], dirs: Dirs, vlog: Arc<Vlog>) -> Result<Parsed,
             }
             _ => {
                 if !s.vlog.option(&given)? && !s.style.option(&given)? {
-                    crate::tls::option(&given)?;
+                    crate::tls::option(&given, &mut s.tls);
                 }
             }
         }
@@ -186,7 +188,11 @@ fn listing(options: &Options) -> String {
 
 fn connect(settings: &Settings) -> Result<Client, Fatal> {
     loop {
-        let env = Environment { log: settings.vlog.logger(), rundir: settings.dirs.run.clone() };
+        let env = Environment {
+            log: settings.vlog.logger(),
+            rundir: settings.dirs.run.clone(),
+            tls: settings.tls.clone(),
+        };
         match Client::connect(&settings.db, env) {
             Ok(client) => return Ok(client),
             Err(_) if settings.retry => sys::sleep(std::time::Duration::from_millis(500)),
@@ -243,15 +249,27 @@ fn execute(
     if changed {
         let mut ops = run.state.ctx.model.operations();
         ops.push(Value::object([("op", "comment".into()), ("comment", format!("{PROGRAM}: {line}").into())]));
-        let root = run.state.root();
+        let mut root = run.state.root();
+        // A root row that this transaction makes goes by its name until the server has given it an id.
+        let new_root = ops.iter().position(|op| {
+            let is = |key: &str, value: &str| op.get(key).and_then(Value::as_str) == Some(value);
+            is("op", "insert") && is("table", "Open_vSwitch")
+        });
         if settings.wait {
-            ops.extend(increment_next_cfg(root));
+            let name = new_root.and_then(|n| ops[n].get("uuid-name")?.as_str().map(String::from));
+            let id = match name {
+                Some(name) => ["named-uuid".into(), name.into()],
+                None => ["uuid".into(), root.to_string().into()],
+            };
+            ops.extend(increment_next_cfg(id));
         }
         let n = ops.len();
         match session.transact(ops).map_err(|e| failed(settings, e))? {
             Outcome::Failed(text) => return Err(Fatal::new(text)),
             Outcome::Committed(results) => {
                 name_created(&mut run, &results);
+                let given = new_root.and_then(|n| results.get(n)?.get("uuid")?.as_array()?.get(1)?.as_str());
+                root = given.and_then(|id| id.parse().ok()).unwrap_or(root);
                 if settings.wait {
                     let rows = results.get(n - 1).and_then(|r| r.get("rows"));
                     let row = rows.and_then(Value::as_array).and_then(|r| r.first());
@@ -301,8 +319,8 @@ fn run_once(session: &Session, commands: &[Invocation<Vsctl>], log: &Logger) -> 
     Ok(Run { state, outputs, created })
 }
 
-fn increment_next_cfg(root: Uuid) -> [Value; 2] {
-    let id = Value::Array(vec!["uuid".into(), root.to_string().into()]);
+fn increment_next_cfg(root: [Value; 2]) -> [Value; 2] {
+    let id = Value::Array(root.into());
     let at = Value::Array(vec![Value::Array(vec!["_uuid".into(), "==".into(), id])]);
     let plus = Value::Array(vec!["next_cfg".into(), "+=".into(), Value::Integer(1)]);
     [

@@ -222,13 +222,15 @@ impl Learn {
                 }
             }
             for s in &self.specs {
-                put_spec(o, s, version);
+                put_spec(o, s);
             }
         });
     }
 }
 
-fn put_spec(o: &mut Vec<u8>, s: &LearnSpec, version: crate::Version) {
+/// Fields go by their oldest headers here, whatever the version.
+fn put_spec(o: &mut Vec<u8>, s: &LearnSpec) {
+    let version = crate::Version::V10;
     let src = if matches!(s.src, LearnSrc::Immediate(_)) { IMMEDIATE } else { 0 };
     let dst = match s.dst {
         LearnDst::Match(_) => 0,
@@ -252,7 +254,7 @@ fn put_spec(o: &mut Vec<u8>, s: &LearnSpec, version: crate::Version) {
 impl Learn {
     pub(super) fn format(&self, f: &mut Fmt<'_>) {
         f.learn("learn(");
-        f.param("table=");
+        f.special("table=");
         f.table(self.table);
         let number = |f: &mut Fmt<'_>, name: &str, n: u64| {
             if n != 0 {
@@ -266,8 +268,7 @@ impl Learn {
         number(f, "fin_idle_timeout=", self.fin_idle_timeout.into());
         number(f, "fin_hard_timeout=", self.fin_hard_timeout.into());
         if self.priority != FlowMod::DEFAULT_PRIORITY {
-            f.put(",");
-            f.param("priority=");
+            f.special(",priority=");
             let _ = write!(f, "{}", self.priority);
         }
         if self.flags & Learn::SEND_FLOW_REM != 0 {
@@ -316,7 +317,7 @@ fn format_spec(s: &LearnSpec, f: &mut Fmt<'_>) {
         (LearnDst::Match(d), LearnSrc::Field(src)) => {
             f.param(&subfield_text(*d));
             if src != d {
-                f.put("=");
+                f.param("=");
                 f.subfield(*src);
             }
         }

@@ -53,6 +53,23 @@ const MARK_MASK: u16 = 4;
 const LABELS: u16 = 5;
 const LABELS_MASK: u16 = 6;
 
+/// A property of two bytes counts its padding.
+fn put_u16(o: &mut Vec<u8>, kind: u16, value: u16) {
+    put_property(o, kind, |o| {
+        o.u16(value);
+        o.zeros(2);
+    });
+}
+
+/// The number in such a property, with its padding or without.
+fn pull_u16(b: &mut Reader<'_>) -> Decode<u16> {
+    let value = b.u16()?;
+    if b.len() == 2 {
+        b.skip(2)?;
+    }
+    Ok(value)
+}
+
 fn put_tuple(o: &mut Vec<u8>, kind: u16, t: &CtTuple) {
     if *t == CtTuple::default() {
         return;
@@ -66,13 +83,13 @@ fn put_tuple(o: &mut Vec<u8>, kind: u16, t: &CtTuple) {
             put_property(o, 1, |o| o.u128(a));
         }
         if let Some(p) = t.src_port {
-            put_property(o, 2, |o| o.u16(p));
+            put_u16(o, 2, p);
         }
         if let Some(p) = t.dst_port {
-            put_property(o, 3, |o| o.u16(p));
+            put_u16(o, 3, p);
         }
         if let Some(p) = t.icmp_id {
-            put_property(o, 4, |o| o.u16(p));
+            put_u16(o, 4, p);
         }
         if let Some(p) = t.icmp_type {
             put_property(o, 5, |o| o.u8(p));
@@ -90,15 +107,19 @@ pub(crate) fn put(e: &mut Enc<'_>, c: &CtFlush) -> Encode {
         put_tuple(o, ORIG, &c.orig);
         put_tuple(o, REPLY, &c.reply);
         if let Some(z) = c.zone {
-            put_property(o, ZONE, |o| o.u16(z));
+            put_u16(o, ZONE, z);
         }
         if let Some((mark, mask)) = c.mark {
             put_property(o, MARK, |o| o.u32(mark));
-            put_property(o, MARK_MASK, |o| o.u32(mask));
+            if mask != u32::MAX {
+                put_property(o, MARK_MASK, |o| o.u32(mask));
+            }
         }
         if let Some((labels, mask)) = c.labels {
             put_property(o, LABELS, |o| o.u128(labels));
-            put_property(o, LABELS_MASK, |o| o.u128(mask));
+            if mask != u128::MAX {
+                put_property(o, LABELS_MASK, |o| o.u128(mask));
+            }
         }
     })
 }

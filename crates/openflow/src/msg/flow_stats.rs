@@ -17,6 +17,7 @@ use crate::version::Version;
 use base::{Cookie, GroupId, OfPort};
 use flow::Match;
 use flow::MiniMatch;
+use std::sync::Arc;
 
 /// Which flows are asked for.
 #[derive(Clone, PartialEq, Debug)]
@@ -67,7 +68,7 @@ pub struct FlowStats {
     /// Importance for eviction.
     pub importance: u16,
     /// Actions.
-    pub actions: Vec<Action>,
+    pub actions: Arc<[Action]>,
 }
 
 /// Sums over flows.
@@ -302,7 +303,7 @@ pub fn decode_one(r: &mut Reader<'_>, version: Version, kind: Kind, codec: &Code
         byte_count: u64::MAX,
         flags: FlowModFlags::default(),
         importance: 0,
-        actions: Vec::new(),
+        actions: Arc::default(),
     };
     let m = match version {
         Version::V10 if nxst => decode_nxst(b, &mut s, codec)?,
@@ -314,7 +315,9 @@ pub fn decode_one(r: &mut Reader<'_>, version: Version, kind: Kind, codec: &Code
     let versions = crate::version::VersionSet::ALL;
     let mut cx = action::check::CheckCx::new(crate::ProtocolSet::of_versions(versions));
     // What a switch has accepted is not refused here; the walk notes what printing needs.
-    let _ = action::check::check(&mut s.actions, &m, &mut cx);
+    if let Some(actions) = Arc::get_mut(&mut s.actions) {
+        let _ = action::check::check(actions, &m, &mut cx);
+    }
     Ok(s)
 }
 
@@ -336,7 +339,7 @@ fn decode_10(b: &mut Reader<'_>, s: &mut FlowStats) -> Decode<Match> {
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
-    s.actions = action::wire::decode(b.take_all(), Version::V10)?;
+    s.actions = action::wire::decode(b.take_all(), Version::V10)?.into();
     Ok(m)
 }
 
@@ -352,7 +355,7 @@ fn decode_nxst(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec) -> Decode<M
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
     let (m, _) = crate::oxm::pull_nxm(b, len, &codec.match_cx(false))?;
-    s.actions = action::wire::decode(b.take_all(), Version::V10)?;
+    s.actions = action::wire::decode(b.take_all(), Version::V10)?.into();
     Ok(m)
 }
 
@@ -381,7 +384,7 @@ fn decode_11(b: &mut Reader<'_>, s: &mut FlowStats, version: Version, codec: &Co
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
     let m = pull_match_11(b, version, codec, false).map_err(bad_match)?;
-    s.actions = action::instruction::decode_instructions(b.take_all(), version).map_err(bad_instructions)?;
+    s.actions = action::instruction::decode_instructions(b.take_all(), version).map_err(bad_instructions)?.into();
     Ok(m)
 }
 
@@ -402,7 +405,7 @@ fn decode_15(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec) -> Decode<Mat
     s.packet_count = x.packet_count.unwrap_or(u64::MAX);
     s.byte_count = x.byte_count.unwrap_or(u64::MAX);
     s.actions =
-        action::instruction::decode_instructions(b.take_all(), Version::V15).map_err(bad_instructions)?;
+        action::instruction::decode_instructions(b.take_all(), Version::V15).map_err(bad_instructions)?.into();
     Ok(m)
 }
 

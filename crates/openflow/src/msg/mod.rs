@@ -50,8 +50,8 @@ pub use queue::{QueueConfig, QueueStats, QueueStatsRequest};
 pub use role::{Role, RoleReason, RoleRequest, RoleStatus};
 pub use simple::{DescStats, ErrorMsg, Hello};
 pub use table::{
-    TableDesc, TableEviction, TableFeatures, TableMiss, TableMod, TableReason, TableStats, TableStatus,
-    TableVacancy,
+    EVICTION_FLAGS_NONE, TableDesc, TableEviction, TableFeatures, TableMiss, TableMod, TableReason,
+    TableStats, TableStatus, TableVacancy,
 };
 pub use tlv::{TlvMapping, TlvTableMod, TlvTableModCommand, TlvTableReply};
 

@@ -209,8 +209,8 @@ fn config_bits(eviction: TableEviction, vacancy: TableVacancy) -> u32 {
     e | v
 }
 
-fn put_tail(o: &mut Vec<u8>, flags: u32, eviction: TableEviction, vacancy: TableVacancy) {
-    if eviction == TableEviction::On && flags != u32::MAX {
+fn put_tail(o: &mut Vec<u8>, flags: u32, vacancy: TableVacancy) {
+    if flags != EVICTION_FLAGS_NONE {
         put_property(o, PROP_EVICTION, |o| o.u32(flags));
     }
     if let TableVacancy::On { down, up, vacancy } = vacancy {
@@ -230,7 +230,7 @@ pub(crate) fn put_mod(e: &mut Enc<'_>, t: &TableMod) -> Encode {
         o.zeros(3);
         if version >= Version::V14 {
             o.u32(config_bits(t.eviction, t.vacancy));
-            put_tail(o, t.eviction_flags, t.eviction, t.vacancy);
+            put_tail(o, t.eviction_flags, t.vacancy);
         } else {
             o.u32(if version >= Version::V13 { 0 } else { miss_to_wire(t.miss) });
         }

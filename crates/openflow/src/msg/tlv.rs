@@ -67,8 +67,14 @@ fn pull_mappings(r: &mut Reader<'_>) -> Decode<Vec<TlvMapping>> {
         let m =
             TlvMapping { option_class: r.u16()?, option_type: r.u8()?, option_len: r.u8()?, index: r.u16()? };
         r.skip(2)?;
-        if m.option_len == 0 || !m.option_len.is_multiple_of(4) || m.option_len > 124 {
-            return Err(OfpErr::NXTTMFC_BAD_OPT_LEN.into());
+        if !m.option_len.is_multiple_of(4) || m.option_len > 124 {
+            let text = format!("tlv table option length ({}) is not a valid option size", m.option_len);
+            return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_OPT_LEN, "ofp_match", text));
+        }
+        const LAST: u16 = 63;
+        if m.index > LAST {
+            let text = format!("tlv table field index ({}) is too large (max {LAST})", m.index);
+            return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_FIELD_IDX, "ofp_match", text));
         }
         out.push(m);
     }

@@ -235,14 +235,17 @@ impl Parser<'_, '_> {
                 if self.fm.command == FlowModCommand::Add {
                     return Err("flow additions cannot use a cookie mask".to_string());
                 }
-                self.fm.cookie = Cookie(lex::u64(cookie)?);
-                self.fm.cookie_mask = Cookie(lex::u64(mask)?);
+                let (cookie, mask) = (lex::u64(cookie)?, lex::u64(mask)?);
+                self.fm.cookie = Cookie(cookie & mask);
+                self.fm.cookie_mask = Cookie(mask);
                 self.cx.only(ProtocolSet::NXM_OXM.union(ProtocolSet::OF11_UP));
             }
             None => {
                 match self.fm.command {
                     FlowModCommand::Delete | FlowModCommand::DeleteStrict => {
-                        return Err("cannot set cookie".to_string());
+                        return Err(format!(
+                            "cannot set cookie (to match on a cookie, specify a mask, e.g. cookie={value}/-1)"
+                        ));
                     }
                     // In OpenFlow 1.1 and later, modifying cannot change the cookie; it is the new flow's.
                     FlowModCommand::Modify | FlowModCommand::ModifyStrict => self.fm.modify_cookie = true,
@@ -257,8 +260,9 @@ impl Parser<'_, '_> {
 
     fn finish(mut self, actions: Option<&str>) -> Result<FlowMod, String> {
         let fm = &mut self.fm;
-        // A modify that finds nothing adds: its cookie is then zero.
-        if fm.cookie_mask.0 == 0 && fm.new_cookie.0 == u64::MAX {
+        // A modify that finds nothing adds: its cookie is then zero. To delete, there is no new one.
+        let deletes = matches!(fm.command, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
+        if (deletes || fm.cookie_mask.0 == 0) && fm.new_cookie.0 == u64::MAX {
             fm.new_cookie = Cookie(0);
         }
         normalise(&mut self.m, self.cx.names, &mut self.cx.log);

@@ -147,7 +147,7 @@ impl Parser<'_, '_> {
                 if self.g.command_bucket_id == Bucket::ID_ALL
                     && self.g.command == GroupModCommand::InsertBucket
                 {
-                    return Err(format!("invalid command bucket id {value}"));
+                    return Err(format!("command_bucket_id={value} is not permitted"));
                 }
                 self.has_command_bucket = true;
             }
@@ -235,9 +235,6 @@ impl Parser<'_, '_> {
             return Err("must specify a type".to_string());
         }
         if self.g.command == GroupModCommand::InsertBucket && !self.has_command_bucket {
-            return Err("must specify a command bucket id".to_string());
-        }
-        if self.g.command == GroupModCommand::RemoveBucket && !self.has_command_bucket {
             return Err("must specify a command bucket id".to_string());
         }
         let props = &self.g.props;

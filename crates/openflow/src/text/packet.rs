@@ -181,7 +181,6 @@ pub fn parse_packet_out(s: &str, cx: &mut TextCx<'_>) -> Result<PacketOut, Strin
     let mut m = Match::any();
     m.set(Field::IN_PORT, OfPort::CONTROLLER.to_u16().unwrap_or(0xffff).into());
     let mut packet = None;
-    let mut pipeline = false;
     for p in lex::pairs(head) {
         if p.value.is_empty() {
             return Err(format!("field {} missing value", p.key));
@@ -205,7 +204,6 @@ pub fn parse_packet_out(s: &str, cx: &mut TextCx<'_>) -> Result<PacketOut, Strin
                 }
                 let mut parser = MatchParser::new(cx.names.ports());
                 parser.field(&mut m, field, p.value).map_err(|e| e.to_string())?;
-                pipeline |= field != Field::IN_PORT;
             }
             _ => {
                 let (bytes, rest) = hex_prefix(p.value);
@@ -223,9 +221,6 @@ pub fn parse_packet_out(s: &str, cx: &mut TextCx<'_>) -> Result<PacketOut, Strin
     let mut list = parse_list(actions, Outer::List, cx)?;
     let mut check = CheckCx::new(ProtocolSet::ANY);
     let _ = check::check(&mut list, &Match::any(), &mut check);
-    if pipeline {
-        cx.only(ProtocolSet::OF15_UP);
-    }
     Ok(PacketOut { packet, buffer_id: None, metadata: MiniMatch::new(&m), actions: list })
 }
 

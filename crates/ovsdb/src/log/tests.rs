@@ -8,8 +8,14 @@ const SCHEMA: &str = include_str!("../../testdata/t.ovsschema");
 /// Runs operations, and appends what they change to a file.
 fn transact(db: &mut Database, uuids: &mut UuidSource, file: &mut Vec<u8>, ops: &str) {
     let ops = json::parse(ops).expect("json");
-    let mut context =
-        Context { read_only: false, may_wait: false, elapsed: Duration::ZERO, owns_lock: &|_| false, uuids };
+    let mut context = Context {
+        read_only: false,
+        may_wait: false,
+        elapsed: Duration::ZERO,
+        owns_lock: &|_| false,
+        access: None,
+        uuids,
+    };
     let ops = ops.as_array().expect("array");
     let Outcome::Done(done) = transaction::execute(db, ops, &mut context) else { panic!("blocked") };
     assert!(!done.failed, "{:?}", done.results);

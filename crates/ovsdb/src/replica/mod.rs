@@ -450,7 +450,7 @@ fn refusal(error: &Value) -> String {
 }
 
 /// The changes that a `<table-updates>` makes to `db`.
-fn changes_between(
+pub(crate) fn changes_between(
     db: &Database,
     version: Version,
     updates: &Value,
@@ -529,7 +529,7 @@ fn assign(
 }
 
 /// What makes `new` of `old`, which have one schema.
-fn difference(old: &Database, new: &Database) -> Changes {
+pub(crate) fn difference(old: &Database, new: &Database) -> Changes {
     let mut changes = Changes::default();
     for table in 0..new.schema().tables.len() {
         let (a, b) = (old.table(table), new.table(table));

@@ -78,6 +78,7 @@ impl World {
             may_wait: true,
             elapsed: Duration::ZERO,
             owns_lock: &|_| true,
+            access: None,
             uuids: &mut self.uuids,
         };
         let transaction::Outcome::Done(done) = transaction::execute(&self.db, ops, &mut context) else {

@@ -1,5 +1,6 @@
 //! The operations, one function each.
 
+use super::access::Deed;
 use super::{Failure, Pending, Transaction};
 use crate::condition::Condition;
 use crate::datum::Datum;
@@ -10,6 +11,7 @@ use crate::parser::{Kind, ObjectParser};
 use crate::row::{Row, columns_from_json};
 use crate::schema::{UUID_COLUMN, column_set};
 use crate::uuid::Uuid;
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -36,9 +38,9 @@ impl Transaction<'_, '_> {
                 let table = self.table(&mut p);
                 let condition = p.required("where", Kind::Array);
                 let columns = p.optional("columns", Kind::Array);
-                p.optional("sort", Kind::Array);
+                let sort = p.optional("sort", Kind::Array);
                 p.finish()?;
-                self.select(required(table), required(condition), columns)
+                self.select(required(table), required(condition), columns, sort)
             }
             "update" => {
                 let table = self.table(&mut p);
@@ -55,8 +57,8 @@ impl Transaction<'_, '_> {
                 self.mutate(required(table), required(condition), required(mutations))
             }
             "delete" => {
-                let table = self.table(&mut p);
                 let condition = p.required("where", Kind::Array);
+                let table = self.table(&mut p);
                 p.finish()?;
                 self.delete(required(table), required(condition))
             }
@@ -129,6 +131,15 @@ impl Transaction<'_, '_> {
         Ok(())
     }
 
+    fn permit_all(&self, table: usize, rows: &[Uuid], deed: Deed<'_>) -> Result<()> {
+        if self.context.access.is_some() {
+            for row in rows.iter().filter_map(|u| self.row(table, *u)) {
+                self.permit(table, row, deed)?;
+            }
+        }
+        Ok(())
+    }
+
     fn condition(&mut self, table: usize, json: &Value) -> Result<Condition> {
         Ok(Condition::from_json(json, self.schema(table), &mut self.names)?)
     }
@@ -151,7 +162,7 @@ impl Transaction<'_, '_> {
             Some(v) => {
                 let parsed = v.as_str().unwrap_or("").parse::<Uuid>();
                 let parsed = parsed.map_err(|()| Error::syntax(v, "bad uuid"))?;
-                if self.pending[table].contains_key(&parsed) || self.db.table(table).contains(parsed) {
+                if self.exists(table, parsed) || self.db.table(table).contains(parsed) {
                     let details = "This UUID would duplicate a UUID already present within the table or \
                                    deleted within the same transaction.";
                     return Err(Error::new("duplicate uuid", details).at(v).into());
@@ -190,18 +201,33 @@ impl Transaction<'_, '_> {
             }
         }
         self.writable("insert")?;
+        self.permit(table, &new, Deed::Insert)?;
         self.pending[table].insert(uuid, Pending { old: None, new: Some(new) });
         Ok(Value::object([("uuid", Datum::one(uuid).to_json(&schema.columns[UUID_COLUMN].kind))]))
     }
 
-    fn select(&mut self, table: usize, condition: &Value, columns: Option<&Value>) -> Result<Value> {
+    fn select(
+        &mut self,
+        table: usize,
+        condition: &Value,
+        columns: Option<&Value>,
+        sort: Option<&Value>,
+    ) -> Result<Value> {
         let condition = self.condition(table, condition)?;
         let columns = self.columns(table, columns)?;
         let schema = self.schema(table);
+        let sort = sort.map(|json| column_set(json, schema)).transpose()?;
+        let found = self.find(table, &condition);
+        let mut found: Vec<&Row> = found.iter().filter_map(|u| self.row(table, *u)).collect();
+        if let Some(sort) = sort {
+            let by = |a: &&Row, b: &&Row| {
+                sort.iter().map(|&c| a[c].cmp(&b[c])).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+            };
+            found.sort_by(by);
+        }
         let mut seen: HashSet<Vec<Datum>> = HashSet::new();
         let mut rows = Vec::new();
-        for uuid in self.find(table, &condition) {
-            let Some(row) = self.row(table, uuid) else { continue };
+        for row in found {
             // Rows that look alike are one.
             let distinct = columns.contains(&UUID_COLUMN)
                 || seen.insert(columns.iter().map(|&c| row[c].clone()).collect());
@@ -226,6 +252,8 @@ impl Transaction<'_, '_> {
         let condition = self.condition(table, condition)?;
         self.writable("update")?;
         let found = self.find(table, &condition);
+        let changed: Vec<usize> = columns.iter().map(|c| c.0).collect();
+        self.permit_all(table, &found, Deed::Update(&changed))?;
         for &uuid in &found {
             if let Some(row) = &mut self.pend(table, uuid).new {
                 for (c, value) in &columns {
@@ -247,6 +275,8 @@ impl Transaction<'_, '_> {
         let condition = self.condition(table, condition)?;
         self.writable("mutate")?;
         let found = self.find(table, &condition);
+        let changed: Vec<usize> = list.iter().map(|m| m.column).collect();
+        self.permit_all(table, &found, Deed::Mutate(&changed))?;
         for &uuid in &found {
             let Some(row) = &mut self.pend(table, uuid).new else { continue };
             for m in &list {
@@ -263,6 +293,7 @@ impl Transaction<'_, '_> {
         let condition = self.condition(table, condition)?;
         self.writable("delete")?;
         let found = self.find(table, &condition);
+        self.permit_all(table, &found, Deed::Delete)?;
         for &uuid in &found {
             self.pend(table, uuid).new = None;
         }

@@ -29,6 +29,7 @@ impl Lab {
                 may_wait: true,
                 elapsed,
                 owns_lock: &|_| false,
+                access: None,
                 uuids: &mut self.uuids,
             };
             match execute(&self.db, &request.as_array().expect("array")[1..], &mut context) {

@@ -83,11 +83,7 @@ fn own_namespace(superuser: bool) -> Result<(), Fatal> {
                       kernel.apparmor_restrict_unprivileged_userns)";
         (sys::netns::become_root_in_new_namespaces(), advice)
     };
-    r.map_err(|e| Fatal::new(format!("cannot make a network namespace ({e}): {advice}")))?;
-    std::fs::File::options().read(true).write(true).open("/dev/net/tun").map(drop).map_err(|e| {
-        let advice = "the bridge's own port needs it (run this as root, or `chmod 666 /dev/net/tun`)";
-        Fatal::new(format!("cannot open /dev/net/tun ({e}): {advice}"))
-    })
+    r.map_err(|e| Fatal::new(format!("cannot make a network namespace ({e}): {advice}")))
 }
 
 /// The switch, and where its state is. Goes with everything in it.

@@ -113,7 +113,7 @@ impl Loop {
         remotes: BTreeSet<String>,
     ) -> Result<(Loop, Waker), Fatal> {
         let log = vlog.logger();
-        let env = Environment { log: log.clone(), rundir: dirs.run.clone() };
+        let env = Environment::new(log.clone(), dirs.run.clone());
         let mut r = Reactor::new(clock, env)
             .map_err(|e| Fatal::new(format!("creating the event loop failed ({})", errno::text(&e))))?;
         let waker = r.waker(STOP);
@@ -145,7 +145,7 @@ impl Loop {
         while !stop.load(Ordering::Acquire) {
             self.state.server.end_turn(&mut self.r);
             if std::mem::take(&mut self.state.exit) {
-                self.control.flush(&self.r);
+                self.control.flush(&mut self.r);
                 // Neither goes on without the other: the switch hears this and ends both.
                 let _ = kill(std::process::id() as i32, Signal::Term.number());
             }

@@ -12,7 +12,7 @@ use std::fs;
 /// Writes them, in one transaction. An identity that the database has already is kept.
 pub fn record(dirs: &Dirs, log: &Logger) -> Result<(), Fatal> {
     let failed = |why: String| Fatal::new(format!("writing to the database failed ({why})"));
-    let env = Environment { log: log.clone(), rundir: dirs.run.clone() };
+    let env = Environment::new(log.clone(), dirs.run.clone());
     let mut client =
         Client::connect(&dirs.default_db(), env).map_err(|e| failed(reactor::errno::text(&e)))?;
     let mut ask = |params: String| {

@@ -172,7 +172,12 @@ fn run(asked: Asked, dirs: &Dirs, logs: &[Arc<Vlog>; 2], clock: Clock) -> Result
         .map_err(|e| Fatal::new(format!("watching signals failed ({})", reactor::errno::text(&e))))?;
     let database = database::start(dirs, &logs[1], clock.clone(), &asked.remotes)?;
     facts::record(dirs, &logs[0].logger())?;
-    let settings = Settings { database: dirs.default_db(), unixctl: None, dummies: asked.dummies };
+    let settings = Settings {
+        database: dirs.default_db(),
+        unixctl: None,
+        dummies: asked.dummies,
+        tls: Default::default(),
+    };
     let mut switch = Daemon::new(clock, logs[0].clone(), dirs.clone(), settings)?;
     while !switch.is_ended() {
         switch.turn()?;

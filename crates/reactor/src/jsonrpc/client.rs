@@ -58,7 +58,7 @@ impl Client {
     /// Waits for the next message of whatever kind.
     pub fn recv(&mut self) -> io::Result<Message> {
         loop {
-            self.conn.flush(&self.reactor)?;
+            self.conn.flush(&mut self.reactor)?;
             if let Some(m) = self.conn.recv(&self.reactor)? {
                 return Ok(m);
             }
@@ -87,7 +87,7 @@ impl Client {
     /// Writes all that is queued.
     pub fn flush(&mut self) -> io::Result<()> {
         while self.conn.backlog() > 0 {
-            self.conn.flush(&self.reactor)?;
+            self.conn.flush(&mut self.reactor)?;
             if self.conn.backlog() > 0 {
                 self.wait()?;
             }

@@ -93,7 +93,7 @@ impl Connection {
     }
 
     /// Writes what is queued.
-    pub fn flush(&mut self, r: &Reactor) -> io::Result<()> {
+    pub fn flush(&mut self, r: &mut Reactor) -> io::Result<()> {
         self.channel.flush(r).inspect_err(|e| {
             self.failed = true;
             let what = format_args!("{}: send error: {}", self.channel.name(), errno::text(e));

@@ -205,7 +205,7 @@ fn client_waits_for_its_answer() {
         assert_eq!(&buf[..n], br#"{"id":1,"method":"bar","params":[]}"#);
         s.write_all(br#"{"id":1,"error":"no"}"#).unwrap();
     });
-    let env = crate::event::Environment { log: Logger::none(), rundir: dir.clone() };
+    let env = crate::event::Environment::new(Logger::none(), dir.clone());
     let mut c = Client::connect("unix:s", env).unwrap();
     assert_eq!(c.transact("foo", vec![Value::string("a")]).unwrap(), Value::string("mine"));
     match c.transact("bar", Vec::new()) {

@@ -117,7 +117,7 @@ impl Server {
     }
 
     /// Writes what is queued as far as the kernel takes it: before the process ends.
-    pub fn flush(&mut self, r: &Reactor) {
+    pub fn flush(&mut self, r: &mut Reactor) {
         for peer in self.peers.values_mut() {
             peer.broken |= peer.conn.flush(r).is_err();
         }

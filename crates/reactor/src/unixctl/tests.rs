@@ -71,7 +71,7 @@ fn daemon(dir: &Path) {
             }
         }
     }
-    server.flush(&r);
+    server.flush(&mut r);
 }
 
 fn ask(s: &mut UnixStream, request: &str) -> String {
@@ -166,7 +166,7 @@ fn commands_and_errors() {
         assert_eq!(all, r#"{"id":1,"result":"at last","error":null}{"id":2,"result":"x","error":null}"#);
         // What is no request ends the connection.
         assert_eq!(ask(&mut waiting, r#"{"id":null,"method":"version","params":[]}"#), "");
-        let env = Environment { log: Logger::none(), rundir: dir.clone() };
+        let env = Environment::new(Logger::none(), dir.clone());
         let mut client = Client::connect(&path, env).unwrap();
         let list = client.transact("list-commands", &[]).unwrap().unwrap();
         assert_eq!(

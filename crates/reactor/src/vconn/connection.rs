@@ -140,9 +140,19 @@ impl Vconn {
         result
     }
 
+    /// Writes what is queued, as far as the peer takes it.
+    pub fn flush(&mut self, r: &mut Reactor) -> io::Result<()> {
+        let flushed = self.channel.flush(r);
+        self.settle();
+        flushed
+    }
+
     /// The next message, if there is a whole one and the version is agreed.
     pub fn recv(&mut self, r: &mut Reactor) -> io::Result<Option<Vec<u8>>> {
-        self.run(r)?;
+        // Answers to messages that have come together go out together.
+        if self.version().is_none() || !self.has_message() {
+            self.run(r)?;
+        }
         if self.version().is_none() {
             return Ok(None);
         }
@@ -250,6 +260,12 @@ impl Vconn {
             }
         }
         Ok(())
+    }
+
+    /// Whether the next message is there already.
+    fn has_message(&self) -> bool {
+        let input = self.channel.input();
+        input.len() >= HEADER_LEN && input.len() >= usize::from(u16::from_be_bytes([input[2], input[3]]))
     }
 
     /// The next whole message in the channel.

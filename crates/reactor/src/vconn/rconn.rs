@@ -93,9 +93,14 @@ pub struct Rconn {
     seqno: u64,
     peer: Option<SocketAddr>,
     local: Option<SocketAddr>,
+    /// Copies of what is sent and received, if somebody listens in.
+    tap: Option<Vec<Vec<u8>>>,
 }
 
 impl Rconn {
+    /// No more copies than this wait to be taken.
+    const TAP_LIMIT: usize = 1000;
+
     const MIN_BACKOFF: Duration = Duration::from_secs(1);
     /// A connection is taken to be admitted when it has lasted this long.
     const ADMISSION: Duration = Duration::from_secs(30);
@@ -124,6 +129,28 @@ impl Rconn {
             seqno: 0,
             peer: None,
             local: None,
+            tap: None,
+        }
+    }
+
+    /// Copies what is sent and received from now on, or no longer.
+    pub fn set_tap(&mut self, on: bool) {
+        match on {
+            true => _ = self.tap.get_or_insert_default(),
+            false => self.tap = None,
+        }
+    }
+
+    /// The copies made since this was last asked.
+    pub fn take_tapped(&mut self) -> Vec<Vec<u8>> {
+        self.tap.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn copy(&mut self, message: &[u8]) {
+        if let Some(tap) = &mut self.tap
+            && tap.len() < Self::TAP_LIMIT
+        {
+            tap.push(message.to_vec());
         }
     }
 
@@ -195,7 +222,9 @@ impl Rconn {
                     if let Some(v) = &mut self.vconn {
                         let version = v.version().map_or(1, Version::wire);
                         let xid = v.next_xid();
-                        v.send(r, bare(version, kind::ECHO_REQUEST, xid));
+                        let probe = bare(version, kind::ECHO_REQUEST, xid);
+                        v.send(r, probe.clone());
+                        self.copy(&probe);
                     }
                 }
                 State::Idle => {
@@ -223,6 +252,7 @@ impl Rconn {
         match result {
             Ok(Some(m)) => {
                 let now = r.now();
+                self.copy(&m);
                 self.last_activity = now;
                 if self.state == State::Idle {
                     self.enter(State::Active, now);
@@ -248,12 +278,26 @@ impl Rconn {
 
     /// Queues a message; false without a connection.
     pub fn send(&mut self, r: &mut Reactor, message: Vec<u8>, class: u8) -> bool {
+        if self.is_connected() {
+            self.copy(&message);
+        }
         match &mut self.vconn {
             Some(v) if matches!(self.state, State::Active | State::Idle) => {
                 v.send_class(r, message, class);
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Writes what is queued now, rather than in the next turn.
+    pub fn flush(&mut self, r: &mut Reactor) {
+        if let Some(v) = &mut self.vconn
+            && v.backlog() > 0
+            && let Err(e) = v.flush(r)
+        {
+            self.drop_connection(r, e);
+            self.arm(r);
         }
     }
 
@@ -349,6 +393,11 @@ impl Rconn {
     /// Grows whenever a connection comes or goes.
     pub fn seqno(&self) -> u64 {
         self.seqno
+    }
+
+    /// The address that the connection goes to, or is about to, or last went to.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.vconn.as_ref().and_then(|v| v.channel().stream().peer()).or(self.peer)
     }
 
     /// The addresses of the last connection: the peer's and ours, over TCP.

@@ -65,6 +65,17 @@ pub struct NeighInfo {
 }
 
 impl NeighInfo {
+    /// Whether the kernel would use the address: it has been found, even if that is to be checked again.
+    pub fn is_usable(&self) -> bool {
+        const VALID: u16 = libc::NUD_PERMANENT
+            | libc::NUD_NOARP
+            | libc::NUD_REACHABLE
+            | libc::NUD_PROBE
+            | libc::NUD_STALE
+            | libc::NUD_DELAY;
+        self.state & VALID != 0
+    }
+
     fn parse(m: &Message) -> Option<NeighInfo> {
         let b = &m.body;
         let (mut address, mut mac) = (None, None);
@@ -142,6 +153,24 @@ impl Route {
     pub fn neighbours(&mut self) -> io::Result<Vec<NeighInfo>> {
         let all = self.socket.dump(&Builder::new(libc::RTM_GETNEIGH, 0).fixed(&[0; NDMSG]))?;
         Ok(all.iter().filter_map(NeighInfo::parse).collect())
+    }
+
+    /// The entry for one address on one device, if there is one.
+    pub fn neighbour(&mut self, index: u32, address: IpAddr) -> io::Result<Option<NeighInfo>> {
+        let mut fixed = [0; NDMSG];
+        fixed[0] = family(address);
+        fixed[4..8].copy_from_slice(&index.to_ne_bytes());
+        let mut b = Builder::new(libc::RTM_GETNEIGH, 0).fixed(&fixed);
+        b.put(libc::NDA_DST, &octets(address));
+        match self.socket.get(b) {
+            Ok(m) => Ok(NeighInfo::parse(&m)),
+            Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+            // Kernels before 5.0 only list all.
+            Err(e) if matches!(e.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EINVAL)) => {
+                Ok(self.neighbours()?.into_iter().find(|n| n.index == index && n.address == address))
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// Makes a neighbour known for good.

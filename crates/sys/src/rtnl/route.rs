@@ -120,6 +120,18 @@ impl Route {
         Ok(out)
     }
 
+    /// The way that packets to an address take, by all the kernel's rules and tables; `ENETUNREACH` and the like if
+    /// they take none.
+    pub fn route_to(&mut self, to: IpAddr) -> io::Result<RouteInfo> {
+        let mut fixed = [0; RTMSG];
+        fixed[0] = family(to);
+        fixed[1] = if to.is_ipv4() { 32 } else { 128 };
+        let mut b = Builder::new(libc::RTM_GETROUTE, 0).fixed(&fixed);
+        b.put(libc::RTA_DST, &octets(to));
+        let m = self.socket.get(b)?;
+        RouteInfo::parse(&m).ok_or_else(|| crate::util::errno(libc::EPROTO))
+    }
+
     /// Adds a route in the main table: to a network (0.0.0.0/0 or ::/0 for the default), through a router or
     /// straight out of a device.
     pub fn add_route(
