@@ -99,7 +99,7 @@ fn place(version: Version, b: &[u8]) -> Result<(Place, usize), Option<String>> {
         return Ok((if reply { StatsReply(stats) } else { StatsRequest(stats) }, fixed));
     }
     let vendor = u32_at(b, fixed).ok_or(None)?;
-    if vendor != NICIRA && vendor != ONF {
+    if vendor != NICIRA && (vendor != ONF || version == Version::V10) {
         return Err(Some(unknown_vendor(vendor)));
     }
     let subtype = u32_at(b, fixed + 4).filter(|_| b.len() >= 24).ok_or(None)?;

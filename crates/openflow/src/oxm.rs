@@ -464,15 +464,7 @@ fn pull_entry<'a>(r: &mut Reader<'a>) -> Decode<Entry<'a>> {
         None => None,
     };
     if r.len() < header.len {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBMC_BAD_LEN,
-            MODULE,
-            format!(
-                "OXM header {} exceeds remaining match length ({} bytes)",
-                header.text(),
-                r.len() + 4 + if header.class == CLASS_EXPERIMENTER { 4 } else { 0 }
-            ),
-        ));
+        return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
     let body = r.take(header.len)?;
     let (value, mask) =
@@ -552,7 +544,14 @@ fn apply_entry(m: &mut Match, e: &Entry<'_>, field: Field, cx: &MatchCx<'_>) -> 
         return Err(OfpErr::OFPBMC_BAD_MASK.into());
     }
     if mask.is_none() && (value & !full_width(field) != 0 || !value_ok(field, value)) {
-        return Err(OfpErr::OFPBMC_BAD_VALUE.into());
+        return Err(match field {
+            Field::IN_PORT_OXM | Field::ACTSET_OUTPUT => {
+                let mut e = crate::msg::port::port_from_wire(value as u32).err().unwrap_or_else(|| OfpErr::OFPBMC_BAD_VALUE.into());
+                e.error = OfpErr::OFPBMC_BAD_VALUE;
+                e
+            }
+            _ => OfpErr::OFPBMC_BAD_VALUE.into(),
+        });
     }
     if cx.pipeline_only && !crate::prereq::is_pipeline(field) {
         return Err(OfpErr::OFPBRC_PIPELINE_FIELDS_ONLY.into());
@@ -637,14 +636,7 @@ pub fn pull_match_raw(bytes: &[u8], cx: &MatchCx<'_>, with_cookie: bool) -> Deco
 /// Decodes NXM of a given length from a reader, with its padding.
 pub fn pull_nxm(r: &mut Reader<'_>, len: usize, cx: &MatchCx<'_>) -> Decode<(Match, (u64, u64))> {
     if r.len() < len.next_multiple_of(8) {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBMC_BAD_LEN,
-            MODULE,
-            format!(
-                "nx_match length {len}, rounded up to a multiple of 8, is longer than space in message (max length {})",
-                r.len()
-            ),
-        ));
+        return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
     let body = r.take(len.next_multiple_of(8))?;
     pull_match_raw(&body[..len], cx, true)
@@ -668,14 +660,7 @@ pub fn pull_oxm(r: &mut Reader<'_>, cx: &MatchCx<'_>) -> Decode<Match> {
     }
     let padded = len.next_multiple_of(8);
     if len < 4 || r.len() < padded - 4 {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBMC_BAD_LEN,
-            MODULE,
-            format!(
-                "match length {len}, rounded up to a multiple of 8, is longer than space in message (max length {})",
-                r.len() + 4
-            ),
-        ));
+        return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
     // What the padding holds is nobody's business.
     let body = r.take(padded - 4)?;

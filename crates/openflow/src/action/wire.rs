@@ -288,6 +288,19 @@ pub fn decode(bytes: &[u8], version: Version) -> Decode<Vec<Action>> {
     Ok(actions)
 }
 
+/// Takes the actions of a message, whose length it gives.
+pub fn pull(r: &mut Reader<'_>, len: usize, version: Version) -> Decode<Vec<Action>> {
+    check_length(len)?;
+    if len > r.len() {
+        let text = format!(
+            "OpenFlow message actions length {len} exceeds remaining message length ({})",
+            r.len()
+        );
+        return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, MODULE, text));
+    }
+    decode(r.take(len)?, version)
+}
+
 fn check_length(len: usize) -> Decode<()> {
     if !len.is_multiple_of(8) {
         return Err(DecodeError::logged(

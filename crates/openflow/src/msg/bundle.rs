@@ -126,7 +126,7 @@ pub(crate) fn check_add<'a>(f: &Framed<'a>) -> Decode<AddFrame<'a>> {
         return Err(OfpErr::OFPBFC_MSG_BAD_LEN.into());
     }
     if header[0] != f.version.wire() {
-        return Err(OfpErr::OFPBFC_MSG_UNSUP.into());
+        return Err(OfpErr::OFPBFC_BAD_VERSION.into());
     }
     if header[4..8] != f.xid.0.to_be_bytes() {
         return Err(OfpErr::OFPBFC_MSG_BAD_XID.into());

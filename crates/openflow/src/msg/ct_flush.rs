@@ -61,15 +61,6 @@ fn put_u16(o: &mut Vec<u8>, kind: u16, value: u16) {
     });
 }
 
-/// The number in such a property, with its padding or without.
-fn pull_u16(b: &mut Reader<'_>) -> Decode<u16> {
-    let value = b.u16()?;
-    if b.len() == 2 {
-        b.skip(2)?;
-    }
-    Ok(value)
-}
-
 fn put_tuple(o: &mut Vec<u8>, kind: u16, t: &CtTuple) {
     if *t == CtTuple::default() {
         return;
@@ -132,7 +123,7 @@ fn tuple(body: &mut Reader<'_>) -> Decode<CtTuple> {
         match p.kind {
             0 => t.src = Some(p.u128()?),
             1 => t.dst = Some(p.u128()?),
-            2 => t.src_port = Some(p.u16()?),
+            2 => (t.src_port, t.icmp_id) = (Some(p.u16()?), None),
             3 => t.dst_port = Some(p.u16()?),
             4 => t.icmp_id = Some(p.u16()?),
             5 => t.icmp_type = Some(p.u8()?),

@@ -247,7 +247,7 @@ fn command(raw: u16, codec: &Codec) -> Decode<(FlowModCommand, u8)> {
 }
 
 /// Parts that both forms of OpenFlow 1.0 have in common.
-fn tail_10(r: &mut Reader<'_>, fm: &mut FlowMod, cookie: u64, version: Version, codec: &Codec) -> Decode<()> {
+fn tail_10(r: &mut Reader<'_>, fm: &mut FlowMod, cookie: u64, codec: &Codec) -> Decode<u16> {
     let (cmd, table) = command(r.u16()?, codec)?;
     fm.command = cmd;
     fm.table = table;
@@ -256,11 +256,11 @@ fn tail_10(r: &mut Reader<'_>, fm: &mut FlowMod, cookie: u64, version: Version, 
     fm.priority = r.u16()?;
     fm.buffer_id = buffer_from_wire(r.u32()?);
     fm.out_port = OfPort::from_u16(r.u16()?);
-    fm.flags = flags_from_wire(r.u16()?, version)?;
+    let flags = r.u16()?;
     fm.new_cookie = Cookie(cookie);
     fm.modify_cookie =
         matches!(cmd, FlowModCommand::Modify | FlowModCommand::ModifyStrict) && cookie != u64::MAX;
-    Ok(())
+    Ok(flags)
 }
 
 pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
@@ -270,8 +270,9 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
         m = crate::fixed_match::pull_of10(r)?;
         m.normalize();
         let cookie = r.u64()?;
-        tail_10(r, &mut fm, cookie, version, codec)?;
+        let flags = tail_10(r, &mut fm, cookie, codec)?;
         fm.actions = action::wire::decode(r.take_all(), version)?;
+        fm.flags = flags_from_wire(flags, version)?;
     } else {
         m = decode_11(r, &mut fm, version, codec)?;
     }
@@ -296,10 +297,14 @@ fn decode_11(r: &mut Reader<'_>, fm: &mut FlowMod, version: Version, codec: &Cod
     }
     // Which of several faults is reported follows from this order: match, port, command, instructions, flags.
     let m = pull_match_11(r, version, codec, true)?;
+    let command = FlowModCommand::from_wire(cmd);
+    let deleting = matches!(command, Some(FlowModCommand::Delete | FlowModCommand::DeleteStrict));
+    if fm.table == 0xff && command.is_some() && (version == Version::V11 || !deleting) {
+        return Err(OfpErr::OFPFMFC_BAD_TABLE_ID.into());
+    }
     let out_port = port_from_wire(out_port)?;
-    let cmd = FlowModCommand::from_wire(cmd).ok_or(OfpErr::OFPFMFC_BAD_COMMAND)?;
+    let cmd = command.ok_or(OfpErr::OFPFMFC_BAD_COMMAND)?;
     fm.command = cmd;
-    let deleting = matches!(cmd, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
     fm.out_port = out_port;
     if deleting {
         fm.out_group = GroupId(out_group);
@@ -315,9 +320,6 @@ fn decode_11(r: &mut Reader<'_>, fm: &mut FlowMod, version: Version, codec: &Cod
                 fm.cookie = Cookie(0);
             }
         }
-    }
-    if fm.table == 0xff && (version == Version::V11 || !deleting) {
-        return Err(OfpErr::OFPFMFC_BAD_TABLE_ID.into());
     }
     fm.actions = action::instruction::decode_instructions(r.take_all(), version)?;
     fm.flags = flags_from_wire(flags, version)?;
@@ -337,7 +339,7 @@ pub(crate) fn pull_match_11(
 pub(crate) fn decode_nxt(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
     let mut fm = FlowMod::new(FlowModCommand::Add, MiniMatch::default());
     let cookie = r.u64()?;
-    tail_10(r, &mut fm, cookie, version, codec)?;
+    let flags = tail_10(r, &mut fm, cookie, codec)?;
     let len = usize::from(r.u16()?);
     r.skip(6)?;
     let (m, (value, mask)) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true))?;
@@ -351,6 +353,7 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>, version: Version, codec: &Codec) ->
     } else {
         action::wire::decode(r.take_all(), version)?
     };
+    fm.flags = flags_from_wire(flags, version)?;
     finish(fm, &m, version)
 }
 

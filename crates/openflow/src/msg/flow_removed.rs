@@ -221,7 +221,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
             f.idle_timeout = r.u16()?;
             f.hard_timeout = r.u16()?;
             f.cookie = Cookie(r.u64()?);
-            m = pull_match_11(r, version, codec, false)?;
+            m = pull_match_11(r, version, codec, true)?;
             let s = super::oxs::pull(r)?;
             (f.duration_sec, f.duration_nsec) = s.duration.unwrap_or((u32::MAX, u32::MAX));
             f.packet_count = s.packet_count.unwrap_or(u64::MAX);
@@ -238,7 +238,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
             f.hard_timeout = r.u16()?;
             f.packet_count = r.u64()?;
             f.byte_count = r.u64()?;
-            m = pull_match_11(r, version, codec, false)?;
+            m = pull_match_11(r, version, codec, true)?;
         }
     }
     f.matching = MiniMatch::new(&m);
@@ -257,7 +257,7 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>, codec: &Codec) -> Decode<Message> {
     let len = usize::from(r.u16()?);
     f.packet_count = r.u64()?;
     f.byte_count = r.u64()?;
-    let (m, _) = crate::oxm::pull_nxm(r, len, &codec.match_cx(false))?;
+    let (m, _) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true))?;
     if !r.is_empty() {
         return Err(OfpErr::OFPBRC_BAD_LEN.into());
     }

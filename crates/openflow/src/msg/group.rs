@@ -227,7 +227,7 @@ fn pull_buckets(r: &mut Reader<'_>, version: Version, kind: GroupType) -> Decode
         let bad = |text| DecodeError::logged(OfpErr::OFPGMFC_BAD_BUCKET, MODULE, text);
         let head = if new_form(version) { 8 } else { 16 };
         if left < head {
-            return Err(OfpErr::OFPGMFC_BAD_BUCKET.into());
+            return Err(bad(format!("buckets end with {left} leftover bytes")));
         }
         let len = usize::from(r.u16()?);
         if len < head {
@@ -514,9 +514,15 @@ pub(crate) fn put_desc(e: &mut Enc<'_>, all: &[GroupDesc], more: bool) -> Encode
 }
 
 pub(crate) fn decode_one_desc(r: &mut Reader<'_>, version: Version) -> Decode<GroupDesc> {
+    let left = r.len();
+    let bad = |text| Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, MODULE, text));
+    let head = if new_form(version) { 16 } else { 8 };
+    if left < head {
+        return bad(format!("OFPST11_GROUP_DESC reply has {left} leftover bytes at end"));
+    }
     let len = usize::from(r.u16()?);
-    if len < 8 {
-        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+    if len < head || len > left {
+        return bad(format!("OFPST11_GROUP_DESC reply claims invalid length {len}"));
     }
     let mut b = r.sub(len - 2)?;
     let kind = GroupType::from_wire(b.u8()?).ok_or(OfpErr::OFPGMFC_BAD_TYPE)?;
@@ -560,9 +566,21 @@ pub(crate) fn put_stats(e: &mut Enc<'_>, all: &[GroupStats], more: bool) -> Enco
 }
 
 pub(crate) fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<GroupStats> {
+    let left = r.len();
+    let name = if version == Version::V10 { "NXST_GROUP reply" } else { "OFPST_GROUP reply" };
+    let timed = version >= Version::V13 || version == Version::V10;
+    let head = if timed { 40 } else { 32 };
+    let bad = |text: String| Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, MODULE, text));
+    if left < head {
+        return bad(format!("{name} reply has {left} leftover bytes at end"));
+    }
     let len = usize::from(r.u16()?);
-    if len < 32 {
-        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+    let fixed = head;
+    if len == 0 {
+        return bad(format!("{name} reply claims invalid length {len}"));
+    }
+    if len < fixed || len > left || (len - fixed) % 16 != 0 {
+        return bad(format!("{name} reply has {} leftover bytes at end", left - fixed));
     }
     let mut b = r.sub(len - 2)?;
     b.skip(2)?;

@@ -172,11 +172,12 @@ pub(crate) fn decode_requests(
 pub(crate) fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<MonitorRequest> {
     // From 1.4 on, the switch that set the habit takes the bit of ONLY_OWN for OWN, and none for NO_ABBREV.
     let known = if version >= Version::V14 { 0x5f } else { 0x3f };
-    let name = match version {
-        Version::V10 | Version::V11 | Version::V12 => "NXST",
-        Version::V13 => "ONFST",
-        _ => "OFPST",
-    };
+    let name = name(version);
+    let least = 16;
+    if r.len() < least {
+        let text = format!("{name} request has {} leftover bytes at end", r.len());
+        return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_monitor", text));
+    }
     let id = r.u32()?;
     let mut m = MonitorRequest {
         id,
@@ -189,7 +190,7 @@ pub(crate) fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec
     };
     let check = |flags: u16| {
         if flags & 0xe == 0 || flags & !known != 0 {
-            let text = format!("{name}_FLOW_MONITOR has bad flags {}", CHex(flags.into()));
+            let text = format!("{name} has bad flags {}", CHex(flags.into()));
             return Err(DecodeError::logged(OfpErr::OFPMOFC_BAD_FLAGS, "ofp_monitor", text));
         }
         Ok(MonitorFlags(flags))
@@ -298,15 +299,35 @@ fn put_full(o: &mut Vec<u8>, u: &FlowUpdate, m: flow::Match, version: Version) {
 
 pub(crate) fn decode_update(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<FlowUpdate> {
     let left = r.len();
-    if left < 8 {
-        let text = format!("NXST_FLOW_MONITOR reply has {left} leftover bytes at end");
-        return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_monitor", text));
-    }
-    let len = usize::from(r.u16()?);
+    let leftover = |n: usize| {
+        let text = format!("{} reply has {n} leftover bytes at end", name(version));
+        DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_monitor", text)
+    };
+    let head = r.rest().first_chunk::<4>().ok_or_else(|| leftover(left))?;
+    let [len, event] = [u16::from_be_bytes([head[0], head[1]]), u16::from_be_bytes([head[2], head[3]])];
+    let len = usize::from(len);
     if len < 8 || len > left || len % 8 != 0 {
-        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+        return Err(leftover(left));
     }
-    decode_update_body(&mut r.sub(len - 2)?, version, codec)
+    let full = event < if version >= Version::V14 { 4 } else { 3 };
+    if full && len < UPDATE {
+        return Err(leftover(left - len));
+    }
+    let mut b = r.sub(len)?;
+    b.skip(2)?;
+    decode_update_body(&mut b, version, codec)
+}
+
+/// Least length of an update that is told in full.
+const UPDATE: usize = 24;
+
+/// The name of the message, as printed.
+fn name(version: Version) -> &'static str {
+    match version {
+        Version::V10 | Version::V11 | Version::V12 => "NXST_FLOW_MONITOR",
+        Version::V13 => "ONFST_FLOW_MONITOR",
+        _ => "OFPST_FLOW_MONITOR",
+    }
 }
 
 fn decode_update_body(b: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<FlowUpdate> {

@@ -58,7 +58,7 @@ pub(crate) fn pull(r: &mut Reader<'_>) -> Decode<Oxs> {
     let len = usize::from(r.u16()?);
     let padded = len.next_multiple_of(8);
     if len < 4 || r.len() + 4 < padded {
-        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+        return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
     let mut b = Reader::new(&r.take(padded - 4)?[..len - 4]);
     let mut s = Oxs::default();

@@ -323,7 +323,7 @@ const STACK_ENTRY: usize = 128;
 fn pull_actions(r: &mut Reader<'_>, version: Version) -> Decode<Vec<Action>> {
     let start = 4.min(r.len());
     r.skip(start)?;
-    if r.len() % 8 != 0 {
+    if !r.len().is_multiple_of(8) {
         return Err(OfpErr::OFPBRC_BAD_LEN.into());
     }
     action::wire::decode(r.take_all(), version)

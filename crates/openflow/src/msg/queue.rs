@@ -67,7 +67,8 @@ pub(crate) fn put_config_request(e: &mut Enc<'_>, q: &QueueStatsRequest) -> Enco
 
 pub(crate) fn decode_config_request(r: &mut Reader<'_>, version: Version) -> Decode<Message> {
     let port = decode_port(r, version)?;
-    if port.is_reserved() && port != OfPort::NONE {
+    let any = port == OfPort::NONE && version != Version::V10;
+    if port.is_reserved() && !any {
         return Err(OfpErr::OFPQOFC_BAD_PORT.into());
     }
     Ok(Message::QueueGetConfigRequest(QueueStatsRequest { port, queue: u32::MAX }))
@@ -136,8 +137,12 @@ fn pull_rates(b: &mut Reader<'_>, q: &mut QueueConfig, desc: bool) -> Decode<()>
 }
 
 pub(crate) fn decode_config_reply(r: &mut Reader<'_>, version: Version) -> Decode<Message> {
-    let port = decode_port(r, version)?;
-    r.skip(if version == Version::V10 { 6 } else { 4 })?;
+    let head = r.sub(8)?;
+    // Whether the port makes sense matters only where there are queues.
+    let port = match decode_port(&mut { head }, version) {
+        Err(e) if !r.is_empty() => return Err(e),
+        port => port.unwrap_or(OfPort::NONE),
+    };
     let mut out = Vec::new();
     let fixed = if version >= Version::V12 { 16 } else { 8 };
     while !r.is_empty() {

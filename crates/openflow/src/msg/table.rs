@@ -315,9 +315,11 @@ fn put_one_desc(o: &mut Vec<u8>, t: &TableDesc) {
 }
 
 pub(crate) fn pull_one_desc(r: &mut Reader<'_>) -> Decode<TableDesc> {
-    let len = usize::from(r.u16()?);
-    if len < 8 {
-        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+    let left = r.len();
+    let len = if left < 8 { 0 } else { usize::from(r.u16()?) };
+    if len < 8 || len > left {
+        let text = format!("OFP14_TABLE_DESC reply claims invalid length {len}");
+        return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_table", text));
     }
     let mut b = r.sub(len - 2)?;
     let table = b.u8()?;
@@ -666,8 +668,9 @@ fn put_flow_features(o: &mut Vec<u8>, f: &TableFlowFeatures, miss: u16, version:
 }
 
 pub(crate) fn decode_one_features(r: &mut Reader<'_>, version: Version) -> Decode<TableFeatures> {
+    let left = r.len();
     let len = usize::from(r.u16()?);
-    if len < 64 || len % 8 != 0 {
+    if len < 64 || len % 8 != 0 || len > left {
         return Err(OfpErr::OFPBPC_BAD_LEN.into());
     }
     features_body(&mut r.sub(len - 2)?, version)
@@ -734,9 +737,8 @@ fn features_body(b: &mut Reader<'_>, version: Version) -> Decode<TableFeatures> 
         return Err(DecodeError::logged(OfpErr::OFPTFFC_BAD_FEATURES, "ofp_table", text));
     }
     for (w, _) in wildcards {
-        match f.matches.iter_mut().find(|m| m.field == w) {
-            Some(m) => m.wildcardable = true,
-            None => {}
+        if let Some(m) = f.matches.iter_mut().find(|m| m.field == w) {
+            m.wildcardable = true;
         }
     }
     Ok(f)

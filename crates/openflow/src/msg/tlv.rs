@@ -71,11 +71,6 @@ fn pull_mappings(r: &mut Reader<'_>) -> Decode<Vec<TlvMapping>> {
             let text = format!("tlv table option length ({}) is not a valid option size", m.option_len);
             return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_OPT_LEN, "ofp_match", text));
         }
-        const LAST: u16 = 63;
-        if m.index > LAST {
-            let text = format!("tlv table field index ({}) is too large (max {LAST})", m.index);
-            return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_FIELD_IDX, "ofp_match", text));
-        }
         out.push(m);
     }
     Ok(out)
@@ -100,7 +95,13 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>) -> Decode<Message> {
         }
     };
     r.skip(6)?;
-    Ok(Message::TlvTableMod(TlvTableMod { command, mappings: pull_mappings(r)? }))
+    let mappings = pull_mappings(r)?;
+    const LAST: u16 = 63;
+    if let Some(m) = mappings.iter().find(|m| m.index > LAST) {
+        let text = format!("tlv table field index ({}) is too large (max {LAST})", m.index);
+        return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_FIELD_IDX, "ofp_match", text));
+    }
+    Ok(Message::TlvTableMod(TlvTableMod { command, mappings }))
 }
 
 pub(crate) fn put_reply(e: &mut Enc<'_>, t: &TlvTableReply) -> Encode {

@@ -132,6 +132,7 @@ pub fn format_id(f: &mut Fmt<'_>, meter: MeterId, separator: char) {
         MeterConfig::ALL => f.put("all"),
         MeterConfig::CONTROLLER => f.put("controller"),
         MeterConfig::SLOWPATH => f.put("slowpath"),
+        id if id > MeterConfig::MAX => f.put("unknown"),
         MeterId(n) => {
             let _ = write!(f, "{n}");
         }

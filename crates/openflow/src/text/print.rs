@@ -176,13 +176,19 @@ impl Printer<'_> {
                     }
                     self.stats_reply(&body, framed.version, f);
                 }
+                if matches!(framed.kind, Kind::OfpstGroupReply | Kind::NxstGroupReply) {
+                    f.put(" ***parse error***");
+                }
                 let shown = f.out.len() > head;
                 if shown && !f.out.ends_with('\n') {
                     f.put("\n");
                 }
                 let lead = if shown { "" } else { " " };
                 let dump = hex_dump(framed.bytes, true);
-                let _ = write!(f, "{lead}***decode error: {}***\n{dump}", e.error);
+                // The first word on flow statistics of OpenFlow 1.5 is that they are no such thing.
+                let odd = framed.kind == Kind::OfpstFlowReply && framed.version == Version::V15;
+                let name = if odd { "<invalid>" } else { e.error.name() };
+                let _ = write!(f, "{lead}***decode error: {name}***\n{dump}");
             }
         }
     }
@@ -459,7 +465,7 @@ fn hello_bits(bytes: &[u8], log: &mut Vec<(&'static str, String)>) -> (u32, bool
             break;
         };
         let (kind, len) = (u16::from_be_bytes([h[0], h[1]]), usize::from(u16::from_be_bytes([h[2], h[3]])));
-        if len < 4 || len > rest.len() {
+        if len < 4 || len.next_multiple_of(8) > rest.len() {
             odd = true;
             break;
         }

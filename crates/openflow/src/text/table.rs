@@ -220,7 +220,12 @@ fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Ver
             flow_features(&x.on_miss, before.map(|b| &b.on_miss), version, f);
         }
     }
-    if before.is_some_and(|b| b.matches == x.matches) {
+    let sorted = |x: &TableFeatures| {
+        let mut all = x.matches.clone();
+        all.sort_by_key(|m| m.field);
+        all
+    };
+    if before.is_some_and(|b| sorted(b) == sorted(x)) {
         f.put("    (same matching)\n");
         return;
     }
