@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod log;
+pub mod order;
 pub mod trie;
 pub mod types;
 

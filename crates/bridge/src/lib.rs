@@ -3,6 +3,7 @@
 mod codec;
 pub mod commands;
 pub mod config;
+mod coverage;
 pub mod plan;
 pub mod replica;
 pub mod rows;

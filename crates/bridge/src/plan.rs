@@ -5,6 +5,7 @@
 
 use crate::config::{BridgeConfig, Config};
 use base::OfPort;
+use base::order::ListOrder;
 use std::collections::BTreeMap;
 
 /// What runs now.
@@ -62,7 +63,7 @@ pub enum Change {
 }
 
 /// The steps from `actual` to `wanted`: removals first, so that names and numbers are free; then bridges;
-/// then interfaces, those that ask for a number before those that take what is left.
+/// then interfaces, those that ask for a number before those that take what is left, in the order of listings.
 pub fn plan(actual: &Actual, wanted: &Config) -> Vec<Change> {
     let mut steps = Vec::new();
     let mut gone = Vec::new();
@@ -95,8 +96,11 @@ pub fn plan(actual: &Actual, wanted: &Config) -> Vec<Change> {
                 !is.is_some_and(|is| is.interfaces.get(&i.name).is_some_and(|a| keeps(want, is, &i.name, a)))
             })
             .collect();
-        adds.sort_by_key(|(_, i)| {
-            (i.name != want.name, i.ofport_request.is_none(), i.ofport_before.is_none())
+        let mut order = ListOrder::default();
+        want.ports.keys().for_each(|name| order.insert(name.as_str()));
+        adds.sort_by_key(|(p, i)| {
+            let place = order.place(&p.name.as_str());
+            (i.ofport_request.is_none(), i.ofport_before.is_none(), place, p.name.clone())
         });
         steps.extend(adds.into_iter().map(|(p, i)| Change::AddInterface {
             bridge: name.clone(),

@@ -26,8 +26,8 @@ pub fn arm(seconds: u32, log: &Logger) -> Result<(), Fatal> {
         |e: std::io::Error| Fatal::new(format!("setting the timeout failed ({})", reactor::errno::text(&e)));
     // Blocked here (and in threads started later), so that the waiting thread gets it.
     let signals = sys::signal::Signals::new(&[sys::signal::Signal::Alarm]).map_err(os)?;
+    // Without a name: what it logs, the program logs.
     std::thread::Builder::new()
-        .name("alarm".to_string())
         .spawn(move || {
             let ready = sys::epoll::wait_one(&signals, sys::epoll::Interest::READ, None);
             if ready.is_ok() && matches!(signals.next(), Ok(Some(_))) {

@@ -1,20 +1,22 @@
 //! The datapath as the control thread holds it: ports, engines, and the list of all megaflows.
 
 use crate::drops::{Counters, DropCause};
-use crate::engine::{Command, Engine, EngineId, Shared, Tunables};
+use crate::engine::{Command, Engine, EngineId, Rx, Shared, Tunables};
 use crate::event::Event;
 use crate::exec::Meta;
 use crate::extract::extract;
-use crate::megaflow::Megaflow;
+use crate::load::{History, QueueLoad, QueuePlace, Usage};
+use crate::megaflow::{Body, Megaflow};
 use crate::meter::{Band, Meter, MeterStats, MeterUnit};
 use crate::ports::{MAX_PORTS, PortCounters};
 use crate::seam::{NoWake, Pipeline, Waiter, Wake};
+use crate::search::with_partition;
 use crate::thread::run;
 use arc_swap::ArcSwap;
 use base::{Clock, DpPort, Time};
-use dpif::netdev::{Netdev, RxQueue};
+use dpif::netdev::Netdev;
 use dpif::{Datapath as _, DpAction, DpError, DpFlow, DpStats, FlowStats, PutMode};
-use flow::{FlowKey, Mask, MiniMask};
+use flow::{FlowKey, Mask, MiniKey, MiniMask};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -28,7 +30,7 @@ const IDLE_WHEN_FULL: Duration = Duration::from_millis(100);
 /// Called with effects, their megaflow, and the packets and bytes to apply them for.
 pub type Again<'a, P> = dyn FnMut(&<P as Pipeline>::Effects, &Megaflow<P>, u64, u64) + 'a;
 
-type Taken = Vec<(DpPort, Box<dyn RxQueue>, Arc<PortCounters>)>;
+type Taken = Vec<Rx>;
 
 struct Port {
     device: Box<dyn Netdev>,
@@ -39,6 +41,7 @@ struct Port {
 
 struct Thread {
     handle: JoinHandle<Taken>,
+    core: u32,
 }
 
 /// A polling thread's way to sleep and to be woken.
@@ -67,6 +70,10 @@ pub struct Datapath<P: Pipeline> {
     bonds: HashMap<u32, Box<[DpPort]>>,
     event_capacity: usize,
     next_engine: usize,
+    /// Lookups that were counted before the counters were last cleared: hit, missed, lost.
+    cleared: [u64; 3],
+    queues: Vec<QueuePlace>,
+    history: History,
 }
 
 impl<P: Pipeline> Datapath<P> {
@@ -93,6 +100,9 @@ impl<P: Pipeline> Datapath<P> {
             bonds: HashMap::new(),
             event_capacity,
             next_engine: 0,
+            cleared: [0; 3],
+            queues: Vec::new(),
+            history: History::default(),
         }
     }
 
@@ -136,32 +146,96 @@ impl<P: Pipeline> Datapath<P> {
         Some(&self.ports.get(&port.0)?.counters)
     }
 
+    /// Numbers of the CPU cores that polling threads go by, in the order of the engines from 1 on.
+    pub fn cores(&self) -> Vec<u32> {
+        self.threads.iter().map(|t| t.core).collect()
+    }
+
+    /// Receiving queues and who reads them.
+    pub fn queues(&self) -> &[QueuePlace] {
+        &self.queues
+    }
+
+    /// The parts of an engine's time that went into each of its queues (in the order of [`Datapath::queues`]) over
+    /// the last `looks` of five seconds; `None` if nothing was measured yet.
+    pub fn usage(&self, engine: usize, looks: usize) -> Option<Usage> {
+        let own: Vec<&QueuePlace> = self.queues.iter().filter(|q| q.engine == engine).collect();
+        self.history.usage(engine, looks, &own)
+    }
+
+    /// Leaves lookups (hit, missed, lost) out of [`dpif::Datapath::stats`] from now on.
+    pub fn forget_lookups(&mut self, lookups: [u64; 3]) {
+        self.cleared.iter_mut().zip(lookups).for_each(|(c, n)| *c += n);
+    }
+
+    /// Members of bonds by hash, for `lb_output`.
+    pub fn bonds(&self) -> &HashMap<u32, Box<[DpPort]>> {
+        &self.bonds
+    }
+
+    /// Hands all receiving queues out anew, those that brought most first, each to the thread that has least to do.
+    /// Says whether there are any threads to share the work.
+    pub fn rebalance(&mut self) -> bool {
+        if self.threads.len() < 2 {
+            return false;
+        }
+        let mut weights: Vec<(DpPort, u32, u64)> =
+            self.queues.iter().map(|q| (q.port, q.id, q.load.packets.load(Relaxed))).collect();
+        weights.sort_by_key(|w| std::cmp::Reverse(w.2));
+        let mut load = vec![0u64; self.threads.len()];
+        let mut moves = Vec::new();
+        for (port, id, packets) in weights {
+            let least = (0..load.len()).min_by_key(|i| load[*i]).unwrap_or(0);
+            load[least] += packets.max(1);
+            moves.push((port, id, least + 1));
+        }
+        for (port, id, engine) in moves {
+            let Some(q) = self.queues.iter_mut().find(|q| (q.port, q.id) == (port, id)) else { continue };
+            let from = std::mem::replace(&mut q.engine, engine);
+            if from != engine {
+                let to = self.shared[engine].clone();
+                self.send(from, Command::GiveRx(port, id, to));
+            }
+        }
+        self.refresh_readers();
+        self.history.restart();
+        true
+    }
+
+    fn refresh_readers(&mut self) {
+        for (number, port) in &mut self.ports {
+            let own = self.queues.iter().filter(|q| q.port.0 == *number);
+            port.readers = own.map(|q| q.engine).collect();
+        }
+    }
+
     /// Changes the number of polling threads; `parts` makes what each needs. All receiving queues are handed out
     /// anew. On an error (a device gives no more sending queues, the system no more threads) the queues of the
     /// threads that could not be started are read by those that could, or by the control thread.
     pub fn set_threads(
         &mut self,
-        n: usize,
+        cores: &[u32],
+        pin: bool,
         mut parts: impl FnMut(usize) -> std::io::Result<ThreadParts>,
     ) -> std::io::Result<()> {
         let mut queues = self.stop_threads();
         let mut result = Ok(());
-        for i in 0..n {
-            if let Err(e) = parts(i).and_then(|p| self.start_thread(i, p)) {
+        for (i, core) in cores.iter().enumerate() {
+            if let Err(e) = parts(i).and_then(|p| self.start_thread(i, *core, pin, p)) {
                 result = Err(e);
                 break;
             }
         }
-        for port in self.ports.values_mut() {
-            port.readers.clear();
-        }
-        for (port, queue, counters) in queues.drain(..) {
-            let engine = self.choose_engine();
-            if let Some(p) = self.ports.get_mut(&port.0) {
-                p.readers.push(engine);
-                self.send(engine, Command::AddRx(port, queue, counters));
+        self.queues.clear();
+        for rx in queues.drain(..) {
+            if self.ports.contains_key(&rx.port.0) {
+                let engine = self.choose_engine();
+                self.queues.push(QueuePlace::new(rx.port, rx.id, engine, rx.load.clone()));
+                self.send(engine, Command::AddRx(rx));
             }
         }
+        self.refresh_readers();
+        self.history.restart();
         self.inline.run_commands();
         result
     }
@@ -185,11 +259,11 @@ impl<P: Pipeline> Datapath<P> {
                 self.shared_events_forward(e);
             }
         }
-        queues.sort_by_key(|(p, _, _)| p.0);
+        queues.sort_by_key(|r| (r.port.0, r.id));
         queues
     }
 
-    fn start_thread(&mut self, i: usize, parts: ThreadParts) -> std::io::Result<()> {
+    fn start_thread(&mut self, i: usize, core: u32, pin: bool, parts: ThreadParts) -> std::io::Result<()> {
         let ThreadParts { waiter, wake } = parts;
         let id = EngineId(i as u32 + 1);
         let shared =
@@ -205,10 +279,11 @@ impl<P: Pipeline> Datapath<P> {
             shared.inbox.push(Command::Bond(*n, Some(b.clone())));
         }
         let engine = Engine::new(id, shared.clone(), self.snapshot.clone(), self.clock.clone());
-        let name = format!("pmd-c{i:02}/id:{}", id.0);
-        let handle = std::thread::Builder::new().name(name).spawn(move || run(engine, waiter))?;
+        let name = format!("pmd-c{core:02}/id:{}", id.0);
+        let cpu = pin.then_some(core);
+        let handle = std::thread::Builder::new().name(name).spawn(move || run(engine, waiter, cpu))?;
         self.shared.push(shared);
-        self.threads.push(Thread { handle });
+        self.threads.push(Thread { handle, core });
         Ok(())
     }
 
@@ -277,6 +352,9 @@ impl<P: Pipeline> Datapath<P> {
     /// thread can apply are applied again.
     pub fn push_stats(&mut self, again: &mut Again<'_, P>) {
         self.collect();
+        let engines =
+            self.shared.iter().map(|s| (s.stats.busy_nanos.load(Relaxed), s.stats.idle_nanos.load(Relaxed)));
+        self.history.look(self.clock.now(), engines.collect(), &mut self.queues);
         self.flows.retain(|(_, flow)| {
             // In this order: a flow that is gone counts nothing any more.
             let gone = flow.is_gone();
@@ -383,29 +461,31 @@ impl<P: Pipeline> Datapath<P> {
         DpFlow {
             ufid: f.ufid,
             key: f.key.expand(),
-            mask: f.mask.expand(),
+            mask: f.given.as_ref().unwrap_or(&f.mask).expand(),
             actions: f.body().actions.clone(),
             stats: FlowStats { packets, bytes, used: f.used(), tcp_flags: f.tcp_flags() },
-            thread: (engine > 0).then(|| engine as u32 - 1),
+            thread: engine.checked_sub(1).and_then(|i| self.threads.get(i)).map(|t| t.core),
         }
     }
 
-    fn position(&self, key: &FlowKey, mask: &Mask) -> Option<usize> {
-        let want = MiniMask::new(mask);
-        self.flows.iter().position(|(_, f)| {
-            !f.is_dead()
-                && want.is_subset_of(&f.mask)
-                && f.key.expand().equal_under(key, mask)
-                && narrower_only_by_partition(&want, &f.mask)
-        })
+    /// Where the live flows of an id stand: one for each engine that has it.
+    fn positions(&self, ufid: u128) -> Vec<usize> {
+        let live = self.flows.iter().enumerate().filter(|(_, (_, f))| f.ufid == ufid && !f.is_dead());
+        live.map(|(i, _)| i).collect()
     }
-}
 
-/// Whether `have` is `want` with nothing added but what every megaflow matches on.
-fn narrower_only_by_partition(want: &MiniMask, have: &MiniMask) -> bool {
-    use flow::layout as l;
-    const ALWAYS: [usize; 3] = [l::IN_PORT / 8, l::PACKET_TYPE / 8, l::ETH_TYPE / 8];
-    (0..flow::WORDS).all(|w| ALWAYS.contains(&w) || want.word(w) == have.word(w))
+    /// A flow of several engines as one.
+    fn describe_all(&self, positions: &[usize]) -> Option<DpFlow> {
+        let mut all = positions.iter().filter_map(|i| self.flows.get(*i)).map(|(e, f)| self.describe(*e, f));
+        let mut sum = all.next()?;
+        for f in all {
+            sum.stats.packets += f.stats.packets;
+            sum.stats.bytes += f.stats.bytes;
+            sum.stats.used = sum.stats.used.max(f.stats.used);
+            sum.stats.tcp_flags |= f.stats.tcp_flags;
+        }
+        Some(sum)
+    }
 }
 
 impl<P: Pipeline> dpif::Datapath for Datapath<P> {
@@ -422,19 +502,22 @@ impl<P: Pipeline> dpif::Datapath for Datapath<P> {
         for (i, queue) in tx?.into_iter().enumerate() {
             self.send(i, Command::AddTx(port, queue, counters.clone()));
         }
-        let mut readers = Vec::new();
-        for queue in rx {
+        for (id, queue) in rx.into_iter().enumerate() {
             let engine = self.choose_engine();
-            readers.push(engine);
-            self.send(engine, Command::AddRx(port, queue, counters.clone()));
+            let load = Arc::<QueueLoad>::default();
+            let id = id as u32;
+            self.queues.push(QueuePlace::new(port, id, engine, load.clone()));
+            self.send(engine, Command::AddRx(Rx { port, id, queue, counters: counters.clone(), load }));
         }
         self.inline.run_commands();
-        self.ports.insert(port.0, Port { device, counters, readers });
+        self.ports.insert(port.0, Port { device, counters, readers: Vec::new() });
+        self.refresh_readers();
         Ok(())
     }
 
     fn del_port(&mut self, port: DpPort) -> Result<Box<dyn Netdev>, DpError> {
         let p = self.ports.remove(&port.0).ok_or(DpError::NoPort(port))?;
+        self.queues.retain(|q| q.port != port);
         self.broadcast(|_| Command::DelPort(port));
         Ok(p.device)
     }
@@ -453,44 +536,59 @@ impl<P: Pipeline> dpif::Datapath for Datapath<P> {
 
     fn put_flow(
         &mut self,
+        ufid: Option<u128>,
         key: &FlowKey,
         mask: &Mask,
         actions: Vec<DpAction>,
         mode: PutMode,
-    ) -> Result<(), DpError> {
+    ) -> Result<DpFlow, DpError> {
         self.collect();
-        let there = self.position(key, mask);
-        match (mode, there) {
-            (PutMode::Create, Some(_)) => return Err(DpError::FlowExists),
-            (PutMode::Modify, None) => return Err(DpError::NoFlow),
+        let ufid = ufid.unwrap_or_else(|| dpif::ufid_of(key));
+        let mut there = self.positions(ufid);
+        match (mode, there.is_empty()) {
+            (PutMode::Create, false) => return Err(DpError::FlowExists),
+            (PutMode::Modify, true) => return Err(DpError::NoFlow),
             _ => {}
         }
-        // The flow belongs where packets of its port come in.
-        let engine = match there {
-            Some(i) => self.flows[i].0,
-            None => {
-                let reader = self.ports.get(&key.dp_port().0).and_then(|p| p.readers.first());
-                reader.copied().unwrap_or(0)
+        for i in &there {
+            let (engine, flow) = self.flows[*i].clone();
+            self.send(engine, Command::Replace(flow, Arc::new(Body::new(actions.clone(), None, None))));
+        }
+        if there.is_empty() {
+            let now = self.clock.now();
+            // The flow belongs where packets of its port come in.
+            let mut engines = self.ports.get(&key.dp_port().0).map_or(Vec::new(), |p| p.readers.clone());
+            engines.sort_unstable();
+            engines.dedup();
+            if engines.is_empty() {
+                engines.push(0);
             }
-        };
-        let put = Command::Put {
-            key: Box::new(key.clone()),
-            mask: Box::new(mask.clone()),
-            actions,
-            replace: there.is_some(),
-        };
-        self.send(engine, put);
+            for engine in engines {
+                let body = Arc::new(Body::new(actions.clone(), None, None));
+                let used = MiniMask::new(&with_partition(mask));
+                let mut flow = Megaflow::new(ufid, MiniKey::new(key), used, now, body);
+                flow.given = Some(MiniMask::new(mask));
+                let flow = Arc::new(flow);
+                there.push(self.flows.len());
+                self.flows.push((engine, flow.clone()));
+                self.send(engine, Command::Put(flow));
+            }
+        }
         self.inline.run_commands();
-        Ok(())
+        let mut after = self.describe_all(&there).ok_or(DpError::NoFlow)?;
+        after.actions = actions;
+        Ok(after)
     }
 
-    fn del_flow(&mut self, key: &FlowKey, mask: &Mask) -> Result<DpFlow, DpError> {
+    fn del_flow(&mut self, ufid: u128) -> Result<DpFlow, DpError> {
         self.collect();
-        let i = self.position(key, mask).ok_or(DpError::NoFlow)?;
-        let (engine, flow) = self.flows[i].clone();
-        let last = self.describe(engine, &flow);
-        flow.kill();
-        self.send(engine, Command::Kill(flow));
+        let there = self.positions(ufid);
+        let last = self.describe_all(&there).ok_or(DpError::NoFlow)?;
+        for i in there {
+            let (engine, flow) = self.flows[i].clone();
+            flow.kill();
+            self.send(engine, Command::Kill(flow));
+        }
         self.inline.run_commands();
         Ok(last)
     }
@@ -519,11 +617,12 @@ impl<P: Pipeline> dpif::Datapath for Datapath<P> {
     }
 
     fn stats(&self) -> DpStats {
-        let sum = |f: &dyn Fn(&Counters) -> u64| self.counters().map(f).sum();
+        let sum = |f: &dyn Fn(&Counters) -> u64| -> u64 { self.counters().map(f).sum() };
+        let [hit, missed, lost] = self.cleared;
         DpStats {
-            hit: sum(&|c| c.exact_hits.load(Relaxed) + c.megaflow_hits.load(Relaxed)),
-            missed: sum(&|c| c.missed.load(Relaxed)),
-            lost: sum(&|c| c.lost.load(Relaxed)),
+            hit: sum(&|c| c.exact_hits.load(Relaxed) + c.megaflow_hits.load(Relaxed)).saturating_sub(hit),
+            missed: sum(&|c| c.missed.load(Relaxed)).saturating_sub(missed),
+            lost: sum(&|c| c.lost.load(Relaxed)).saturating_sub(lost),
             flows: self.flows.iter().filter(|(_, f)| !f.is_dead()).count() as u64,
             masks: sum(&|c| c.masks.load(Relaxed)),
         }

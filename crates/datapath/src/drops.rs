@@ -88,6 +88,14 @@ pub struct Counters {
     pub idle_polls: AtomicU64,
     /// Times that it did.
     pub busy_polls: AtomicU64,
+    /// Times that it slept.
+    pub sleeps: AtomicU64,
+    /// Nanoseconds spent in rounds that found nothing.
+    pub idle_nanos: AtomicU64,
+    /// Nanoseconds spent in rounds that found packets.
+    pub busy_nanos: AtomicU64,
+    /// Nanoseconds slept.
+    pub slept_nanos: AtomicU64,
 }
 
 impl Default for Counters {
@@ -114,6 +122,10 @@ impl Default for Counters {
             tx_packets: zero(),
             idle_polls: zero(),
             busy_polls: zero(),
+            sleeps: zero(),
+            idle_nanos: zero(),
+            busy_nanos: zero(),
+            slept_nanos: zero(),
         }
     }
 }
@@ -141,24 +153,5 @@ impl Counters {
     /// Packets dropped for a reason of translation's, by its number.
     pub fn translated(&self, reason: u32) -> u64 {
         self.translated.get(reason as usize).map_or(0, |c| c.load(Relaxed))
-    }
-
-    /// Starts again from zero, as far as `pmd-stats-clear` goes.
-    pub fn clear(&self) {
-        for c in [
-            &self.received,
-            &self.recirculated,
-            &self.exact_hits,
-            &self.megaflow_hits,
-            &self.missed,
-            &self.lost,
-            &self.probed,
-            &self.tx_batches,
-            &self.tx_packets,
-            &self.idle_polls,
-            &self.busy_polls,
-        ] {
-            c.store(0, Relaxed);
-        }
     }
 }

@@ -16,13 +16,14 @@ use crate::drops::{Counters, DropCause, bump};
 use crate::event::{Event, Events};
 use crate::exec::{Exec, Meta};
 use crate::extract::extract;
+use crate::load::QueueLoad;
 use crate::megaflow::{Body, Megaflow};
 use crate::meter::Meter;
 use crate::ports::{PortCounters, TxPorts};
 use crate::seam::{NoWake, Pipeline, Translated, Wake};
 use crate::table::{FlowTable, Found, hash_key};
 use arc_swap::ArcSwap;
-use base::{Clock, DpPort, Time};
+use base::{Clock, DpPort};
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use dpif::DpAction;
 use dpif::netdev::{RxQueue, TxQueue};
@@ -68,18 +69,17 @@ impl Default for Tunables {
 /// What the control thread tells an engine.
 pub(crate) enum Command<P: Pipeline> {
     AddTx(DpPort, Box<dyn TxQueue>, Arc<PortCounters>),
-    AddRx(DpPort, Box<dyn RxQueue>, Arc<PortCounters>),
+    AddRx(Rx),
+    /// Hand a receiving queue over to another engine.
+    GiveRx(DpPort, u32, Arc<Shared<P>>),
     DelPort(DpPort),
     Meter(u32, Option<Arc<Meter>>),
     Bond(u32, Option<Box<[DpPort]>>),
     Kill(Arc<Megaflow<P>>),
-    /// Put a flow in by hand.
-    Put {
-        key: Box<FlowKey>,
-        mask: Box<Mask>,
-        actions: Vec<DpAction>,
-        replace: bool,
-    },
+    /// Take in a flow put in by hand.
+    Put(Arc<Megaflow<P>>),
+    /// Give a flow another body.
+    Replace(Arc<Megaflow<P>>, Arc<Body<P>>),
     Flush,
     Revalidate,
     Execute(Box<(Packet, Meta, FlowKey)>, Vec<DpAction>),
@@ -121,10 +121,14 @@ impl<P: Pipeline> Shared<P> {
     }
 }
 
-struct Rx {
-    port: DpPort,
-    queue: Box<dyn RxQueue>,
-    counters: Arc<PortCounters>,
+/// A receiving queue, and what it counts in.
+pub(crate) struct Rx {
+    pub(crate) port: DpPort,
+    /// Number among the port's.
+    pub(crate) id: u32,
+    pub(crate) queue: Box<dyn RxQueue>,
+    pub(crate) counters: Arc<PortCounters>,
+    pub(crate) load: Arc<QueueLoad>,
 }
 
 /// See the module.
@@ -143,6 +147,8 @@ pub(crate) struct Engine<P: Pipeline> {
     hashes: [u64; BATCH],
     hints: [u32; BATCH],
     until_check: u32,
+    /// The last round found packets.
+    was_busy: bool,
     /// Where a sweep over the slots stands, and for which snapshot it is made.
     sweep: Option<(usize, u64)>,
     stopped: bool,
@@ -165,14 +171,14 @@ impl<P: Pipeline> Engine<P> {
             pool: PacketPool::default(),
             recirc: Vec::new(),
             random: seed | 1,
-            now: Time::ZERO,
+            now: clock.now(),
         };
         Engine {
             snapshot: arc_swap::Cache::new(snapshot),
             clock,
             rx: Vec::new(),
             rx_changed: true,
-            flows: FlowTable::new(seed),
+            flows: FlowTable::new(),
             exec,
             batch: Vec::with_capacity(BATCH),
             keys: vec![FlowKey::default(); BATCH],
@@ -181,6 +187,7 @@ impl<P: Pipeline> Engine<P> {
             hashes: [0; BATCH],
             hints: [0; BATCH],
             until_check: 0,
+            was_busy: false,
             sweep: None,
             stopped: false,
             shared,
@@ -203,8 +210,28 @@ impl<P: Pipeline> Engine<P> {
         Some((fds, all))
     }
 
-    /// Tells the queues that whoever polls them has slept.
+    /// The time of a new round; what has passed since the last went into that one.
+    fn clock_round(&mut self) {
+        let now = self.clock.now();
+        let spent = now.0.saturating_sub(self.exec.now.0);
+        let stats = &self.shared.stats;
+        bump(if self.was_busy { &stats.busy_nanos } else { &stats.idle_nanos }, spent);
+        self.exec.now = now;
+    }
+
+    /// The thread goes to sleep.
+    pub(crate) fn sleeps(&mut self) {
+        self.clock_round();
+    }
+
+    /// It has slept: tells the queues.
     pub(crate) fn woken(&mut self) {
+        let now = self.clock.now();
+        let stats = &self.shared.stats;
+        bump(&stats.sleeps, 1);
+        bump(&stats.slept_nanos, now.0.saturating_sub(self.exec.now.0));
+        self.exec.now = now;
+        self.was_busy = false;
         self.rx.iter_mut().for_each(|r| r.queue.woken());
     }
 
@@ -221,7 +248,7 @@ impl<P: Pipeline> Engine<P> {
     /// One round: commands, a batch of every receiving queue, a slice of revalidation. Says whether it found
     /// packets.
     pub(crate) fn poll(&mut self) -> bool {
-        self.exec.now = self.clock.now();
+        self.clock_round();
         self.commands();
         self.vlan_limit = self.shared.tunables.vlan_limit.load(Relaxed).min(2) as u8;
         let snapshot = self.snapshot.load().clone();
@@ -236,7 +263,8 @@ impl<P: Pipeline> Engine<P> {
         }
         self.exec.ports.flush(&self.shared.stats);
         let stats = &self.shared.stats;
-        bump(if received > 0 { &stats.busy_polls } else { &stats.idle_polls }, 1);
+        self.was_busy = received > 0;
+        bump(if self.was_busy { &stats.busy_polls } else { &stats.idle_polls }, 1);
         stats.flows.store(self.flows.len() as u64, Relaxed);
         stats.masks.store(self.flows.search.masks() as u64, Relaxed);
         stats.probed.store(self.flows.search.probed(), Relaxed);
@@ -257,6 +285,7 @@ impl<P: Pipeline> Engine<P> {
             rx.counters.rx_packets.fetch_add(batch.len() as u64, Relaxed);
             rx.counters.rx_bytes.fetch_add(batch.iter().map(|p| p.buf.len() as u64).sum::<u64>(), Relaxed);
             bump(&self.shared.stats.received, batch.len() as u64);
+            bump(&rx.load.packets, batch.len() as u64);
             let n = batch.len() as u64;
             if !self.contained(|e| e.run_batch(port, &mut batch, snapshot)) {
                 self.shared.stats.dropped(DropCause::Panicked, n);
@@ -472,7 +501,7 @@ impl<P: Pipeline> Engine<P> {
             bump(&self.shared.stats.table_full, 1);
             return;
         }
-        let mask = if t.megaflows.load(Relaxed) == 0 { exact(key, mask) } else { mask };
+        let mask = if t.megaflows.load(Relaxed) == 0 { crate::exact::every_field(key, mask) } else { mask };
         let flow = self.flows.make(key, &mask, body.clone(), self.exec.now);
         // A flow that the control thread does not know would never be credited nor expire.
         if self.shared.announced.push(flow.clone()).is_err() {
@@ -529,15 +558,16 @@ impl<P: Pipeline> Engine<P> {
 
     /// Does what the control thread asked for, without receiving.
     pub(crate) fn run_commands(&mut self) {
-        self.exec.now = self.clock.now();
+        self.clock_round();
+        self.was_busy = false;
         self.commands();
     }
 
     /// Gives up the receiving queues.
-    pub(crate) fn take_rx(&mut self) -> Vec<(DpPort, Box<dyn RxQueue>, Arc<PortCounters>)> {
+    pub(crate) fn take_rx(&mut self) -> Vec<Rx> {
         self.commands();
         self.rx_changed = true;
-        self.rx.drain(..).map(|r| (r.port, r.queue, r.counters)).collect()
+        std::mem::take(&mut self.rx)
     }
 
     fn commands(&mut self) {
@@ -550,9 +580,18 @@ impl<P: Pipeline> Engine<P> {
     fn command(&mut self, c: Command<P>) {
         match c {
             Command::AddTx(port, queue, counters) => self.exec.ports.add(port, queue, counters),
-            Command::AddRx(port, queue, counters) => {
-                self.rx.push(Rx { port, queue, counters });
+            // A queue that was on its way from another engine while its port went is not read any more.
+            Command::AddRx(rx) if !self.exec.ports.has(rx.port) => drop(rx),
+            Command::AddRx(rx) => {
+                self.rx.push(rx);
                 self.rx_changed = true;
+            }
+            Command::GiveRx(port, id, to) => {
+                if let Some(i) = self.rx.iter().position(|r| (r.port, r.id) == (port, id)) {
+                    to.inbox.push(Command::AddRx(self.rx.remove(i)));
+                    to.wake.wake();
+                    self.rx_changed = true;
+                }
             }
             Command::DelPort(port) => {
                 self.exec.ports.flush(&self.shared.stats);
@@ -571,7 +610,19 @@ impl<P: Pipeline> Engine<P> {
                     None => flow.set_gone(),
                 }
             }
-            Command::Put { key, mask, actions, replace } => self.put(&key, &mask, actions, replace),
+            Command::Put(flow) => {
+                let key = flow.key.expand();
+                let (body, generation) = (flow.body(), self.snapshot.load().generation());
+                self.flows.insert(&key, hash_key(&key), flow, body, generation);
+            }
+            Command::Replace(flow, body) => {
+                let generation = self.snapshot.load().generation();
+                if let Some(s) = self.flows.slot_of(&flow).and_then(|slot| self.flows.get_mut(slot)) {
+                    s.generation = generation;
+                    let old = s.replace(body);
+                    self.retire(&old, &flow);
+                }
+            }
             Command::Flush => self.flows.clear(),
             Command::Revalidate => {
                 let generation = self.snapshot.load().generation();
@@ -583,21 +634,6 @@ impl<P: Pipeline> Engine<P> {
             }
             Command::Stop => self.stopped = true,
         }
-    }
-
-    fn put(&mut self, key: &FlowKey, mask: &Mask, actions: Vec<DpAction>, replace: bool) {
-        let hash = hash_key(key);
-        let body = Arc::new(Body::new(actions, None, None));
-        let generation = self.snapshot.load().generation();
-        if let Found::Exact(slot) | Found::Search(slot) = self.flows.find(key, hash, u32::MAX) {
-            if let (Some(s), true) = (self.flows.get_mut(slot), replace) {
-                let old = s.replace(body);
-                let flow = s.flow.clone();
-                self.retire(&old, &flow);
-            }
-            return;
-        }
-        self.install(key, hash, mask.clone(), body, generation);
     }
 
     /// Runs actions over a packet that did not come from a queue.
@@ -613,21 +649,11 @@ impl<P: Pipeline> Engine<P> {
     }
 
     /// Lets go of everything, for another engine to take over what it received from.
-    pub(crate) fn dismantle(mut self) -> Vec<(DpPort, Box<dyn RxQueue>, Arc<PortCounters>)> {
+    pub(crate) fn dismantle(mut self) -> Vec<Rx> {
         self.exec.ports.flush(&self.shared.stats);
         self.flows.clear();
-        self.rx.drain(..).map(|r| (r.port, r.queue, r.counters)).collect()
+        std::mem::take(&mut self.rx)
     }
-}
-
-/// `mask` with every bit of the packet's own words.
-fn exact(key: &FlowKey, mut mask: Mask) -> Mask {
-    for (m, k) in mask.0.words.iter_mut().zip(&key.words).take(flow::layout::STAGE_PIPELINE) {
-        if *k != 0 {
-            *m = u64::MAX;
-        }
-    }
-    mask
 }
 
 impl<P: Pipeline> Engine<P> {

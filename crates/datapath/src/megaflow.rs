@@ -87,6 +87,8 @@ pub struct Megaflow<P: Pipeline> {
     pub mask: MiniMask,
     /// When it was made.
     pub created: Time,
+    /// The mask as it was given, of a flow put in by hand.
+    pub given: Option<MiniMask>,
     body: ArcSwap<Body<P>>,
     base_packets: AtomicU64,
     base_bytes: AtomicU64,
@@ -109,6 +111,7 @@ impl<P: Pipeline> Megaflow<P> {
             key,
             mask,
             created,
+            given: None,
             body: ArcSwap::new(body),
             base_packets: AtomicU64::new(0),
             base_bytes: AtomicU64::new(0),

@@ -56,6 +56,11 @@ impl TxPorts {
         self.ports[i] = Some(Tx { queue, caps, counters, pending: false });
     }
 
+    /// Whether there is such a port.
+    pub(crate) fn has(&self, port: DpPort) -> bool {
+        self.ports.get(port.0 as usize).is_some_and(Option::is_some)
+    }
+
     pub(crate) fn remove(&mut self, port: DpPort) {
         self.pending.retain(|p| *p != port.0);
         if let Some(slot) = self.ports.get_mut(port.0 as usize) {

@@ -51,6 +51,8 @@ pub struct Translated<E, D> {
 /// Sleeping in one place for everything that a polling thread waits for. The daemon supplies it (epoll and an event
 /// descriptor); tests supply a condition variable.
 pub trait Waiter: Send {
+    /// The thread begins; it is to stay on a CPU, where one is given.
+    fn begin(&mut self, _cpu: Option<u32>) {}
     /// The descriptors to watch from now on, besides the wake-up.
     fn watch(&mut self, fds: &[i32]);
     /// Sleeps until a descriptor is readable, a [`Wake`] came, or `timeout` passed.

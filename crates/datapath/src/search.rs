@@ -113,6 +113,15 @@ fn hash3(w: &[u64; 3]) -> u64 {
     hash_finish(hash_add(hash_add(hash_add(0, w[0]), w[1]), w[2]))
 }
 
+/// A mask that looks at what partitions are told apart by.
+pub(crate) fn with_partition(wanted: &Mask) -> Mask {
+    let mut wide = wanted.clone();
+    for (w, m) in PARTITION {
+        wide.0.words[w] |= m;
+    }
+    wide
+}
+
 impl Search {
     pub(crate) fn new() -> Search {
         Search { partitions: HashTable::new(), n_masks: 0, n_narrowed: 0, probed: 0 }
@@ -128,7 +137,7 @@ impl Search {
         self.n_narrowed
     }
 
-    /// Subtables probed, ever.
+    /// Subtables probed by searches that found something, ever.
     pub(crate) fn probed(&self) -> u64 {
         self.probed
     }
@@ -151,16 +160,12 @@ impl Search {
                 return Some(*slot);
             }
         }
-        self.probed += p.subtables.len() as u64;
         None
     }
 
     /// The mask that a megaflow of `key` gets where translation asked for `wanted`.
     pub(crate) fn mask_for(&mut self, key: &FlowKey, wanted: &Mask) -> MiniMask {
-        let mut wide = wanted.clone();
-        for (w, m) in PARTITION {
-            wide.0.words[w] |= m;
-        }
+        let wide = with_partition(wanted);
         let mask = MiniMask::new(&wide);
         let words = partition_words(key);
         let Some(p) = self.partitions.find(hash3(&words), |p| p.words == words) else { return mask };

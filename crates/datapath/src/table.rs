@@ -54,8 +54,6 @@ pub(crate) struct FlowTable<P: Pipeline> {
     exact: ExactCache,
     pub(crate) search: Search,
     live: usize,
-    /// Makes ids differ between engines.
-    seed: u64,
 }
 
 /// Hash of a packet's key for the first lookup: of the words that such a packet has.
@@ -89,14 +87,13 @@ pub(crate) fn hash_key(key: &FlowKey) -> u64 {
 }
 
 impl<P: Pipeline> FlowTable<P> {
-    pub(crate) fn new(seed: u64) -> FlowTable<P> {
+    pub(crate) fn new() -> FlowTable<P> {
         FlowTable {
             slots: Vec::new(),
             free: Vec::new(),
             exact: ExactCache::new(),
             search: Search::new(),
             live: 0,
-            seed,
         }
     }
 
@@ -178,14 +175,7 @@ impl<P: Pipeline> FlowTable<P> {
         now: Time,
     ) -> Arc<Megaflow<P>> {
         let mask = self.search.mask_for(key, wanted);
-        let masked = MiniKey::masked(key, &mask);
-        let map = (mask.map() as u64) ^ (mask.map() >> 64) as u64;
-        let half = |seed: u64| {
-            let h = mask.words().iter().fold(masked.hash(seed), |h, w| hash_add(h, *w));
-            hash_finish(hash_add(h, map))
-        };
-        let ufid = u128::from(half(self.seed)) << 64 | u128::from(half(!self.seed));
-        Arc::new(Megaflow::new(ufid, MiniKey::new(key), mask, now, body))
+        Arc::new(Megaflow::new(dpif::ufid_of(key), MiniKey::new(key), mask, now, body))
     }
 
     /// Puts a megaflow in place.

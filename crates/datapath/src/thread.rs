@@ -4,12 +4,8 @@
 //! nothing, a few more are tried, since a burst often has a second half; then the thread sleeps until a descriptor or
 //! a wake-up says that there is work. An idle switch so uses no CPU.
 
-use crate::engine::Engine;
-use crate::ports::PortCounters;
+use crate::engine::{Engine, Rx};
 use crate::seam::{Pipeline, Waiter};
-use base::DpPort;
-use dpif::netdev::RxQueue;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Rounds without packets before sleeping.
@@ -21,7 +17,9 @@ const BLIND: Duration = Duration::from_micros(500);
 pub(crate) fn run<P: Pipeline>(
     mut engine: Engine<P>,
     mut waiter: Box<dyn Waiter>,
-) -> Vec<(DpPort, Box<dyn RxQueue>, Arc<PortCounters>)> {
+    cpu: Option<u32>,
+) -> Vec<Rx> {
+    waiter.begin(cpu);
     let mut idle = 0;
     let mut all_watched = true;
     let mut woken = false;
@@ -44,6 +42,7 @@ pub(crate) fn run<P: Pipeline>(
             idle += 1;
             std::hint::spin_loop();
         } else {
+            engine.sleeps();
             waiter.wait(if all_watched { None } else { Some(BLIND) });
             engine.woken();
             woken = true;

@@ -3,7 +3,7 @@
 //! Each check gets a fresh datapath whose misses are dropped, and panics when it is not satisfied.
 
 use crate::action::DpAction;
-use crate::datapath::{Datapath, DpError, PutMode};
+use crate::datapath::{Datapath, DpError, PutMode, ufid_of};
 use crate::mem::{MemDev, MemHandle};
 use crate::netdev::TxCaps;
 use crate::parse::parse_actions;
@@ -68,21 +68,24 @@ fn ports(dp: &mut dyn Datapath) {
 fn flows(dp: &mut dyn Datapath) {
     let (one, two) = (add(dp, 1), add(dp, 2));
     let (key, mask) = by_type(1, 0x1234);
-    assert_eq!(dp.put_flow(&key, &mask, actions("2"), PutMode::Modify), Err(DpError::NoFlow));
-    assert_eq!(dp.put_flow(&key, &mask, actions("2"), PutMode::Create), Ok(()));
-    assert_eq!(dp.put_flow(&key, &mask, actions("2"), PutMode::Create), Err(DpError::FlowExists));
+    assert_eq!(dp.put_flow(None, &key, &mask, actions("2"), PutMode::Modify).unwrap_err(), DpError::NoFlow);
+    assert!(dp.put_flow(None, &key, &mask, actions("2"), PutMode::Create).is_ok());
+    assert_eq!(
+        dp.put_flow(None, &key, &mask, actions("2"), PutMode::Create).unwrap_err(),
+        DpError::FlowExists
+    );
     one.inject(&frame());
     settle(dp);
     assert_eq!(two.sent(), [frame()]);
-    assert_eq!(dp.put_flow(&key, &mask, actions("1"), PutMode::Modify), Ok(()));
+    assert!(dp.put_flow(None, &key, &mask, actions("1"), PutMode::Modify).is_ok());
     one.inject(&frame());
     settle(dp);
     assert_eq!((one.sent().len(), two.sent().len()), (1, 0));
     let (other, other_mask) = by_type(1, 0x1235);
-    assert!(matches!(dp.del_flow(&other, &other_mask), Err(DpError::NoFlow)));
-    assert_eq!(dp.put_flow(&other, &other_mask, actions("drop"), PutMode::CreateOrModify), Ok(()));
+    assert!(matches!(dp.del_flow(ufid_of(&other)), Err(DpError::NoFlow)));
+    assert!(dp.put_flow(None, &other, &other_mask, actions("drop"), PutMode::CreateOrModify).is_ok());
     assert_eq!(dp.dump_flows().len(), 2);
-    let last = dp.del_flow(&key, &mask).expect("it is there");
+    let last = dp.del_flow(ufid_of(&key)).expect("it is there");
     assert_eq!(last.stats.packets, 2);
     assert!(dp.flow(last.ufid).is_none());
     dp.flush_flows();
@@ -93,7 +96,7 @@ fn counters(dp: &mut dyn Datapath) {
     let one = add(dp, 1);
     let two = add(dp, 2);
     let (key, mask) = by_type(1, 0x1234);
-    assert_eq!(dp.put_flow(&key, &mask, actions("2"), PutMode::Create), Ok(()));
+    assert!(dp.put_flow(None, &key, &mask, actions("2"), PutMode::Create).is_ok());
     for _ in 0..100 {
         one.inject(&frame());
     }

@@ -7,6 +7,7 @@
 use crate::action::DpAction;
 use crate::netdev::Netdev;
 use base::{DpPort, Time};
+use flow::mini::{hash_add, hash_finish};
 use flow::{FlowKey, Mask};
 use std::fmt;
 use wire::Packet;
@@ -39,6 +40,15 @@ pub struct DpFlow {
     pub stats: FlowStats,
     /// The polling thread that it belongs to; `None` is the main thread.
     pub thread: Option<u32>,
+}
+
+/// The id of a flow that was given none: from all of its key, so that whoever knows the key knows the id.
+pub fn ufid_of(key: &FlowKey) -> u128 {
+    let half = |seed: u64| {
+        let words = key.words.iter().enumerate().filter(|(_, w)| **w != 0);
+        hash_finish(words.fold(seed, |h, (i, w)| hash_add(hash_add(h, i as u64), *w)))
+    };
+    u128::from(half(0x9e37_79b9_7f4a_7c15)) << 64 | u128::from(half(0xd1b5_4a32_d192_ed03))
 }
 
 /// How [`Datapath::put_flow`] takes a flow that is there, or is not.
@@ -123,16 +133,18 @@ pub trait Datapath {
     fn device(&self, port: DpPort) -> Option<&dyn Netdev>;
     /// The device of a port, to be changed.
     fn device_mut(&mut self, port: DpPort) -> Option<&mut (dyn Netdev + 'static)>;
-    /// Adds or changes a flow by hand. Its `in_port` has to be exact.
+    /// Adds or changes a flow by hand; without an id it gets that of its key ([`ufid_of`]). Flows are told apart by
+    /// their ids alone: they may overlap. Gives the state of the flow after the change.
     fn put_flow(
         &mut self,
+        ufid: Option<u128>,
         key: &FlowKey,
         mask: &Mask,
         actions: Vec<DpAction>,
         mode: PutMode,
-    ) -> Result<(), DpError>;
-    /// Removes a flow by key and mask, and gives its last state.
-    fn del_flow(&mut self, key: &FlowKey, mask: &Mask) -> Result<DpFlow, DpError>;
+    ) -> Result<DpFlow, DpError>;
+    /// Removes a flow, and gives its last state.
+    fn del_flow(&mut self, ufid: u128) -> Result<DpFlow, DpError>;
     /// Removes all flows.
     fn flush_flows(&mut self);
     /// All flows.

@@ -5,6 +5,7 @@
 use crate::datapath::{DpFlow, FlowStats};
 use crate::text::{PortName, put_actions};
 use base::Time;
+use flow::{Mask, layout as l};
 use std::fmt::Write;
 
 /// How a dump writes a flow.
@@ -84,7 +85,62 @@ pub fn flow_line(
     }
     out.push_str("actions:");
     put_actions(&mut out, &flow.actions, names);
+    if style == DumpStyle::Dpctl {
+        let (first, second) = mask_words(&flow.mask);
+        let _ = write!(out, ", dp-extra-info:miniflow_bits({first},{second})");
+    }
     out
+}
+
+/// Places of a key that share a word of the reference's, as its dumps count them; those of the second list make the
+/// second count.
+const WORDS: [&[&[(usize, usize)]]; 2] = [
+    &[
+        &[(l::DP_HASH, 4)],
+        &[(l::SKB_PRIORITY, 8)],
+        &[(l::CT_MARK, 4), (l::PACKET_TYPE, 4)],
+        &[(l::CT_LABEL, 8)],
+        &[(l::CT_LABEL + 8, 8)],
+        &[(l::ETH_DST, 6), (l::ETH_SRC, 2)],
+        &[(l::ETH_SRC + 2, 4), (l::ETH_TYPE, 2)],
+        &[(l::MPLS, 8)],
+        &[(l::MPLS + 8, 4)],
+        &[(l::TUN_DST, 4), (l::TUN_IPV6_DST, 4)],
+        &[(l::TUN_IPV6_DST + 4, 8)],
+        &[(l::TUN_IPV6_DST + 12, 4), (l::TUN_SRC, 4)],
+        &[(l::TUN_IPV6_SRC, 8)],
+        &[(l::TUN_IPV6_SRC + 8, 8)],
+        &[(l::TUN_ID, 8)],
+        &[(l::TUN_FLAGS, 4), (l::TUN_TP_SRC, 4)],
+        &[(l::TUN_GBP_ID, 4), (l::TUN_ERSPAN_IDX, 4)],
+    ],
+    &[
+        &[(l::NW_SRC, 8)],
+        &[(l::CT_NW_SRC, 8)],
+        &[(l::IPV6_SRC, 8)],
+        &[(l::IPV6_SRC + 8, 8)],
+        &[(l::IPV6_DST, 8)],
+        &[(l::IPV6_DST + 8, 8)],
+        &[(l::CT_IPV6_SRC, 8)],
+        &[(l::CT_IPV6_SRC + 8, 8)],
+        &[(l::CT_IPV6_DST, 8)],
+        &[(l::CT_IPV6_DST + 8, 8)],
+        &[(l::IPV6_LABEL, 8)],
+        &[(l::ND_TARGET, 8)],
+        &[(l::ND_TARGET + 8, 8)],
+        &[(l::ARP_SHA, 6), (l::ARP_THA, 2)],
+        &[(l::ARP_THA + 2, 4), (l::TCP_FLAGS, 2)],
+        &[(l::TP_SRC, 4), (l::CT_TP_SRC, 4)],
+    ],
+];
+
+/// Words of a mask that are not wild. Recirculation id and VLAN always count.
+fn mask_words(mask: &Mask) -> (usize, usize) {
+    let bytes = mask.0.bytes();
+    let set =
+        |places: &&[(usize, usize)]| places.iter().any(|(at, n)| bytes[*at..at + n].iter().any(|b| *b != 0));
+    let count = |words: &[&[(usize, usize)]]| words.iter().filter(|w| set(w)).count();
+    (2 + count(WORDS[0]), count(WORDS[1]))
 }
 
 #[cfg(test)]
@@ -122,7 +178,7 @@ mod tests {
         let name = |_| Some("p1".to_string());
         assert_eq!(
             flow_line(&f, "in_port(p1)", DumpStyle::Dpctl, now, Some(&name)),
-            "ufid:3f116257-8a3d-4efa-b456-e17a63eb3f5a, in_port(p1), packets:0, bytes:0, used:never, dp:ovs, actions:p1"
+            "ufid:3f116257-8a3d-4efa-b456-e17a63eb3f5a, in_port(p1), packets:0, bytes:0, used:never, dp:ovs, actions:p1, dp-extra-info:miniflow_bits(2,0)"
         );
         let all = stats_text(&FlowStats { tcp_flags: 0x1ff, ..FlowStats::default() }, now);
         assert!(all.ends_with("flags:SFPRU.ECN"));

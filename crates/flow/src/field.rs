@@ -341,13 +341,13 @@ fields! { TUNNEL, tunnel, 0;
     TUN_TOS = entry("tun_tos", "", l::TUN_TOS, 1, Decimal, P::None);
     TUN_GBP_ID = entry("tun_gbp_id", "", l::TUN_GBP_ID, 2, Decimal, P::None).any().rw().h(nxm1("NXM_NX_TUN_GBP_ID", 38));
     TUN_GBP_FLAGS = entry("tun_gbp_flags", "", l::TUN_GBP_FLAGS, 1, Hexadecimal, P::None).any().rw().h(nxm1("NXM_NX_TUN_GBP_FLAGS", 39));
-    TUN_ERSPAN_IDX = bits("tun_erspan_idx", "", l::TUN_ERSPAN_IDX * 8 + 12, 20, 4, Hexadecimal, P::None).any().rw()
+    TUN_ERSPAN_IDX = entry("tun_erspan_idx", "", l::TUN_ERSPAN_IDX, 4, Hexadecimal, P::None).width(20).any().rw()
         .h(exp("NXOXM_ET_ERSPAN_IDX", EXP_NICIRA, 11, 0));
-    TUN_ERSPAN_VER = bits("tun_erspan_ver", "", l::TUN_ERSPAN_VER * 8 + 4, 4, 1, Decimal, P::None).any().rw()
+    TUN_ERSPAN_VER = entry("tun_erspan_ver", "", l::TUN_ERSPAN_VER, 1, Decimal, P::None).width(4).any().rw()
         .h(exp("NXOXM_ET_ERSPAN_VER", EXP_NICIRA, 12, 0));
-    TUN_ERSPAN_DIR = bits("tun_erspan_dir", "", l::TUN_ERSPAN_DIR * 8 + 7, 1, 1, Decimal, P::None).any().rw()
+    TUN_ERSPAN_DIR = entry("tun_erspan_dir", "", l::TUN_ERSPAN_DIR, 1, Decimal, P::None).width(1).any().rw()
         .h(exp("NXOXM_ET_ERSPAN_DIR", EXP_NICIRA, 13, 0));
-    TUN_ERSPAN_HWID = bits("tun_erspan_hwid", "", l::TUN_ERSPAN_HWID * 8 + 2, 6, 1, Hexadecimal, P::None).any().rw()
+    TUN_ERSPAN_HWID = entry("tun_erspan_hwid", "", l::TUN_ERSPAN_HWID, 1, Hexadecimal, P::None).width(6).any().rw()
         .h(exp("NXOXM_ET_ERSPAN_HWID", EXP_NICIRA, 14, 0));
     TUN_GTPU_FLAGS = entry("tun_gtpu_flags", "", l::TUN_GTPU_FLAGS, 1, Hexadecimal, P::None).any()
         .h(exp("NXOXM_ET_GTPU_FLAGS", EXP_NICIRA, 15, 0));

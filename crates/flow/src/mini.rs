@@ -7,6 +7,7 @@ use crate::key::{FlowKey, Mask};
 use crate::layout::WORDS;
 use crate::matching::Match;
 use crate::tun::TunLayout;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Bits of a map, from the lowest.
@@ -202,7 +203,7 @@ impl MiniMask {
 }
 
 /// A match, compact: the words where the mask is not zero, key words first and then mask words, in one allocation.
-#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
+#[derive(Clone, Eq, Default, Debug)]
 pub struct MiniMatch {
     map: u128,
     words: Box<[u64]>,
@@ -210,7 +211,32 @@ pub struct MiniMatch {
     tun: Option<Arc<TunLayout>>,
 }
 
+/// Two matches are the same if they say the same: also when the table of tunnel options grew in between.
+impl PartialEq for MiniMatch {
+    fn eq(&self, other: &MiniMatch) -> bool {
+        self.map == other.map
+            && self.words == other.words
+            && match (&self.tun, &other.tun) {
+                (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a.agrees(b, self.options()),
+                _ => true,
+            }
+    }
+}
+
+impl Hash for MiniMatch {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.map.hash(state);
+        self.words.hash(state);
+    }
+}
+
 impl MiniMatch {
+    /// The tunnel options that are matched.
+    fn options(&self) -> u64 {
+        let at = crate::layout::TUN_OPTS_PRESENT / 8;
+        u64::from_be(word(self.map, self.mask_words(), at))
+    }
+
     /// The compact form.
     pub fn new(m: &Match) -> MiniMatch {
         let map = m.mask.0.map();

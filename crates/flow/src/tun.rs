@@ -48,6 +48,11 @@ impl TunLayout {
         }
     }
 
+    /// Whether the options in `present` lie in the same places in both.
+    pub fn agrees(&self, other: &TunLayout, present: u64) -> bool {
+        (0..64).filter(|n| present >> n & 1 != 0).all(|n| self.range(n) == other.range(n))
+    }
+
     /// Whether option `n` was given with a mask.
     pub fn is_masked(&self, n: u8) -> bool {
         n < 64 && self.masked >> n & 1 != 0

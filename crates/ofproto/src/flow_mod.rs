@@ -116,7 +116,7 @@ impl<'a> Filter<'a> {
 /// Carries out a flow-mod from a controller that speaks `version`. On error nothing has changed.
 pub fn flow_mod(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result<(), OfpErr> {
     if fm.table != 0xff && fm.table >= N_VISIBLE {
-        return Err(OfpErr::OFPBRC_EPERM);
+        return internal(state, &fm);
     }
     let mark = state.mark();
     let done = match fm.command {
@@ -131,6 +131,13 @@ pub fn flow_mod(state: &mut State, fm: FlowMod, version: Version, now: Time) -> 
         state.undo_to(mark);
     }
     done
+}
+
+/// The switch's own table: its flows may not be changed, but to delete none of them is no error.
+fn internal(state: &mut State, fm: &FlowMod) -> Result<(), OfpErr> {
+    let deletes = matches!(fm.command, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
+    let harmless = deletes && Filter::of_mod(fm).collect(state).is_empty();
+    if harmless { Ok(()) } else { Err(OfpErr::OFPBRC_EPERM) }
 }
 
 /// What adds and modifies check before they touch anything.

@@ -9,7 +9,7 @@ use openflow::msg::{AggregateStats, FlowModFlags, FlowStats, FlowStatsRequest, T
 
 /// The statistics of one flow.
 pub fn stats_of(rule: &Rule, now: Time) -> FlowStats {
-    let age = now.since(rule.created);
+    let (duration_sec, duration_nsec) = crate::age::on_the_wire(rule.created, now);
     FlowStats {
         matching: rule.matching.clone(),
         cookie: rule.cookie,
@@ -17,8 +17,8 @@ pub fn stats_of(rule: &Rule, now: Time) -> FlowStats {
         priority: rule.priority.min(0xffff) as u16,
         idle_timeout: rule.idle_timeout,
         hard_timeout: rule.hard_timeout,
-        duration_sec: age.as_secs() as u32,
-        duration_nsec: age.subsec_nanos(),
+        duration_sec,
+        duration_nsec,
         idle_age: Some(now.since(rule.stats.used()).as_secs() as u32),
         hard_age: Some(now.since(rule.modified).as_secs() as u32),
         packet_count: rule.stats.packets(),

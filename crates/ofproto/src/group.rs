@@ -76,13 +76,12 @@ impl Group {
     /// Its statistics, given how many flows and groups refer to it.
     pub fn stats(&self, ref_count: u32, now: Time) -> GroupStats {
         let (packet_count, byte_count) = self.counters.total.get();
-        let age = now.since(self.created);
         GroupStats {
             group: self.id,
             ref_count,
             packet_count,
             byte_count,
-            duration: Some((age.as_secs() as u32, age.subsec_nanos())),
+            duration: Some(crate::age::on_the_wire(self.created, now)),
             buckets: self
                 .counters
                 .buckets

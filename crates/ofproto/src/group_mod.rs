@@ -3,7 +3,6 @@
 use crate::flow_mod::check_references;
 use crate::group::{Group, GroupCounters, Pair};
 use crate::meter::Meter;
-use crate::rule::groups_in;
 use crate::state::State;
 use base::{GroupId, MeterId, Time};
 use openflow::OfpErr;
@@ -148,9 +147,6 @@ fn insert_buckets(state: &mut State, gm: &GroupMod, now: Time) -> Result<(), Ofp
     if buckets.len() + gm.buckets.len() > MAX_BUCKETS {
         return Err(OfpErr::OFPGMFC_OUT_OF_BUCKETS);
     }
-    if old.kind == GroupType::Indirect && buckets.len() + gm.buckets.len() > 1 {
-        return Err(OfpErr::OFPGMFC_INVALID_GROUP);
-    }
     buckets.splice(at..at, gm.buckets.iter().cloned());
     state.put_group(Arc::new(with_buckets(&old, buckets, Some(gm), now)));
     Ok(())
@@ -168,22 +164,8 @@ fn remove_buckets(state: &mut State, gm: &GroupMod, now: Time) -> Result<(), Ofp
             buckets.remove(at);
         }
     }
-    if old.kind == GroupType::Indirect && buckets.len() != 1 {
-        return Err(OfpErr::OFPGMFC_INVALID_GROUP);
-    }
     state.put_group(Arc::new(with_buckets(&old, buckets, None, now)));
     Ok(())
-}
-
-/// Number of groups that hand packets to each group.
-pub fn group_chains(state: &State) -> HashMap<GroupId, u32> {
-    let mut refs = HashMap::new();
-    for g in state.tables().groups() {
-        for b in &g.buckets {
-            groups_in(&b.actions, &mut |id| *refs.entry(id).or_default() += 1);
-        }
-    }
-    refs
 }
 
 /// Carries out a meter-mod. On error nothing has changed.

@@ -149,7 +149,7 @@ impl Ofproto {
             // The twelve standard actions of OpenFlow 1.0.
             actions: if version == Version::V10 { 0xfff } else { 0 },
             ports: if version < Version::V13 {
-                self.ports.values().map(|p| p.desc.clone()).collect()
+                self.ports_listed().map(|p| p.desc.clone()).collect()
             } else {
                 Vec::new()
             },

@@ -6,6 +6,7 @@
 //! as [`Effect`]s. What translation reads, the [`Tables`], is persistent: a clone is an immutable snapshot that
 //! costs a few reference counts, and a flow-mod copies only the path it changes.
 
+mod age;
 pub mod connection;
 pub mod effect;
 pub mod fail;

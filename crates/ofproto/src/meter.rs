@@ -39,14 +39,14 @@ impl Meter {
     /// Its statistics, given how many flows use it.
     pub fn stats(&self, flow_count: u32, now: Time) -> MeterStats {
         let (packet_in_count, byte_in_count) = self.counters.total.get();
-        let age = now.since(self.created);
+        let (duration_sec, duration_nsec) = crate::age::on_the_wire(self.created, now);
         MeterStats {
             meter: self.id(),
             flow_count,
             packet_in_count,
             byte_in_count,
-            duration_sec: age.as_secs() as u32,
-            duration_nsec: age.subsec_nanos(),
+            duration_sec,
+            duration_nsec,
             bands: self
                 .counters
                 .bands

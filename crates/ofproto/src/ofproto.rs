@@ -12,6 +12,7 @@ use crate::rule::Rule;
 use crate::state::{Change, State};
 use crate::tables::{TableConfig, Tables};
 use crate::tlv_map::TlvMap;
+use base::order::ListOrder;
 use base::{Dpid, OfPort, TableId, Time, Xid};
 use flow::MiniMatch;
 use openflow::msg::{
@@ -77,6 +78,7 @@ pub struct Ofproto {
     pub(crate) config: OfprotoConfig,
     pub(crate) state: State,
     pub(crate) ports: BTreeMap<OfPort, Port>,
+    port_order: ListOrder<u32>,
     pub(crate) connections: BTreeMap<ConnId, Connection>,
     next_conn: u32,
     pub(crate) frag: FragHandling,
@@ -119,6 +121,7 @@ impl Ofproto {
             config,
             state,
             ports: BTreeMap::new(),
+            port_order: ListOrder::default(),
             connections: BTreeMap::new(),
             next_conn: 1,
             frag: FragHandling::Normal,
@@ -205,6 +208,11 @@ impl Ofproto {
         self.ports.values()
     }
 
+    /// Its ports, in the order in which messages list them.
+    pub fn ports_listed(&self) -> impl Iterator<Item = &Port> {
+        self.port_order.iter().filter_map(|n| self.ports.get(&OfPort::from_u16(*n as u16)))
+    }
+
     /// A port.
     pub fn port(&self, port: OfPort) -> Option<&Port> {
         self.ports.get(&port)
@@ -227,6 +235,7 @@ impl Ofproto {
                     self.remove_port(number);
                 }
                 self.ports.insert(number, Port { desc: desc.clone(), created: now });
+                self.port_order.insert(listed_as(number));
                 self.port_status(PortReason::Add, &desc);
             }
         }
@@ -235,6 +244,7 @@ impl Ofproto {
     /// Removes a port.
     pub fn remove_port(&mut self, port: OfPort) {
         if let Some(old) = self.ports.remove(&port) {
+            self.port_order.remove(&listed_as(port));
             self.port_status(PortReason::Delete, &old.desc);
         }
     }
@@ -261,6 +271,11 @@ impl Ofproto {
             }
         }
     }
+}
+
+/// A port's key in the order of listings: its number of 16 bits.
+fn listed_as(port: OfPort) -> u32 {
+    u32::from(port.to_u16().unwrap_or(u16::MAX))
 }
 
 fn port_status(id: ConnId, reason: PortReason, desc: &PhyPort) -> Effect {
@@ -526,7 +541,7 @@ impl Ofproto {
         if !rule.flags.has(FlowModFlags::SEND_FLOW_REM) || rule.is_hidden() {
             return;
         }
-        let age = now.since(rule.created);
+        let (duration_sec, duration_nsec) = crate::age::on_the_wire(rule.created, now);
         for conn in self.connections.values() {
             // Reasons that a version cannot express are a delete to it.
             let reason = match reason {
@@ -547,8 +562,8 @@ impl Ofproto {
                 priority: rule.priority as u16,
                 reason,
                 table: rule.table.0,
-                duration_sec: age.as_secs() as u32,
-                duration_nsec: age.subsec_nanos(),
+                duration_sec,
+                duration_nsec,
                 idle_timeout: rule.idle_timeout,
                 hard_timeout: rule.hard_timeout,
                 packet_count: rule.stats.packets(),

@@ -10,6 +10,7 @@ use crate::group::Group;
 use crate::meter::Meter;
 use crate::rule::{Rule, groups_in, meters_in};
 use crate::tables::{N_VISIBLE, Tables};
+use base::order::ListOrder;
 use base::{Cookie, GroupId, MeterId, TableId};
 use openflow::Action;
 use openflow::msg::FlowRemovedReason;
@@ -85,6 +86,7 @@ pub struct State {
     log: Vec<Change>,
     /// The last lists of actions that were made, the last first.
     recent_actions: Vec<Arc<[Action]>>,
+    meter_order: ListOrder<u32>,
     /// The tables before one of them was cleared.
     cleared: Option<Tables>,
     /// What waits to be freed: tables as they were, and the flows that were in them.
@@ -111,6 +113,7 @@ impl State {
             sequence: 0,
             log: Vec::new(),
             recent_actions: Vec::new(),
+            meter_order: ListOrder::default(),
             cleared: None,
             discarded: VecDeque::new(),
         }
@@ -179,8 +182,14 @@ impl State {
                     (None, None) => {}
                 },
                 Change::Meter(new, old) => match (new, old) {
-                    (_, Some(old)) => self.tables.put_meter(old),
-                    (Some(new), None) => drop(self.tables.remove_meter(new.id())),
+                    (_, Some(old)) => {
+                        self.meter_order.insert(old.id().0);
+                        self.tables.put_meter(old);
+                    }
+                    (Some(new), None) => {
+                        self.meter_order.remove(&new.id().0);
+                        self.tables.remove_meter(new.id());
+                    }
                     (None, None) => {}
                 },
             }
@@ -356,6 +365,7 @@ impl State {
     pub fn put_meter(&mut self, meter: Arc<Meter>) {
         let old = self.tables.meter(meter.id()).cloned();
         self.tables.put_meter(meter.clone());
+        self.meter_order.insert(meter.id().0);
         self.log.push(Change::Meter(Some(meter), old));
     }
 
@@ -365,8 +375,14 @@ impl State {
             self.remove(rule, FlowRemovedReason::MeterDelete);
         }
         if let Some(old) = self.tables.remove_meter(id) {
+            self.meter_order.remove(&id.0);
             self.log.push(Change::Meter(None, Some(old)));
         }
+    }
+
+    /// The meters in the order of listings.
+    pub fn meters_listed(&self) -> impl Iterator<Item = MeterId> {
+        self.meter_order.iter().copied().map(MeterId)
     }
 
     /// Number of flows that use a meter.

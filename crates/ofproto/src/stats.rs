@@ -2,7 +2,7 @@
 
 use crate::connection::ConnId;
 use crate::flow_stats;
-use crate::group_mod::{group_chains, meter_features};
+use crate::group_mod::meter_features;
 use crate::ofproto::{Host, Ofproto};
 use crate::table_features::table_features;
 use crate::tables::N_VISIBLE;
@@ -52,8 +52,7 @@ impl Ofproto {
             StatsRequest::PortDesc(port) => {
                 let all = port == OfPort::NONE;
                 let ports: Vec<_> = self
-                    .ports
-                    .values()
+                    .ports_listed()
                     .filter(|p| all || p.desc.port == port)
                     .map(|p| p.desc.clone())
                     .collect();
@@ -78,7 +77,7 @@ impl Ofproto {
                 self.parts(id, xid, descs, R::GroupDesc);
                 return Ok(());
             }
-            StatsRequest::GroupFeatures => R::GroupFeatures(Box::new(group_features())),
+            StatsRequest::GroupFeatures => R::GroupFeatures(Box::new(group_features(version))),
             StatsRequest::Meter(meter) => {
                 let ids = self.meter_ids(meter)?;
                 let stats: Vec<_> = ids
@@ -189,14 +188,12 @@ impl Ofproto {
 
     fn port_stats(&self, port: OfPort, now: Time, host: &dyn Host) -> Vec<PortStats> {
         let all = port == OfPort::NONE;
-        self.ports
-            .values()
+        self.ports_listed()
             .filter(|p| all || p.desc.port == port)
             .filter_map(|p| {
                 let mut s = host.port_stats(p.desc.port)?;
-                let age = now.since(p.created);
                 s.port = p.desc.port;
-                s.duration = Some((age.as_secs() as u32, age.subsec_nanos()));
+                s.duration = Some(crate::age::on_the_wire(p.created, now));
                 Some(s)
             })
             .collect()
@@ -205,7 +202,7 @@ impl Ofproto {
     /// The ports that a request about queues names.
     fn queue_ports(&self, port: OfPort) -> Result<Vec<OfPort>, OfpErr> {
         if port == OfPort::NONE || port == OfPort::ALL {
-            return Ok(self.ports.keys().copied().collect());
+            return Ok(self.ports_listed().map(|p| p.desc.port).collect());
         }
         self.ports.get(&port).map(|p| vec![p.desc.port]).ok_or(OfpErr::OFPQOFC_BAD_PORT)
     }
@@ -239,14 +236,10 @@ impl Ofproto {
     }
 
     fn group_stats(&self, group: GroupId, now: Time) -> Vec<openflow::msg::GroupStats> {
-        let chains = group_chains(&self.state);
         self.groups_sorted()
             .iter()
             .filter(|g| group == GroupId::ALL || g.id == group)
-            .map(|g| {
-                let refs = self.state.group_refs(g.id) as u32 + chains.get(&g.id).copied().unwrap_or(0);
-                g.stats(refs, now)
-            })
+            .map(|g| g.stats(self.state.group_refs(g.id) as u32, now))
             .collect()
     }
 
@@ -254,9 +247,7 @@ impl Ofproto {
     fn meter_ids(&self, meter: MeterId) -> Result<Vec<MeterId>, OfpErr> {
         let tables = self.state.tables();
         if meter == MeterConfig::ALL {
-            let mut ids: Vec<_> = tables.meters().map(|m| m.id()).collect();
-            ids.sort_unstable();
-            return Ok(ids);
+            return Ok(self.state.meters_listed().collect());
         }
         tables.meter(meter).map(|_| vec![meter]).ok_or(OfpErr::OFPMMFC_UNKNOWN_METER)
     }
@@ -274,13 +265,13 @@ fn vacancy(flows: usize, limit: Option<u32>) -> u8 {
     }
 }
 
-fn group_features() -> GroupFeatures {
-    use crate::table_features::GROUP_ACTIONS;
+fn group_features(version: Version) -> GroupFeatures {
+    let actions = crate::table_features::group_actions(version);
     GroupFeatures {
         types: 0xf,
         // Weights, liveness, chaining.
         capabilities: 0b111,
         max_groups: [GroupId::MAX.0; 4],
-        actions: [GROUP_ACTIONS; 4],
+        actions: [actions; 4],
     }
 }

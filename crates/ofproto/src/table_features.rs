@@ -3,16 +3,14 @@
 use crate::tables::{N_VISIBLE, TableConfig};
 use flow::{Field, Maskable};
 use openflow::Version;
-use openflow::msg::TableFeatures;
 use openflow::msg::table::{TableActionFeatures, TableFlowFeatures, TableMatchField};
+use openflow::msg::{TableFeatures, TableVacancy};
 
 /// Wire types of the standard actions: output, copy TTL (not supported), set MPLS TTL, dec MPLS TTL, push and pop
 /// VLAN and MPLS, set queue, group, set and dec IP TTL, set field.
 const ACTIONS: u64 = bits(&[0, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25]);
 /// Those of OpenFlow 1.1 that became set-field in 1.2.
 const ACTIONS_11: u64 = bits(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14]);
-/// The actions of buckets, for group features.
-pub const GROUP_ACTIONS: u32 = ACTIONS as u32;
 /// Instructions: goto-table, write-metadata, write-, apply-, clear-actions, meter, by wire type.
 const INSTRUCTIONS: u32 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6;
 const GOTO_TABLE: u32 = 1 << 1;
@@ -28,6 +26,16 @@ const fn bits(list: &[u32]) -> u64 {
         i += 1;
     }
     out
+}
+
+/// The actions of buckets, for group features.
+pub fn group_actions(version: Version) -> u32 {
+    match version {
+        // The twelve standard actions.
+        Version::V10 => 0xfff,
+        Version::V11 => ((ACTIONS & !(1 << 25)) | ACTIONS_11) as u32,
+        _ => ACTIONS as u32,
+    }
 }
 
 /// The features of a table.
@@ -59,7 +67,8 @@ pub fn table_features(table: u8, config: &TableConfig, version: Version) -> Tabl
         metadata_write: u64::MAX,
         miss: config.miss,
         supports_eviction: (version >= Version::V14).then_some(config.evict),
-        supports_vacancy: (version >= Version::V14).then_some(config.vacancy != Default::default()),
+        supports_vacancy: (version >= Version::V14)
+            .then_some(matches!(config.vacancy, TableVacancy::On { .. })),
         max_entries: config.flow_limit.unwrap_or(MAX_ENTRIES).min(MAX_ENTRIES),
         nonmiss: flows.clone(),
         on_miss: flows,

@@ -204,7 +204,11 @@ fn table_numbers() {
         for (command, table, want) in [
             (C::Add, 253, None),
             (C::Add, 254, Some(OfpErr::OFPBRC_EPERM)),
-            (C::Delete, 254, Some(OfpErr::OFPBRC_EPERM)),
+            // None of its flows is meant.
+            (C::Delete, 254, None),
+            (C::DeleteStrict, 254, None),
+            (C::Modify, 254, Some(OfpErr::OFPBRC_EPERM)),
+            (C::ModifyStrict, 254, Some(OfpErr::OFPBRC_EPERM)),
             (C::Add, 255, (!old).then_some(OfpErr::OFPFMFC_BAD_TABLE_ID)),
             (C::Modify, 255, (!old).then_some(OfpErr::OFPFMFC_BAD_TABLE_ID)),
             (C::Delete, 255, None),

@@ -49,7 +49,12 @@ const SPLIT: usize = MAX - 1024;
 impl Codec {
     /// A fresh connection's.
     pub fn new(version: Version) -> Codec {
-        Codec { protocol: Protocol::initial(version), packet_in: PacketInFormat::Standard, tun: None, lenient: false }
+        Codec {
+            protocol: Protocol::initial(version),
+            packet_in: PacketInFormat::Standard,
+            tun: None,
+            lenient: false,
+        }
     }
 
     /// For a protocol.
@@ -448,7 +453,9 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
             reply(StatsReply::GroupFeatures(Box::new(group::decode_features(&mut r)?)))
         }
         Kind::OfpstMeterReply => reply(list(&mut r, StatsReply::Meter, meter::decode_one_stats)?),
-        Kind::OfpstMeterConfigReply => reply(list(&mut r, StatsReply::MeterConfig, meter::decode_one_config)?),
+        Kind::OfpstMeterConfigReply => {
+            reply(list(&mut r, StatsReply::MeterConfig, meter::decode_one_config)?)
+        }
         Kind::OfpstMeterFeaturesReply => reply(StatsReply::MeterFeatures(meter::decode_features(&mut r)?)),
         Kind::OfpstTableFeaturesReply => {
             reply(list(&mut r, StatsReply::TableFeatures, |r| table::decode_one_features(r, v))?)
@@ -460,9 +467,7 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
             reply(list(&mut r, StatsReply::FlowMonitor, |r| monitor::decode_update(r, v, codec))?)
         }
         Kind::NxstIpfixBridgeReply => reply(StatsReply::IpfixBridge(ipfix::decode(&mut r)?)),
-        Kind::NxstIpfixFlowReply => {
-            reply(list(&mut r, StatsReply::IpfixFlow, ipfix::decode)?)
-        }
+        Kind::NxstIpfixFlowReply => reply(list(&mut r, StatsReply::IpfixFlow, ipfix::decode)?),
     }
 }
 

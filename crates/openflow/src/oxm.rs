@@ -142,7 +142,13 @@ pub fn put_header(out: &mut Vec<u8>, field: Field, version: Version, has_mask: b
     put_header_len(out, field, version, has_mask, usize::from(field.info().bytes));
 }
 
-fn put_header_len(out: &mut Vec<u8>, field: Field, version: Version, has_mask: bool, width: usize) {
+pub(crate) fn put_header_len(
+    out: &mut Vec<u8>,
+    field: Field,
+    version: Version,
+    has_mask: bool,
+    width: usize,
+) {
     let h = header_for(field, version);
     let exp = if h.class == CLASS_EXPERIMENTER { 4 } else { 0 };
     let len = ((width << u32::from(has_mask)) + exp) as u32;
@@ -294,11 +300,22 @@ fn put_field(out: &mut Vec<u8>, m: &Match, field: Field, version: Version) {
         Field::NW_TOS => put_entry(out, field, version, value, Value::MAX),
         Field::VLAN_TCI if oxm => put_vlan(out, value as u16, mask as u16, version),
         Field::PACKET_TYPE if value == 0 && has_ethernet(m) => {}
+        // Of the original direction everything is said: the other side refuses what its state does not allow.
+        Field::CT_NW_SRC | Field::CT_NW_DST | Field::CT_IPV6_SRC | Field::CT_IPV6_DST => {
+            put_entry(out, field, version, value, mask);
+        }
+        Field::CT_NW_PROTO if value == 0 => {}
+        Field::CT_NW_PROTO => put_entry(out, field, version, value, mask),
+        Field::CT_TP_SRC | Field::CT_TP_DST if m.get(Field::CT_NW_PROTO).0 != 0 => {
+            put_entry(out, field, version, value, mask);
+        }
         // Said of later fragments, too, though they have none: the other side refuses it rather than match more.
         Field::TCP_FLAGS if m.get(Field::IP_PROTO) == (ip_proto::TCP.into(), 0xff) => {
             put_entry(out, field, version, value, mask);
         }
-        _ if field.prereq_met_by(m) => put_entry(out, field, version, value, mask),
+        _ if field.prereq_met_by(m) || field.info().prereq == flow::Prereq::Nsh => {
+            put_entry(out, field, version, value, mask)
+        }
         _ => {}
     }
 }
@@ -499,28 +516,29 @@ fn set_tun_metadata(m: &mut Match, n: u8, e: &Entry<'_>, cx: &MatchCx<'_>) -> De
         if cx.tun.is_some() {
             return Err(OfpErr::NXFMFC_INVALID_TLV_FIELD.into());
         }
-        if !e.value.is_empty() {
-            layout.allot(n, e.value.len()).ok_or(OfpErr::OFPBMC_BAD_LEN)?;
+        // A value of no length is a zero; with a mask of no length, it matches the option's presence alone.
+        let len = e.value.len().max(usize::from(e.mask.is_none()));
+        if len > 0 {
+            layout.allot(n, len).ok_or(OfpErr::OFPBMC_BAD_LEN)?;
         }
     }
-    layout.set_masked(n, e.mask.is_some());
     let len = layout.len_of(n);
-    if e.value.len() > len {
-        return Err(OfpErr::OFPBMC_BAD_LEN.into());
-    }
+    // Of a longer value the front is taken.
+    let cut = e.value.len().min(len);
+    let (value, mask) = (&e.value[..cut], e.mask.map(|m| &m[..cut]));
     // A shorter value is the low end of the field.
-    let before = len - e.value.len();
+    let before = len - cut;
     if TunLayout::is_present(&m.mask.0, n) {
         return Err(OfpErr::OFPBMC_DUP_FIELD.into());
     }
     if let Some(b) = layout.bytes_mut(&mut m.key, n) {
         b[..before].fill(0);
-        b[before..].copy_from_slice(e.value);
+        b[before..].copy_from_slice(value);
     }
     if let Some(b) = layout.bytes_mut(&mut m.mask.0, n) {
-        match e.mask {
+        match mask {
             Some(mask) => {
-                b[..before].fill(0xff);
+                b[..before].fill(0);
                 b[before..].copy_from_slice(mask);
             }
             None => b.fill(0xff),
@@ -546,7 +564,9 @@ fn apply_entry(m: &mut Match, e: &Entry<'_>, field: Field, cx: &MatchCx<'_>) -> 
     if mask.is_none() && (value & !full_width(field) != 0 || !value_ok(field, value)) {
         return Err(match field {
             Field::IN_PORT_OXM | Field::ACTSET_OUTPUT => {
-                let mut e = crate::msg::port::port_from_wire(value as u32).err().unwrap_or_else(|| OfpErr::OFPBMC_BAD_VALUE.into());
+                let mut e = crate::msg::port::port_from_wire(value as u32)
+                    .err()
+                    .unwrap_or_else(|| OfpErr::OFPBMC_BAD_VALUE.into());
                 e.error = OfpErr::OFPBMC_BAD_VALUE;
                 e
             }

@@ -211,6 +211,34 @@ impl Datum {
         }
     }
 
+    /// A set with one more element.
+    pub fn with(&self, atom: Atom) -> Datum {
+        let set = self.as_slice();
+        match set.binary_search(&atom) {
+            Ok(_) => self.clone(),
+            Err(at) => {
+                let mut v = Vec::with_capacity(set.len() + 1);
+                v.extend_from_slice(&set[..at]);
+                v.push(atom);
+                v.extend_from_slice(&set[at..]);
+                Datum::from_sorted(v)
+            }
+        }
+    }
+
+    /// A set without one element.
+    pub fn without(&self, atom: &Atom) -> Datum {
+        let set = self.as_slice();
+        match set.binary_search(atom) {
+            Ok(at) => {
+                let mut v = set.to_vec();
+                v.remove(at);
+                Datum::from_sorted(v)
+            }
+            Err(_) => self.clone(),
+        }
+    }
+
     fn as_slice(&self) -> &[Atom] {
         match self {
             Datum::One(a) => std::slice::from_ref(a),

@@ -11,12 +11,14 @@ type Main = fn(Vec<String>) -> ExitCode;
 /// The programs by name. Each takes the arguments after the name.
 const PROGRAMS: &[(&str, Main)] = &[
     ("ovs-appctl", cli::appctl::main),
+    ("ovs-dpctl", cli::dpctl::main),
     ("ovs-ofctl", cli::ofctl::main),
     ("ovs-vsctl", cli::vsctl::main),
     ("ovs-vswitchd", vswitchd::main),
     ("ovsdb-client", cli::ovsdb_client::main),
     ("ovsdb-server", ovsdb_server::main),
     ("ovsdb-tool", cli::ovsdb_tool::main),
+    ("vtep-ctl", cli::vtepctl::main),
 ];
 
 /// What is ours alone: `oxvs COMMAND`.

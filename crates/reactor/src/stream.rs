@@ -66,7 +66,7 @@ impl Stream {
         let (sock, connected) = match target {
             Active::Tcp(to) => tcp(to, options.dscp)?,
             Active::Unix(path) => {
-                let (s, c) = socket::unix_connect(&path)?;
+                let (s, c) = socket::unix_connect(&path).inspect_err(|e| too_long(r, &path, e))?;
                 (Sock::Unix(s), c == Connect::Done)
             }
             Active::TcpName(host, port) => {
@@ -274,6 +274,14 @@ impl Stream {
         if self.connected {
             (self.peer, self.local) = (socket.peer_addr().ok(), socket.local_addr().ok());
         }
+    }
+}
+
+/// Says why the name of a unix socket will not do.
+fn too_long(r: &Reactor, path: &std::path::Path, e: &io::Error) {
+    if e.raw_os_error() == Some(libc::ENAMETOOLONG) {
+        let name = path.display();
+        warn!(r.log(), "socket_util_unix", "Unix socket name {name} is longer than maximum 107 bytes");
     }
 }
 
@@ -577,6 +585,7 @@ impl Listener {
             }
             Passive::Unix(path) => {
                 let socket = socket::unix_listen(&path, Self::MODE).inspect_err(|e| {
+                    too_long(r, &path, e);
                     if e.kind() == io::ErrorKind::NotFound {
                         warn!(
                             log,

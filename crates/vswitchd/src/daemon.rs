@@ -53,6 +53,8 @@ struct State {
     switch: Switch,
     link: Link,
     common: Common,
+    /// When the rates of counters are worked out next.
+    next_sample: base::Time,
     vlog: Arc<Vlog>,
     exit: Option<Exit>,
 }
@@ -87,8 +89,28 @@ const COMMANDS: &[Command<State>] = &[
         s.exit = Some(Exit { cleanup, token: Some(call.token()) });
         Outcome::Later
     }),
+    Command::new("coverage/show", "", 0, 0, |s: &mut State, r: &mut Reactor, _| {
+        s.mirror();
+        Outcome::ok(s.common.coverage.show(r.clock().now()))
+    }),
+    Command::new("coverage/read-counter", "COUNTER", 1, 1, |s: &mut State, _: &mut Reactor, call| {
+        s.mirror();
+        match s.common.coverage.read(call.arg(0).unwrap_or_default()) {
+            Some(n) => Outcome::ok(format!("{n}\n")),
+            None => Outcome::error("No such counter"),
+        }
+    }),
     Command::new("memory/show", "", 0, 0, |s: &mut State, _: &mut Reactor, _| Outcome::ok(memory(s))),
 ];
+
+impl State {
+    /// Brings the counters up to date that are kept elsewhere.
+    fn mirror(&mut self) {
+        for (name, total) in self.switch.coverage() {
+            self.common.coverage.mirror(name, total);
+        }
+    }
+}
 
 impl Daemon {
     /// Starts: the control socket is there, the database is being connected to.
@@ -118,14 +140,14 @@ impl Daemon {
         let version = cli::version::line(PROGRAM);
         let common = Common::new(format!("{version}\n"), Coverage::default(), WARP);
         let mut commands: CommandTable<State> = CommandTable::new();
-        commands.add(COMMANDS);
         commands.add_part(common::COMMANDS, |s| &mut s.common);
+        commands.add(COMMANDS);
         if settings.dummies != DummyMode::Off {
             commands.add_part(common::TIME_COMMANDS, |s| &mut s.common);
         }
         commands.add_part(cli::vlog::COMMANDS, |s| &mut s.vlog);
         bridge::commands::register(&mut commands, settings.dummies != DummyMode::Off, |s| &mut s.switch);
-        let state = State { switch, link, common, vlog, exit: None };
+        let state = State { switch, link, common, next_sample: base::Time::ZERO, vlog, exit: None };
         let mut daemon = Daemon {
             r,
             control,
@@ -304,6 +326,11 @@ impl Daemon {
             self.ready.get_or_insert(true);
         }
         self.state.switch.run(&mut self.r);
+        let now = self.r.clock().now();
+        if now >= self.state.next_sample {
+            self.state.mirror();
+            self.state.next_sample = self.state.common.coverage.run(now);
+        }
         if self.state.switch.take_status_changed() {
             self.state.link.unwritten = true;
         }

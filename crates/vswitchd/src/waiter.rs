@@ -26,6 +26,13 @@ impl Wake for EventWake {
 }
 
 impl Waiter for EpollWaiter {
+    fn begin(&mut self, cpu: Option<u32>) {
+        if let Some(cpu) = cpu {
+            // A CPU that is not ours to use: then the system places the thread.
+            let _ = sys::process::set_affinity(cpu as usize);
+        }
+    }
+
     fn watch(&mut self, fds: &[i32]) {
         for fd in self.watched.drain(..) {
             // A descriptor that was closed is gone from the set already.

@@ -1,4 +1,5 @@
-//! `dpif/show-dp-features` and `dpif/set-dp-features`: what the datapath can do.
+//! `dpif/show-dp-features` and `dpif/set-dp-features`: what the datapath can do. It tracks no connections and makes no
+//! tunnels yet.
 
 use super::bridge;
 use crate::switch::Switch;
@@ -15,31 +16,31 @@ pub const COMMANDS: &[Command<Switch>] = &[
 /// Key, title and value of each feature, in the order in which they are shown.
 const FEATURES: &[(&str, &str, Value)] = &[
     ("masked_set_action", "Masked set action", Value::Has(true)),
-    ("tnl_push_pop", "Tunnel push pop", Value::Has(true)),
+    ("tnl_push_pop", "Tunnel push pop", Value::Has(false)),
     ("ufid", "Ufid", Value::Has(true)),
     ("trunc", "Truncate action", Value::Has(true)),
     ("clone", "Clone action", Value::Has(true)),
     ("sample_nesting", "Sample nesting", Value::Count(10)),
-    ("ct_eventmask", "Conntrack eventmask", Value::Has(true)),
-    ("ct_clear", "Conntrack clear", Value::Has(true)),
+    ("ct_eventmask", "Conntrack eventmask", Value::Has(false)),
+    ("ct_clear", "Conntrack clear", Value::Has(false)),
     ("max_hash_alg", "Max dp_hash algorithm", Value::Count(1)),
     ("check_pkt_len", "Check pkt length action", Value::Has(true)),
-    ("ct_timeout", "Conntrack timeout policy", Value::Has(true)),
+    ("ct_timeout", "Conntrack timeout policy", Value::Has(false)),
     ("explicit_drop_action", "Explicit Drop action", Value::Has(true)),
     ("lb_output_action", "Optimized Balance TCP mode", Value::Has(true)),
-    ("ct_zero_snat", "Conntrack all-zero IP SNAT", Value::Has(true)),
+    ("ct_zero_snat", "Conntrack all-zero IP SNAT", Value::Has(false)),
     ("add_mpls", "MPLS Label add", Value::Has(true)),
     ("psample", "psample action", Value::Has(false)),
     ("max_vlan_headers", "Max VLAN headers", Value::Count(1)),
     ("max_mpls_depth", "Max MPLS depth", Value::Count(3)),
     ("recirc", "Recirc", Value::Has(true)),
-    ("ct_state", "CT state", Value::Has(true)),
-    ("ct_zone", "CT zone", Value::Has(true)),
-    ("ct_mark", "CT mark", Value::Has(true)),
-    ("ct_label", "CT label", Value::Has(true)),
-    ("ct_state_nat", "CT state NAT", Value::Has(true)),
-    ("ct_orig_tuple", "CT orig tuple", Value::Has(true)),
-    ("ct_orig_tuple6", "CT orig tuple for IPv6", Value::Has(true)),
+    ("ct_state", "CT state", Value::Has(false)),
+    ("ct_zone", "CT zone", Value::Has(false)),
+    ("ct_mark", "CT mark", Value::Has(false)),
+    ("ct_label", "CT label", Value::Has(false)),
+    ("ct_state_nat", "CT state NAT", Value::Has(false)),
+    ("ct_orig_tuple", "CT orig tuple", Value::Has(false)),
+    ("ct_orig_tuple6", "CT orig tuple for IPv6", Value::Has(false)),
     ("nd_ext", "IPv6 ND Extension", Value::Has(true)),
 ];
 

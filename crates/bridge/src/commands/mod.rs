@@ -1,8 +1,6 @@
 //! Run-time commands that look into the switch and push it: what `ovs-appctl` calls.
 
-mod conntrack;
 mod dpctl;
-mod dpctl_flows;
 mod dummy;
 mod fdb;
 mod features;
@@ -23,9 +21,11 @@ pub(crate) struct Desk {
     /// Routes and neighbours.
     pub(crate) routing: routes::Routing,
     /// Settings of connection tracking.
-    pub(crate) tracking: conntrack::Tracking,
+    pub(crate) tracking: std::collections::BTreeMap<String, dpctl::Tracking>,
     /// Counters when they were last cleared.
-    pub(crate) cleared: Option<threads::Totals>,
+    pub(crate) cleared: threads::Cleared,
+    /// `dpif-netdev/subtable-lookup-prio-set`
+    pub(crate) lookup_priority: Option<u8>,
     /// `upcall/disable-ufid`
     pub(crate) without_ufid: bool,
     /// `upcall/set-flow-limit`
@@ -38,9 +38,7 @@ pub(crate) struct Desk {
 pub fn register<S: 'static>(table: &mut CommandTable<S>, dummies: bool, part: fn(&mut S) -> &mut Switch) {
     table.add_part(ofproto::COMMANDS, part);
     table.add_part(fdb::COMMANDS, part);
-    table.add_part(dpctl::COMMANDS, part);
-    table.add_part(dpctl_flows::COMMANDS, part);
-    table.add_part(conntrack::COMMANDS, part);
+    dpctl::register(table, part);
     table.add_part(trace::COMMANDS, part);
     table.add_part(links::COMMANDS, part);
     table.add_part(links::BONDS, part);

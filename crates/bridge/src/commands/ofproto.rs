@@ -6,6 +6,7 @@ use crate::switch::Switch;
 use crate::switch::host_config;
 use base::DpPort;
 use dpif::Datapath as _;
+use dpif::flow_text::DumpStyle;
 use reactor::Reactor;
 use reactor::unixctl::{Call, Command, Outcome};
 use std::fmt::Write;
@@ -137,7 +138,8 @@ fn dpif_dump_flows(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
     let map = backer.map.clone();
     let flows = backer.dp.dump_flows();
     let ours = flows.into_iter().filter(|f| map.get(f.key.dp_port()).is_some_and(|(b, _)| b == id));
-    Outcome::ok(dump_text(backer, ours.collect(), &dump, now, false))
+    let style = if dump.more { DumpStyle::Dpif } else { DumpStyle::Short };
+    Outcome::ok(dump_text(backer, ours.collect(), &dump, now, style, false))
 }
 
 fn revalidator_wait(s: &mut Switch, r: &mut Reactor, _: &Call) -> Outcome {

@@ -15,6 +15,12 @@ const WARNINGS_PER_MINUTE: u32 = 5;
 pub struct Backer {
     /// Type: `netdev`, `system`, `dummy`.
     pub kind: String,
+    /// Its name where the database did not ask for it.
+    pub own_name: Option<String>,
+    /// Type of its own port.
+    pub own_kind: &'static str,
+    /// The cores that it polls on, and whether threads stay there.
+    pub polling: Option<(Vec<u32>, bool)>,
     /// The datapath.
     pub dp: Datapath<View>,
     /// Name and type of each datapath port, beside its own port 0.
@@ -38,13 +44,18 @@ pub struct DpPortInfo {
     pub name: String,
     /// Type that the datapath opened it as.
     pub kind: &'static str,
+    /// Options that it was added with by hand.
+    pub options: BTreeMap<String, String>,
 }
 
 impl Backer {
     /// A datapath without bridges.
-    pub fn new(kind: &str, clock: Clock, wake: Arc<dyn Wake>, log: Logger) -> Backer {
+    pub fn new(kind: &str, own_kind: &'static str, clock: Clock, wake: Arc<dyn Wake>, log: Logger) -> Backer {
         Backer {
             kind: kind.to_string(),
+            own_name: None,
+            own_kind,
+            polling: None,
             dp: Datapath::new(Arc::new(View::default()), clock, Some(wake)),
             ports: BTreeMap::new(),
             bridges: Vec::new(),
@@ -58,7 +69,12 @@ impl Backer {
 
     /// `netdev@ovs-netdev`
     pub fn name(&self) -> String {
-        format!("{}@ovs-{}", self.kind, self.kind)
+        format!("{}@{}", self.kind, self.own_port())
+    }
+
+    /// Name of its own port: `ovs-netdev`.
+    pub fn own_port(&self) -> String {
+        self.own_name.clone().unwrap_or_else(|| format!("ovs-{}", self.kind))
     }
 
     /// Takes in a bridge.
@@ -108,14 +124,17 @@ impl Backer {
 
     /// Number of a datapath port.
     pub fn port_number(&self, name: &str) -> Option<DpPort> {
+        if name == self.own_port() {
+            return Some(DpPort(0));
+        }
         self.ports.iter().find(|(_, p)| p.name == name).map(|(n, _)| DpPort(*n))
     }
 
-    /// Name of a datapath port, its number when unknown.
-    pub fn port_name(&self, port: DpPort) -> Option<&str> {
+    /// Name of a datapath port.
+    pub fn port_name(&self, port: DpPort) -> Option<String> {
         match port.0 {
-            0 => None,
-            n => self.ports.get(&n).map(|p| p.name.as_str()),
+            0 => Some(self.own_port()),
+            n => self.ports.get(&n).map(|p| p.name.clone()),
         }
     }
 }

@@ -142,5 +142,7 @@ impl Switch {
                 e.what
             );
         }
+        // A device that goes down loses its link.
+        self.refresh_ports(bridge);
     }
 }

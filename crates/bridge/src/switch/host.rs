@@ -70,7 +70,11 @@ impl Host for HostView<'_> {
             rx_crc_err: known(s.rx_crc_errors),
             collisions: known(s.collisions),
             rfc2819: None,
-            custom: s.custom,
+            custom: {
+                let mut custom = s.custom;
+                custom.sort();
+                custom
+            },
         })
     }
 

@@ -9,6 +9,7 @@ use base::{DpPort, OfPort, error, info, warn};
 use dpif::Datapath as _;
 use dpif::netdev::{DevError, Netdev};
 use netdev::registry::DummyMode;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Why an interface is not there, in the words of the database's `error` column.
@@ -157,7 +158,9 @@ impl Switch {
             .dp
             .add_port(number, device)
             .map_err(|e| Failed(format!("could not add network device {name} to ofproto ({e})")))?;
-        backer.ports.insert(number.0, DpPortInfo { name: name.clone(), kind: shown });
+        backer
+            .ports
+            .insert(number.0, DpPortInfo { name: name.clone(), kind: shown, options: BTreeMap::new() });
         Ok(number)
     }
 

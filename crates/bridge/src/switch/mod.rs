@@ -18,6 +18,7 @@ pub mod in_band;
 mod interfaces;
 pub mod numbers;
 mod packets;
+mod polling;
 mod publish;
 mod reconfigure;
 mod settings;

@@ -36,6 +36,7 @@ impl Switch {
             }
         }
         self.config = config;
+        self.configure_polling();
         self.update_port_maps();
         self.refresh_counters();
         for name in self.bridge_names() {
@@ -155,19 +156,12 @@ impl Switch {
         self.dirty = true;
     }
 
-    fn new_backer(&self, kind: &str) -> Backer {
+    pub(crate) fn new_backer(&self, kind: &str) -> Backer {
+        let own = self.env.registry.port_type(kind, "internal").unwrap_or("internal");
         let mut backer =
-            Backer::new(kind, self.env.clock.clone(), self.env.wake.clone(), self.env.log.clone());
-        if !self.inline()
-            && let Err(e) = backer.dp.set_threads(1, |n| (self.env.threads)(n))
-        {
-            error!(
-                self.env.log,
-                "dpif_netdev",
-                "{}: no polling thread could be started ({}); packets are polled by the main thread",
-                backer.name(),
-                reactor::errno::text(&e)
-            );
+            Backer::new(kind, own, self.env.clock.clone(), self.env.wake.clone(), self.env.log.clone());
+        if !self.inline() {
+            self.start_polling(&mut backer);
         }
         backer
     }

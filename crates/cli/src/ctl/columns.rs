@@ -224,13 +224,14 @@ pub struct Condition {
     column: usize,
     operator: Operator,
     key: Option<Atom>,
-    value: Datum,
+    /// What is wrong with it counts only where it is compared: a row without the key asks for no value.
+    value: Result<Datum, String>,
 }
 
 impl Condition {
     /// Reads `COLUMN[:KEY]OPERATOR VALUE`.
     pub fn parse(schema: &Schema, table: usize, arg: &str, names: &mut Symbols) -> Result<Condition, String> {
-        let t = target(schema, table, arg, true)?;
+        let t = target(schema, table, arg, false)?;
         let found = OPERATORS
             .iter()
             .filter_map(|(text, op)| Some((text.len(), *op, t.rest.strip_prefix(text)?)))
@@ -250,7 +251,7 @@ impl Condition {
             if !operator.is_arithmetic() {
                 (loose.min, loose.max) = (0, u32::MAX);
             }
-            let value = parse_datum(value, &loose, Some(names))?;
+            let value = Ok(parse_datum(value, &loose, Some(names))?);
             return Ok(Condition { column: t.column, operator, key: None, value });
         };
         let Some(value_type) = &kind.value else {
@@ -261,21 +262,34 @@ impl Condition {
         if !operator.is_arithmetic() {
             (of.min, of.max) = (0, u32::MAX);
         }
-        let value = parse_datum(value, &of, Some(names))?;
+        let value = parse_datum(value, &of, Some(names));
         Ok(Condition { column: t.column, operator, key: Some(key), value })
     }
 
     /// Whether a row meets it.
-    pub fn holds(&self, m: &Model, table: usize, row: Uuid) -> bool {
+    pub fn holds(&self, m: &Model, table: usize, row: Uuid) -> Result<bool, String> {
         let have = m.value(table, row, self.column);
-        match &self.key {
-            None => self.operator.holds(have, &self.value),
+        let have = match &self.key {
+            None => have.clone(),
             Some(key) => match have.get(key) {
-                Some(v) => self.operator.holds(&Datum::One(v.clone()), &self.value),
-                None => !self.operator.is_arithmetic() && self.operator.holds(&Datum::EMPTY, &self.value),
+                Some(v) => Datum::One(v.clone()),
+                None if self.operator.is_arithmetic() => return Ok(false),
+                None => Datum::EMPTY,
             },
+        };
+        let value = self.value.as_ref().map_err(String::clone)?;
+        Ok(self.operator.holds(&have, value))
+    }
+}
+
+/// Whether a row meets all of `conditions`.
+pub fn all_hold(conditions: &[Condition], m: &Model, table: usize, row: Uuid) -> Result<bool, String> {
+    for c in conditions {
+        if !c.holds(m, table, row)? {
+            return Ok(false);
         }
     }
+    Ok(true)
 }
 
 /// Splits `COLUMN[:KEY]=VALUE`.
@@ -417,6 +431,13 @@ fn by_name(m: &Model, table: usize, way: &RowName, record: &str) -> Result<Optio
 
 fn by_column(m: &Model, table: usize, name: &str, record: &str) -> Result<Option<Uuid>, String> {
     let Some(column) = m.table(table).column(name) else { return Ok(None) };
+    if let Some(mut hits) = m.named(table, column, record) {
+        let found = hits.next();
+        return match hits.next() {
+            Some(_) => Err(format!("multiple rows in {} match \"{record}\"", m.table(table).name)),
+            None => Ok(found),
+        };
+    }
     let kind = &m.table(table).columns[column].kind;
     let Ok(wanted) = parse_atom(&quoted(kind, record), &kind.key, None) else { return Ok(None) };
     let mut hits = m.each(table).filter(|(_, r)| r.value(column).contains(&wanted));

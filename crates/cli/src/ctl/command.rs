@@ -102,7 +102,12 @@ fn parse_one<C>(
     words: &[String],
     carried: Vec<(String, Option<String>)>,
 ) -> Result<Invocation<C>, String> {
-    let mut given = carried;
+    // Of an option among the global ones the last counts.
+    let mut given: Vec<(String, Option<String>)> = Vec::new();
+    for (name, value) in carried {
+        given.retain(|(n, _)| *n != name);
+        given.push((name, value));
+    }
     let n = words.iter().take_while(|w| w.starts_with('-')).count();
     for word in &words[..n] {
         let (name, value) = match word.split_once('=') {
@@ -112,9 +117,10 @@ fn parse_one<C>(
         given.push((name.to_string(), value));
     }
     let mut seen: Vec<&str> = Vec::new();
-    for (name, _) in &given {
+    for (name, value) in &given {
         if seen.contains(&name.as_str()) {
-            return Err(format!("'{name}' option specified multiple times"));
+            let value = value.as_ref().map_or(String::new(), |v| format!("={v}"));
+            return Err(format!("'{name}{value}' option specified multiple times"));
         }
         seen.push(name);
     }
@@ -143,7 +149,12 @@ fn parse_one<C>(
         return Err(format!("'{name}' command requires at least {} arguments", syntax.min));
     }
     if args.len() > syntax.max {
-        return Err(format!("'{name}' command takes at most {} arguments", syntax.max));
+        let hint = if args.iter().any(|a| a.starts_with('-')) {
+            " (note that options must precede command names and follow a \"--\" argument)"
+        } else {
+            ""
+        };
+        return Err(format!("'{name}' command takes at most {} arguments{hint}", syntax.max));
     }
     Ok(Invocation { syntax, options, args })
 }

@@ -1,7 +1,8 @@
 //! The commands on any table: list, find, get, set, add, remove, clear, create, destroy, wait-until, comment.
 
 use super::columns::{
-    Condition, assigned_column, check_mutable, find_column, find_record, find_table, set_column_in, target,
+    Condition, all_hold, assigned_column, check_mutable, find_column, find_record, find_table, set_column_in,
+    target,
 };
 use super::command::{Invocation, MANY, Syntax};
 use super::{Context, HasContext, Output, Records};
@@ -55,14 +56,14 @@ fn record<C: HasContext>(c: &mut Context, call: &Invocation<C>) -> Result<(usize
 }
 
 /// Columns are looked up before the record is, so that their errors come first.
-fn check_columns(c: &Context, args: &[String], uuid: bool) -> Done {
-    let table = find_table(c.model.schema(), &args[0])?;
-    args[2..].iter().try_for_each(|a| target(c.model.schema(), table, a, uuid).map(|_| ()))
+fn check_columns(c: &Context, table: &[String], columns: &[String], uuid: bool) -> Done {
+    let table = find_table(c.model.schema(), &table[0])?;
+    columns.iter().try_for_each(|a| target(c.model.schema(), table, a, uuid).map(|_| ()))
 }
 
 fn get<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
     let c = c.context();
-    check_columns(c, &call.args, true)?;
+    check_columns(c, &call.args, &call.args[2..], true)?;
     let (table, Some(row)) = record(c, call)? else { return Ok(()) };
     if let Some(name) = call.value("--id") {
         c.symbols.define(name, "get", Some(row))?;
@@ -145,25 +146,26 @@ fn find<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
     let table = find_table(c.model.schema(), &call.args[0])?;
     let columns = chosen_columns(c, table, call.value("--columns"))?;
     let schema = c.model.schema().clone();
+    check_columns(c, &call.args[..1], &call.args[1..], false)?;
     // Without rows nothing is compared, and so nothing complained about.
     let given = if c.model.each(table).next().is_some() { &call.args[1..] } else { &[] };
     let conditions = given
         .iter()
         .map(|a| Condition::parse(&schema, table, a, &mut c.symbols))
         .collect::<Result<Vec<_>, _>>()?;
-    let rows: Vec<Uuid> = c
-        .model
-        .each(table)
-        .map(|(u, _)| u)
-        .filter(|u| conditions.iter().all(|k| k.holds(&c.model, table, *u)))
-        .collect();
+    let mut rows = Vec::new();
+    for (row, _) in c.model.each(table) {
+        if all_hold(&conditions, &c.model, table, row)? {
+            rows.push(row);
+        }
+    }
     c.output = records(c, table, &columns, &rows);
     Ok(())
 }
 
 fn set<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
     let c = c.context();
-    check_columns(c, &call.args, false)?;
+    check_columns(c, &call.args, &call.args[2..], false)?;
     let (table, Some(row)) = record(c, call)? else { return Ok(()) };
     for arg in &call.args[2..] {
         check_mutable(&c.model, table, assigned_column(&c.model, table, arg)?)?;
@@ -243,6 +245,10 @@ fn remove<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
 
 fn clear<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
     let c = c.context();
+    let table = find_table(c.model.schema(), &call.args[0])?;
+    for name in &call.args[2..] {
+        find_column(c.model.schema(), table, name, false)?;
+    }
     let (table, Some(row)) = record(c, call)? else { return Ok(()) };
     for name in &call.args[2..] {
         let (column, _) = loose(c, table, name)?;
@@ -320,13 +326,15 @@ fn wait_until<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
     let c = c.context();
     let table = find_table(c.model.schema(), &call.args[0])?;
     let schema = c.model.schema().clone();
+    check_columns(c, &call.args, &call.args[2..], false)?;
+    let Some(row) = find_record(&c.model, c.record_names, table, &call.args[1], false)? else {
+        c.wait = true;
+        return Ok(());
+    };
     let conditions = call.args[2..]
         .iter()
         .map(|a| Condition::parse(&schema, table, a, &mut c.symbols))
         .collect::<Result<Vec<_>, _>>()?;
-    let row = find_record(&c.model, c.record_names, table, &call.args[1], false)?;
-    if !row.is_some_and(|r| conditions.iter().all(|k| k.holds(&c.model, table, r))) {
-        c.wait = true;
-    }
+    c.wait = !all_hold(&conditions, &c.model, table, row)?;
     Ok(())
 }

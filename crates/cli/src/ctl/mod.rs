@@ -14,8 +14,11 @@ pub mod columns;
 pub mod command;
 pub mod db;
 pub mod model;
+pub mod point;
+pub mod program;
 pub mod session;
 pub mod show;
+pub mod targets;
 
 use base::Logger;
 use columns::{RowNames, Symbols};

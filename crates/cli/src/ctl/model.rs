@@ -5,8 +5,8 @@
 //! at the same time do not undo each other's work.
 
 use ovsdb::json::Value;
-use ovsdb::{Atom, ColumnType, Datum, Schema, TableSchema, Uuid, UuidSource};
-use std::collections::{BTreeMap, BTreeSet};
+use ovsdb::{Atom, AtomType, ColumnType, Datum, Schema, TableSchema, Uuid, UuidSource};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Tables with rows, and changes to them.
@@ -14,13 +14,48 @@ pub struct Model {
     schema: Arc<Schema>,
     tables: Vec<BTreeMap<Uuid, Row>>,
     uuids: UuidSource,
-    generation: u64,
+    /// Of each table that has one: rows by the string in its `name` column.
+    names: Vec<Option<NameIndex>>,
+    /// Columns whose changes are noted in `touched`.
+    watched: BTreeSet<(usize, usize)>,
+    touched: Vec<Touched>,
+}
+
+/// Rows by name, deleted ones among them.
+struct NameIndex {
+    column: usize,
+    rows: HashMap<String, Vec<Uuid>>,
+}
+
+impl NameIndex {
+    fn add(&mut self, value: &Datum, row: Uuid) {
+        if let Some(name) = value.as_str() {
+            self.rows.entry(name.to_string()).or_default().push(row);
+        }
+    }
+
+    fn remove(&mut self, value: &Datum, row: Uuid) {
+        if let Some(rows) = value.as_str().and_then(|name| self.rows.get_mut(name)) {
+            rows.retain(|r| *r != row);
+        }
+    }
+}
+
+/// A change of a watched column, or the removal of a row of a table that has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Table number.
+    pub table: usize,
+    /// The row.
+    pub row: Uuid,
+    /// Column number; none when the row was removed.
+    pub column: Option<usize>,
 }
 
 /// One row.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Row {
-    values: Vec<Datum>,
+    values: ovsdb::Row,
     origin: Origin,
     deleted: bool,
     /// Columns written whole.
@@ -36,9 +71,8 @@ struct Change {
     removed: BTreeSet<Atom>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
-    #[default]
     Server,
     /// Made here; the server chooses the UUID.
     New,
@@ -50,7 +84,13 @@ impl Model {
     /// An empty database.
     pub fn new(schema: Arc<Schema>, seed: [u8; 32]) -> Model {
         let tables = vec![BTreeMap::new(); schema.tables.len()];
-        Model { schema, tables, uuids: UuidSource::new(seed), generation: 0 }
+        let index = |t: &TableSchema| {
+            let column = t.column("name").filter(|c| t.columns[*c].kind.key.kind == AtomType::String)?;
+            Some(NameIndex { column, rows: HashMap::new() })
+        };
+        let names = schema.tables.iter().map(index).collect();
+        let (watched, touched) = (BTreeSet::new(), Vec::new());
+        Model { schema, tables, uuids: UuidSource::new(seed), names, watched, touched }
     }
 
     /// The schema.
@@ -58,15 +98,30 @@ impl Model {
         &self.schema
     }
 
-    /// Changes whenever a row does.
-    pub fn generation(&self) -> u64 {
-        self.generation
+    /// Notes changes of these columns from now on, for [`Model::take_touched`].
+    pub fn watch(&mut self, columns: &[(&str, &str)]) {
+        self.watched = columns.iter().filter_map(|(t, c)| self.at(t, c)).collect();
+    }
+
+    /// What has happened to the watched columns since the last call.
+    pub fn take_touched(&mut self) -> Vec<Touched> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Rows of a table by the value of its `name` column; none if the table has no such column.
+    pub fn named(&self, table: usize, column: usize, name: &str) -> Option<impl Iterator<Item = Uuid>> {
+        let index = self.names[table].as_ref().filter(|i| i.column == column)?;
+        let rows = index.rows.get(name).map_or(&[][..], Vec::as_slice);
+        Some(rows.iter().copied().filter(move |r| self.row(table, *r).is_some()))
     }
 
     /// Puts in a row that the server has.
-    pub fn load(&mut self, table: usize, uuid: Uuid, values: Vec<Datum>) {
-        self.tables[table].insert(uuid, Row { values, ..Row::default() });
-        self.generation += 1;
+    pub fn load(&mut self, table: usize, values: ovsdb::Row) {
+        let uuid = values.uuid();
+        if let Some(index) = &mut self.names[table] {
+            index.add(&values[index.column], uuid);
+        }
+        self.tables[table].insert(uuid, Row::new(values, Origin::Server));
     }
 
     /// A table by number.
@@ -86,18 +141,18 @@ impl Model {
 
     /// A value by numbers; empty when there is no such row.
     pub fn value(&self, table: usize, uuid: Uuid, column: usize) -> &Datum {
-        self.row(table, uuid).and_then(|r| r.values.get(column)).unwrap_or(&Datum::EMPTY)
+        self.row(table, uuid).and_then(|r| r.values.columns().get(column)).unwrap_or(&Datum::EMPTY)
     }
 
     /// Makes a row with default values. It is known by a provisional UUID until the server has made it.
     pub fn insert_in(&mut self, table: usize, asked: Option<Uuid>) -> Uuid {
         let uuid = asked.unwrap_or_else(|| self.uuids.next_uuid());
-        let mut values: Vec<Datum> =
-            self.schema.tables[table].columns.iter().map(|c| c.kind.default_datum()).collect();
-        values[ovsdb::schema::UUID_COLUMN] = Datum::one(uuid);
+        let values = ovsdb::Row::new(&self.schema.tables[table], uuid, Uuid::ZERO);
         let origin = if asked.is_some() { Origin::NewAs } else { Origin::New };
-        self.tables[table].insert(uuid, Row { values, origin, ..Row::default() });
-        self.generation += 1;
+        if let Some(index) = &mut self.names[table] {
+            index.add(&values[index.column], uuid);
+        }
+        self.tables[table].insert(uuid, Row::new(values, origin));
         uuid
     }
 
@@ -114,7 +169,9 @@ impl Model {
     pub fn delete_in(&mut self, table: usize, uuid: Uuid) {
         if let Some(row) = self.tables[table].get_mut(&uuid) {
             row.deleted = true;
-            self.generation += 1;
+            if self.watched.range((table, 0)..(table + 1, 0)).next().is_some() {
+                self.touched.push(Touched { table, row: uuid, column: None });
+            }
         }
     }
 
@@ -123,8 +180,45 @@ impl Model {
         let Some(row) = self.tables[table].get_mut(&uuid) else { return };
         row.changed.remove(&column);
         row.written.insert(column);
-        row.values[column] = value;
-        self.generation += 1;
+        let old = row.replace(column, value);
+        self.moved(table, uuid, column, &old);
+    }
+
+    /// Follows up the change of a value from `old`.
+    fn moved(&mut self, table: usize, uuid: Uuid, column: usize, old: &Datum) {
+        if let Some(index) = self.names[table].as_mut().filter(|i| i.column == column) {
+            index.remove(old, uuid);
+            if let Some(row) = self.tables[table].get(&uuid) {
+                index.add(&row.values[column], uuid);
+            }
+        }
+        if self.watched.contains(&(table, column)) {
+            self.touched.push(Touched { table, row: uuid, column: Some(column) });
+        }
+    }
+
+    /// Adds one element to a set, or removes it: what [`Model::amend`] does, without looking at the other elements.
+    fn amend_one(&mut self, table: usize, uuid: Uuid, column: usize, element: Atom, present: bool) {
+        let many = self.schema.tables[table].columns[column].kind.max > 1;
+        let Some(row) = self.tables[table].get_mut(&uuid) else { return };
+        let old = &row.values[column];
+        let new = if present { old.with(element.clone()) } else { old.without(&element) };
+        if !many || row.written.contains(&column) || row.origin != Origin::Server {
+            return self.write(table, uuid, column, new);
+        }
+        if new.len() != old.len() {
+            let change = row.changed.entry(column).or_default();
+            if present {
+                change.added.insert(element, None);
+            } else {
+                change.added.remove(&element);
+                change.removed.insert(element);
+            }
+        } else {
+            row.changed.entry(column).or_default();
+        }
+        let old = row.replace(column, new);
+        self.moved(table, uuid, column, &old);
     }
 
     /// Adds elements to a set or map without touching the others.
@@ -148,7 +242,7 @@ impl Model {
         if !many || row.written.contains(&column) || row.origin != Origin::Server {
             return self.write(table, uuid, column, new);
         }
-        let old = std::mem::take(&mut row.values[column]);
+        let old = row.values[column].clone();
         let change = row.changed.entry(column).or_default();
         for key in old.keys().filter(|k| !new.contains(k) || old.get(k) != new.get(k)) {
             change.added.remove(key);
@@ -157,8 +251,8 @@ impl Model {
         for key in new.keys().filter(|k| !old.contains(k) || old.get(k) != new.get(k)) {
             change.added.insert(key.clone(), new.get(key).cloned());
         }
-        row.values[column] = new;
-        self.generation += 1;
+        row.values.set(column, new);
+        self.moved(table, uuid, column, &old);
     }
 
     /// Whether anything is to be asked of the server.
@@ -171,6 +265,26 @@ impl Model {
         self.tables.iter().enumerate().flat_map(|(t, rows)| {
             rows.iter().filter(|(_, r)| !r.deleted && r.origin != Origin::Server).map(move |(u, _)| (t, *u))
         })
+    }
+
+    /// Operations that fail when a row that is to be changed is no longer there: the commands' reasons for the change
+    /// have gone with it.
+    pub fn guards(&self) -> Vec<Value> {
+        let mut ops = Vec::new();
+        for (t, rows) in self.tables.iter().enumerate() {
+            for (uuid, _) in rows.iter().filter(|(_, r)| r.origin == Origin::Server && r.is_changed()) {
+                ops.push(Value::object([
+                    ("op", "wait".into()),
+                    ("table", (*self.schema.tables[t].name).into()),
+                    ("where", where_uuid(*uuid)),
+                    ("columns", Value::Array(vec!["_uuid".into()])),
+                    ("until", "!=".into()),
+                    ("rows", Value::Array(Vec::new())),
+                    ("timeout", Value::Integer(0)),
+                ]));
+            }
+        }
+        ops
     }
 
     /// What to ask of the server: inserts (in the order of [`Model::inserted`]), then deletes, updates and mutations.
@@ -247,6 +361,13 @@ impl Model {
         }
     }
 
+    /// A reference to a row on the wire, by name if it was made here.
+    pub fn reference(&self, row: Uuid) -> Value {
+        let mut json = Value::Array(vec!["uuid".into(), row.to_string().into()]);
+        self.name_new_rows(&mut json);
+        json
+    }
+
     /// A value on the wire, with rows made here by name.
     fn json(&self, value: &Datum, kind: &ColumnType) -> Value {
         let mut json = value.to_json(kind);
@@ -271,6 +392,16 @@ impl Model {
 }
 
 impl Row {
+    fn new(values: ovsdb::Row, origin: Origin) -> Row {
+        Row { values, origin, deleted: false, written: BTreeSet::new(), changed: BTreeMap::new() }
+    }
+
+    fn replace(&mut self, column: usize, value: Datum) -> Datum {
+        let old = self.values[column].clone();
+        self.values.set(column, value);
+        old
+    }
+
     /// The value of a column by number.
     pub fn value(&self, column: usize) -> &Datum {
         &self.values[column]
@@ -458,14 +589,14 @@ impl Model {
     /// Adds a reference to a set.
     pub fn add_uuid(&mut self, table: &str, row: Uuid, column: &str, value: Uuid) {
         if let Some((t, c)) = self.at(table, column) {
-            self.add(t, row, c, &Datum::one(value));
+            self.amend_one(t, row, c, value.into(), true);
         }
     }
 
     /// Removes a reference from a set.
     pub fn remove_uuid(&mut self, table: &str, row: Uuid, column: &str, value: Uuid) {
         if let Some((t, c)) = self.at(table, column) {
-            self.subtract(t, row, c, &Datum::one(value));
+            self.amend_one(t, row, c, value.into(), false);
         }
     }
 }

@@ -12,6 +12,8 @@ pub struct ShowTable {
     pub name: Option<&'static str>,
     /// What to show of a row, in order; a reference to a table that appears becomes a nested outline.
     pub columns: &'static [&'static str],
+    /// Columns that are maps to rows of other tables, shown as `KEY=NAME`: (column, what names those rows).
+    pub names: &'static [(&'static str, &'static str)],
 }
 
 /// The outline. The first table is the root.
@@ -45,6 +47,10 @@ fn show_row(m: &Model, tables: &[ShowTable], show: &ShowTable, row: Uuid, level:
     for column in show.columns {
         let Some(c) = schema.column(column) else { continue };
         let (value, kind) = (m.value(t, row, c), &schema.columns[c].kind);
+        if let Some((_, name)) = show.names.iter().find(|n| n.0 == *column) {
+            show_names(m, value, kind, name, level, column, out);
+            continue;
+        }
         let referenced = kind.key.reference().map(|(t, _)| &*m.schema().tables[t].name);
         if let Some(nested) = referenced.and_then(|r| tables.iter().find(|s| s.table == r)) {
             let rows: Vec<Uuid> = value.keys().filter_map(Atom::as_uuid).collect();
@@ -56,5 +62,26 @@ fn show_row(m: &Model, tables: &[ShowTable], show: &ShowTable, row: Uuid, level:
             out.push_str(&"    ".repeat(level + 1));
             out.push_str(&format!("{column}: {}\n", datum_to_string(value, kind)));
         }
+    }
+}
+
+/// A map to rows of another table, by their names.
+fn show_names(
+    m: &Model,
+    value: &Datum,
+    kind: &ovsdb::ColumnType,
+    name: &str,
+    level: usize,
+    column: &str,
+    out: &mut String,
+) {
+    out.push_str(&format!("{}{column}:\n", "    ".repeat(level + 1)));
+    let Some((t, _)) = kind.value.as_ref().and_then(|v| v.reference()) else { return };
+    let Some(c) = m.table(t).column(name) else { return };
+    for (key, row) in value.pairs() {
+        let Some(row) = row.as_uuid().filter(|r| m.row(t, *r).is_some()) else { continue };
+        let text = datum_to_string(m.value(t, row, c), &m.table(t).columns[c].kind);
+        let key = ovsdb::text::atom_to_string(key);
+        out.push_str(&format!("{}{key}={text}\n", "    ".repeat(level + 2)));
     }
 }

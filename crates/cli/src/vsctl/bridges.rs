@@ -4,19 +4,11 @@ use super::Vsctl;
 use super::view::{Bridge, Port, View};
 use crate::ctl::command::Invocation;
 use crate::ctl::model::Model;
+use crate::ctl::targets::number;
 use ovsdb::Uuid;
 
 type Call = Invocation<Vsctl>;
 type Done = Result<(), String>;
-
-/// A leading integer, 0 without one: how VLANs were always read here.
-fn number(text: &str) -> i64 {
-    let t = text.trim_start();
-    let digits = t.strip_prefix(['-', '+']).unwrap_or(t);
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-    let n: i64 = digits[..end].parse().unwrap_or(0);
-    if t.starts_with('-') { -n } else { n }
-}
 
 /// `add-br BRIDGE [PARENT VLAN]`
 pub fn add_br(c: &mut Vsctl, call: &Call) -> Done {
@@ -32,6 +24,9 @@ pub fn add_br(c: &mut Vsctl, call: &Call) -> Done {
         }
         _ => return Err("'add-br' command takes exactly 1 or 3 arguments".into()),
     };
+    if name.is_empty() {
+        return Err("bridge name must not be empty string".into());
+    }
     let view = c.view();
     if call.has("--may-exist")
         && let Some(existing) = view.bridges.get(&name)
@@ -39,15 +34,16 @@ pub fn add_br(c: &mut Vsctl, call: &Call) -> Done {
         return may_exist(existing, &name, parent.as_ref());
     }
     view.check_free(&name, &format!("cannot create a bridge named {name}"))?;
-    match parent {
+    let bridge = match parent {
         None => {
             let interface = new_interface(&mut c.ctx.model, &name, "internal");
             let port = new_port(&mut c.ctx.model, &name, &[interface]);
-            let bridge = c.ctx.model.insert("Bridge");
-            c.ctx.model.set_string("Bridge", bridge, "name", &name);
-            c.ctx.model.set_uuids("Bridge", bridge, "ports", &[port]);
+            let row = c.ctx.model.insert("Bridge");
+            c.ctx.model.set_string("Bridge", row, "name", &name);
+            c.ctx.model.set_uuids("Bridge", row, "ports", &[port]);
             let root = c.root();
-            c.ctx.model.add_uuid("Open_vSwitch", root, "bridges", bridge);
+            c.ctx.model.add_uuid("Open_vSwitch", root, "bridges", row);
+            Bridge { name: name.clone(), row, parent: None, port: Some(port) }
         }
         Some((parent, vlan)) => {
             let Some(bridge) = view.bridges.get(&parent) else {
@@ -68,9 +64,16 @@ pub fn add_br(c: &mut Vsctl, call: &Call) -> Done {
             c.ctx.model.set_flag("Port", port, "fake_bridge", true);
             c.ctx.model.set_int("Port", port, "tag", vlan);
             c.ctx.model.add_uuid("Bridge", bridge.row, "ports", port);
+            Bridge { name: name.clone(), row: bridge.row, parent: Some((parent, vlan)), port: Some(port) }
         }
+    };
+    let real = bridge.parent.is_none();
+    drop(view);
+    // A fake bridge takes over the ports of its parent that are on its VLAN: those are found by reading.
+    if real {
+        c.edit(|v| v.add_bridge(bridge));
     }
-    c.neoteric_interfaces.push(name.clone());
+    c.neoteric_interfaces.push(name);
     Ok(())
 }
 
@@ -130,12 +133,22 @@ pub fn del_br(c: &mut Vsctl, call: &Call) -> Done {
         }
         return Ok(());
     }
+    let alone = view.children(name).next().is_none();
+    drop(view);
+    let mut ports = Vec::new();
     for port in c.ctx.model.uuids("Bridge", bridge.row, "ports") {
+        ports.push(c.ctx.model.string("Port", port, "name"));
         delete_port(&mut c.ctx.model, bridge.row, port);
     }
     let root = c.root();
     c.ctx.model.remove_uuid("Open_vSwitch", root, "bridges", bridge.row);
     c.ctx.model.delete("Bridge", bridge.row);
+    if alone {
+        c.edit(|v| {
+            ports.iter().for_each(|p| v.remove_port(p));
+            v.remove_bridge(name);
+        });
+    }
     Ok(())
 }
 
@@ -261,7 +274,7 @@ pub fn add_bond(c: &mut Vsctl, call: &Call) -> Done {
     let n = call.args[2..].iter().position(|a| a.contains('=')).unwrap_or(call.args.len() - 2);
     let (interfaces, settings) = call.args[2..].split_at(n);
     if interfaces.len() < 2 {
-        return Err("add-bond requires at least 2 interfaces, but only 1 was specified".into());
+        return Err("add-bond requires at least 2 interfaces, but only 1 were specified".into());
     }
     add(c, call, &bridge, &port, interfaces, settings)
 }
@@ -275,16 +288,19 @@ fn add(
     settings: &[String],
 ) -> Done {
     let view = c.view();
-    let bridge = view.bridge(bridge_name)?;
     if call.has("--may-exist")
         && let Some(port) = view.ports.get(name)
     {
         return port_may_exist(port, call.syntax.name, bridge_name, name, interfaces);
     }
+    if name.is_empty() {
+        return Err("port name must not be empty string".into());
+    }
     view.check_free(name, &format!("cannot create a port named {name}"))?;
     for interface in interfaces {
         view.check_free(interface, &format!("cannot create an interface named {interface}"))?;
     }
+    let bridge = view.bridge(bridge_name)?;
     let rows: Vec<Uuid> = interfaces.iter().map(|i| new_interface(&mut c.ctx.model, i, "")).collect();
     let port = new_port(&mut c.ctx.model, name, &rows);
     if call.has("--fake-iface") {
@@ -297,6 +313,14 @@ fn add(
         crate::ctl::columns::set_column(&mut c.ctx.model, "Port", port, setting, &mut c.ctx.symbols)?;
     }
     c.ctx.model.add_uuid("Bridge", bridge.row, "ports", port);
+    let fakes = view.has_fakes();
+    drop(view);
+    let plain = settings.iter().all(|s| !["name", "interfaces", "fake"].iter().any(|n| s.contains(n)));
+    // With fake bridges about, whose the port is depends on its VLAN: reading tells.
+    if plain && !fakes {
+        let named = interfaces.iter().cloned().zip(rows).collect();
+        c.edit(|v| v.add_port(name.to_string(), port, bridge_name.to_string(), named));
+    }
     c.neoteric_interfaces.extend(interfaces.iter().cloned());
     Ok(())
 }
@@ -338,6 +362,8 @@ pub fn add_bond_iface(c: &mut Vsctl, call: &Call) -> Done {
     view.check_free(interface, &format!("cannot create an interface named {interface}"))?;
     let row = new_interface(&mut c.ctx.model, interface, "");
     c.ctx.model.add_uuid("Port", port.row, "interfaces", row);
+    drop(view);
+    c.edit(|v| v.add_interface(name, interface.clone(), row));
     c.neoteric_interfaces.push(interface.clone());
     Ok(())
 }
@@ -352,23 +378,20 @@ pub fn del_bond_iface(c: &mut Vsctl, call: &Call) -> Done {
     };
     if call.args.len() == 2 {
         let name = &call.args[0];
-        if must {
-            view.port(name)?;
-        }
+        view.port(name)?;
         if i.port != *name {
-            return if must {
-                Err(format!("port {name} does not have an interface {interface}"))
-            } else {
-                Ok(())
-            };
+            return Err(format!("port {name} does not have an interface {interface}"));
         }
     }
     let port = view.port(&i.port)?;
     if port.interfaces.len() < 2 {
         return Err(format!("cannot delete last interface from port {}", i.port));
     }
-    c.ctx.model.remove_uuid("Port", port.row, "interfaces", i.row);
-    c.ctx.model.delete("Interface", i.row);
+    let (port, row) = (port.row, i.row);
+    drop(view);
+    c.ctx.model.remove_uuid("Port", port, "interfaces", row);
+    c.ctx.model.delete("Interface", row);
+    c.edit(|v| v.remove_interface(interface));
     Ok(())
 }
 
@@ -398,13 +421,14 @@ pub fn del_port(c: &mut Vsctl, call: &Call) -> Done {
     if let Some(name) = named
         && port.bridge != *name
     {
-        if must {
-            view.bridge(name)?;
-        }
-        return if must { Err(elsewhere(&view, name, target, port)) } else { Ok(()) };
+        view.bridge(name)?;
+        return Err(elsewhere(&view, name, target, port));
     }
     let bridge = view.bridge(&port.bridge)?.row;
-    delete_port(&mut c.ctx.model, bridge, port.row);
+    let (row, name) = (port.row, c.ctx.model.string("Port", port.row, "name"));
+    drop(view);
+    delete_port(&mut c.ctx.model, bridge, row);
+    c.edit(|v| v.remove_port(&name));
     Ok(())
 }
 

@@ -2,49 +2,22 @@
 
 use super::Vsctl;
 use crate::ctl::command::Invocation;
+use crate::ctl::targets::{insert_targets, leading_number, targets};
 use ovsdb::Uuid;
 
 type Call = Invocation<Vsctl>;
 type Done = Result<(), String>;
 
-/// Transports that a target may name.
-const METHODS: &[&str] = &["tcp", "ssl", "unix", "ptcp", "pssl", "punix"];
-
-fn targets(c: &Vsctl, table: &str, rows: &[Uuid]) -> Vec<String> {
-    let mut all: Vec<String> = rows.iter().map(|r| c.ctx.model.string(table, *r, "target")).collect();
-    all.sort();
-    all
-}
-
-fn check_target(c: &Vsctl, target: &str) {
-    let method = target.split(':').next().unwrap_or_default();
-    if !target.contains(':') || !METHODS.contains(&method) {
-        base::warn!(c.ctx.log, "vsctl", "target type \"{target}\" is possibly erroneous");
-    }
-}
-
-/// Makes one row for each target, with the probe interval that the command gives.
-fn insert_targets(c: &mut Vsctl, call: &Call, table: &str, names: &[String]) -> Vec<Uuid> {
-    let probe = call.value("--inactivity-probe").map(|v| v.trim().parse::<i64>().unwrap_or(0));
-    let mut rows = Vec::new();
-    for name in names {
-        check_target(c, name);
-        let row = c.ctx.model.insert(table);
-        c.ctx.model.set_string(table, row, "target", name);
-        if let Some(probe) = probe {
-            c.ctx.model.set_int(table, row, "inactivity_probe", probe);
-        }
-        rows.push(row);
-    }
-    rows
+/// Makes one row for each target.
+fn insert(c: &mut Vsctl, call: &Call, table: &str, names: &[String]) -> Vec<Uuid> {
+    insert_targets(&mut c.ctx, "vsctl", call, table, names)
 }
 
 /// `get-controller BRIDGE`
 pub fn get_controller(c: &mut Vsctl, call: &Call) -> Done {
     let row = c.view().bridge(&call.args[0])?.row;
     let rows = c.ctx.model.uuids("Bridge", row, "controller");
-    let mut lines = targets(c, "Controller", &rows);
-    lines.dedup();
+    let lines = targets(&c.ctx, "Controller", &rows);
     c.ctx.lines(lines);
     Ok(())
 }
@@ -71,7 +44,7 @@ pub fn del_controller(c: &mut Vsctl, call: &Call) -> Done {
 pub fn set_controller(c: &mut Vsctl, call: &Call) -> Done {
     let row = c.view().real_bridge(&call.args[0])?.row;
     delete_controllers(c, row);
-    let rows = insert_targets(c, call, "Controller", &call.args[1..]);
+    let rows = insert(c, call, "Controller", &call.args[1..]);
     c.ctx.model.set_uuids("Bridge", row, "controller", &rows);
     Ok(())
 }
@@ -108,7 +81,7 @@ pub fn set_fail_mode(c: &mut Vsctl, call: &Call) -> Done {
 pub fn get_manager(c: &mut Vsctl, _: &Call) -> Done {
     let root = c.root();
     let rows = c.ctx.model.uuids("Open_vSwitch", root, "manager_options");
-    let lines = targets(c, "Manager", &rows);
+    let lines = targets(&c.ctx, "Manager", &rows);
     c.ctx.lines(lines);
     Ok(())
 }
@@ -130,7 +103,7 @@ pub fn del_manager(c: &mut Vsctl, _: &Call) -> Done {
 /// `set-manager TARGET...`
 pub fn set_manager(c: &mut Vsctl, call: &Call) -> Done {
     delete_managers(c);
-    let rows = insert_targets(c, call, "Manager", &call.args);
+    let rows = insert(c, call, "Manager", &call.args);
     let root = c.root();
     c.ctx.model.set_uuids("Open_vSwitch", root, "manager_options", &rows);
     Ok(())
@@ -206,7 +179,8 @@ pub fn emer_reset(c: &mut Vsctl, _: &Call) -> Done {
 }
 
 fn argument(text: &str) -> Result<i64, String> {
-    text.parse().map_err(|_| format!("Invalid argument {text}"))
+    // A number counts up to where it ends; there must be one.
+    leading_number(text).ok_or_else(|| format!("Invalid argument {text}"))
 }
 
 fn auto_attach(c: &mut Vsctl, bridge: &str) -> Result<(Uuid, Option<Uuid>), String> {
@@ -227,7 +201,7 @@ pub fn add_aa_mapping(c: &mut Vsctl, call: &Call) -> Done {
         }
     };
     let mut mappings = c.ctx.model.int_map("AutoAttach", row, "mappings");
-    mappings.insert(isid, vlan);
+    mappings.entry(isid).or_insert(vlan);
     c.ctx.model.set_int_map("AutoAttach", row, "mappings", &mappings);
     Ok(())
 }

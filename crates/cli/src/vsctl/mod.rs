@@ -3,16 +3,21 @@
 mod bridges;
 mod controllers;
 mod help;
-mod run;
+mod needs;
 mod view;
 mod zones;
 
 use crate::ctl::columns::{RowName, RowNames};
 use crate::ctl::command::{Invocation, MANY, Syntax};
+use crate::ctl::point::Plan;
+use crate::ctl::program::{self, Program};
+use crate::ctl::session::Wanted;
 use crate::ctl::show::{ShowTable, outline};
 use crate::ctl::{Context, HasContext, Output, db};
-use ovsdb::Uuid;
-pub use run::main;
+use crate::dirs::Dirs;
+use crate::options::Opt;
+use ovsdb::{Schema, Uuid};
+use std::process::ExitCode;
 
 use std::rc::Rc;
 use view::View;
@@ -20,8 +25,8 @@ use view::View;
 /// The program's state while commands run.
 pub struct Vsctl {
     ctx: Context,
-    /// What [`View::read`] gave, and for which generation of the model.
-    view: Option<(u64, Rc<View>)>,
+    /// What [`View::read`] gave, kept up with what commands do.
+    view: Option<Rc<View>>,
     /// Interfaces made by this invocation, whose set-up is checked afterwards.
     neoteric_interfaces: Vec<String>,
 }
@@ -32,21 +37,89 @@ impl HasContext for Vsctl {
     }
 }
 
+/// `ovs-vsctl`. `args` are without the program's name.
+pub fn main(args: Vec<String>) -> ExitCode {
+    program::main::<Vsctl>(&args)
+}
+
+impl Program for Vsctl {
+    const NAME: &'static str = "ovs-vsctl";
+    const DATABASE: &'static str = "Open_vSwitch";
+    const MODULE: &'static str = "vsctl";
+    const SCHEMA: &'static str = crate::version::DB_SCHEMA;
+    const OPTIONS: &'static [Opt] = &[
+        Opt::flag("no-wait"),
+        Opt::flag("retry"),
+        Opt::flag("commands"),
+        Opt::flag("options"),
+        Opt::flag("leader-only"),
+        Opt::flag("no-leader-only"),
+        Opt::flag("shuffle-remotes"),
+        Opt::flag("no-shuffle-remotes"),
+    ];
+
+    fn commands() -> &'static [&'static [Syntax<Vsctl>]] {
+        &COMMANDS
+    }
+
+    fn records() -> &'static [RowNames] {
+        RECORDS
+    }
+
+    fn help(dirs: &Dirs) -> String {
+        help::text(dirs)
+    }
+
+    fn new(context: Context) -> Vsctl {
+        Vsctl::on(context)
+    }
+
+    fn prepare(&mut self) {
+        self.root();
+    }
+
+    fn wanted(calls: &[Invocation<Vsctl>], schema: &Schema) -> Wanted {
+        needs::wanted(calls, schema)
+    }
+
+    fn point(calls: &[Invocation<Vsctl>]) -> Option<Plan> {
+        needs::point(calls)
+    }
+
+    fn increment(&self) -> Option<Uuid> {
+        self.ctx.model.rows("Open_vSwitch").next()
+    }
+
+    fn made_interfaces(&self) -> &[String] {
+        &self.neoteric_interfaces
+    }
+}
+
 impl Vsctl {
-    fn new(ctx: Context) -> Vsctl {
+    fn on(mut ctx: Context) -> Vsctl {
+        ctx.model.watch(view::WATCHED);
         Vsctl { ctx, view: None, neoteric_interfaces: Vec::new() }
     }
 
     /// Bridges, ports and interfaces as they are now.
     fn view(&mut self) -> Rc<View> {
-        let generation = self.ctx.model.generation();
-        match &self.view {
-            Some((g, view)) if *g == generation => view.clone(),
-            _ => {
-                let view = Rc::new(View::read(&self.ctx.model));
-                self.view = Some((generation, view.clone()));
-                view
+        let touched = self.ctx.model.take_touched();
+        if let Some(view) = &mut self.view {
+            let v = Rc::make_mut(view);
+            if touched.iter().all(|t| v.absorb(&self.ctx.model, t)) {
+                return view.clone();
             }
+        }
+        let view = Rc::new(View::read(&self.ctx.model));
+        self.view = Some(view.clone());
+        view
+    }
+
+    /// Tells the view what a command has just done to the rows. Nothing else may hold the view meanwhile.
+    fn edit(&mut self, change: impl FnOnce(&mut View)) {
+        self.ctx.model.take_touched();
+        if let Some(view) = &mut self.view {
+            change(Rc::make_mut(view));
         }
     }
 
@@ -140,7 +213,7 @@ const OWN: [Syntax<Vsctl>; 41] = [
     syntax!("add-aa-mapping", 3, 3, "!BRIDGE !ARG !ARG", [], true, controllers::add_aa_mapping),
     syntax!("del-aa-mapping", 3, 3, "!BRIDGE !ARG !ARG", [], true, controllers::del_aa_mapping),
     syntax!("get-aa-mapping", 1, 1, "!BRIDGE", [], false, controllers::get_aa_mapping),
-    syntax!("add-zone-tp", 2, 18, "", ["--may-exist"], true, zones::add_zone_tp),
+    syntax!("add-zone-tp", 3, 18, "", ["--may-exist"], true, zones::add_zone_tp),
     syntax!("del-zone-tp", 2, 2, "", ["--if-exists"], true, zones::del_zone_tp),
     syntax!("list-zone-tp", 1, 1, "", [], false, zones::list_zone_tp),
     syntax!("set-zone-limit", 3, 3, "!ARG !ARG !ARG", [], true, zones::set_zone_limit),
@@ -176,16 +249,22 @@ const RECORDS: &[RowNames] = &[
 
 /// What `show` shows.
 const SHOW: &[ShowTable] = &[
-    ShowTable { table: "Open_vSwitch", name: None, columns: &["manager_options", "bridges", "ovs_version"] },
+    ShowTable {
+        table: "Open_vSwitch",
+        name: None,
+        columns: &["manager_options", "bridges", "ovs_version"],
+        names: &[],
+    },
     ShowTable {
         table: "Bridge",
         name: Some("name"),
         columns: &["controller", "fail_mode", "datapath_type", "ports"],
+        names: &[],
     },
-    ShowTable { table: "Port", name: Some("name"), columns: &["tag", "trunks", "interfaces"] },
-    ShowTable { table: "Interface", name: Some("name"), columns: &["type", "options", "error"] },
-    ShowTable { table: "Controller", name: Some("target"), columns: &["is_connected"] },
-    ShowTable { table: "Manager", name: Some("target"), columns: &["is_connected"] },
+    ShowTable { table: "Port", name: Some("name"), columns: &["tag", "trunks", "interfaces"], names: &[] },
+    ShowTable { table: "Interface", name: Some("name"), columns: &["type", "options", "error"], names: &[] },
+    ShowTable { table: "Controller", name: Some("target"), columns: &["is_connected"], names: &[] },
+    ShowTable { table: "Manager", name: Some("target"), columns: &["is_connected"], names: &[] },
 ];
 
 /// `init`: the root row was made before any command ran.

@@ -2,6 +2,7 @@
 
 use super::Vsctl;
 use crate::ctl::command::Invocation;
+use crate::ctl::targets::{leading_number, number};
 use ovsdb::Uuid;
 
 type Call = Invocation<Vsctl>;
@@ -33,32 +34,29 @@ fn set_zone(c: &mut Vsctl, datapath: Uuid, id: i64, row: Option<Uuid>) {
     c.ctx.model.set_int_refs("Datapath", datapath, "ct_zones", &zones);
 }
 
-/// `zone=N` of the timeout policy commands.
-fn zone_argument(text: &str) -> Result<i64, String> {
-    let id = text.strip_prefix("zone=").and_then(|n| n.parse().ok());
-    id.filter(|n| (0..=65535).contains(n)).ok_or_else(|| format!("invalid zone_id argument: {text}"))
+/// `zone=N` where a zone is to be deleted; what is no number counts as 0.
+fn zone_argument(text: &str) -> i64 {
+    text.strip_prefix("zone=").map_or(0, number)
 }
 
 /// `add-zone-tp DATAPATH zone=ZONE POLICY=SECONDS...`
 pub fn add_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
     let datapath = datapath(c, &call.args[0])?;
-    let id = zone_argument(&call.args[1])?;
+    // What is not in range, the server refuses, in its words; this number is what no number counts as.
+    let id = call.args[1].strip_prefix("zone=").and_then(|n| n.parse().ok()).unwrap_or(4_294_967_291);
+    let existing = zone(c, datapath, id);
+    let has_policy = existing.is_some_and(|r| !c.ctx.model.uuids("CT_Zone", r, "timeout_policy").is_empty());
+    if has_policy && !call.has("--may-exist") {
+        return Err(format!("zone id {id} already has a policy"));
+    }
     let mut timeouts = std::collections::BTreeMap::new();
     for setting in &call.args[2..] {
-        let Some((key, value)) = setting.split_once('=') else {
-            return Err(format!("{setting}: argument does not end in \"=\" followed by a value."));
-        };
+        let (key, value) = setting.split_once('=').unwrap_or((setting, "0"));
         let seconds: i64 = value.parse().map_err(|_| format!("invalid timeout policy: {setting}"))?;
         timeouts.insert(key.to_string(), seconds);
     }
-    let existing = zone(c, datapath, id);
     let row = match existing {
-        Some(row) => {
-            if !c.ctx.model.uuids("CT_Zone", row, "timeout_policy").is_empty() && !call.has("--may-exist") {
-                return Err(format!("zone id {id} already has a policy"));
-            }
-            row
-        }
+        Some(row) => row,
         None => {
             let row = c.ctx.model.insert("CT_Zone");
             set_zone(c, datapath, id, Some(row));
@@ -84,14 +82,15 @@ fn tidy(c: &mut Vsctl, datapath: Uuid, id: i64, row: Uuid) {
 /// `del-zone-tp DATAPATH zone=ZONE`
 pub fn del_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
     let datapath = datapath(c, &call.args[0])?;
-    let id = zone_argument(&call.args[1])?;
+    let id = zone_argument(&call.args[1]);
     let row =
         zone(c, datapath, id).filter(|r| !c.ctx.model.uuids("CT_Zone", *r, "timeout_policy").is_empty());
     let Some(row) = row else {
         return if call.has("--if-exists") {
             Ok(())
         } else {
-            Err(format!("zone id {id} does not have a policy"))
+            // As an unsigned number, which zones are.
+            Err(format!("zone id {} does not have a policy", id as u64))
         };
     };
     c.ctx.model.clear("CT_Zone", row, "timeout_policy");
@@ -105,10 +104,10 @@ pub fn list_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
     let mut lines = Vec::new();
     for (id, row) in c.ctx.model.int_refs("Datapath", datapath, "ct_zones") {
         let mut line = format!("Zone:{id}, Timeout Policies: ");
-        let Some(policy) = c.ctx.model.uuids("CT_Zone", row, "timeout_policy").first().copied() else {
-            continue;
-        };
-        let timeouts = c.ctx.model.string_int_map("CT_Timeout_Policy", policy, "timeouts");
+        let policy = c.ctx.model.uuids("CT_Zone", row, "timeout_policy").first().copied();
+        let timeouts = policy
+            .map(|p| c.ctx.model.string_int_map("CT_Timeout_Policy", p, "timeouts"))
+            .unwrap_or_default();
         if timeouts.is_empty() {
             line.push_str("system default");
         } else {
@@ -126,18 +125,19 @@ fn limit_zone(text: &str) -> Result<Option<i64>, String> {
     if text == "default" {
         return Ok(None);
     }
-    let id = text.parse::<i64>().unwrap_or(-1);
+    let hex = text.strip_prefix("0x").and_then(|h| i64::from_str_radix(h, 16).ok());
+    let id = hex.or_else(|| leading_number(text)).unwrap_or(-1);
     if (0..=65535).contains(&id) { Ok(Some(id)) } else { Err(format!("zone_id ({id}) out of range")) }
 }
 
 /// `set-zone-limit DATAPATH ZONE|default LIMIT`
 pub fn set_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
+    let datapath = datapath(c, &call.args[0])?;
     let zone_id = limit_zone(&call.args[1])?;
-    let limit = call.args[2].parse::<i64>().unwrap_or(-1);
+    let limit = leading_number(&call.args[2]).unwrap_or(-1);
     if !(0..=i64::from(u32::MAX)).contains(&limit) {
         return Err(format!("limit ({limit}) out of range"));
     }
-    let datapath = datapath(c, &call.args[0])?;
     match zone_id {
         None => c.ctx.model.set_int("Datapath", datapath, "ct_zone_default_limit", limit),
         Some(id) => {
@@ -157,8 +157,11 @@ pub fn set_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
 
 /// `del-zone-limit DATAPATH ZONE|default`
 pub fn del_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
-    let zone_id = limit_zone(&call.args[1])?;
     let datapath = datapath(c, &call.args[0])?;
+    let zone_id = match call.args[1].as_str() {
+        "default" => None,
+        n => Some(number(n)),
+    };
     let must = !call.has("--if-exists");
     match zone_id {
         None => {
@@ -181,7 +184,7 @@ pub fn del_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
 
 /// `list-zone-limits DATAPATH`
 pub fn list_zone_limits(c: &mut Vsctl, call: &Call) -> Done {
-    let datapath = datapath(c, &call.args[0])?;
+    let datapath = listed(c, &call.args[0])?;
     let mut lines = Vec::new();
     if let Some(limit) = c.ctx.model.int("Datapath", datapath, "ct_zone_default_limit") {
         lines.push(format!("Default, Limit: {limit}"));

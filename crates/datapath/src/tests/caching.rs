@@ -280,15 +280,18 @@ fn flows_by_hand() {
     }
     let actions = |s: &str| dpif::parse_actions(s, None).unwrap();
     let dp = &mut b.dp;
-    assert_eq!(dp.put_flow(&key, &mask, actions("2"), PutMode::Modify), Err(DpError::NoFlow));
-    dp.put_flow(&key, &mask, actions("2"), PutMode::Create).unwrap();
-    assert_eq!(dp.put_flow(&key, &mask, actions("2"), PutMode::Create), Err(DpError::FlowExists));
+    assert_eq!(dp.put_flow(None, &key, &mask, actions("2"), PutMode::Modify).unwrap_err(), DpError::NoFlow);
+    dp.put_flow(None, &key, &mask, actions("2"), PutMode::Create).unwrap();
+    assert_eq!(
+        dp.put_flow(None, &key, &mask, actions("2"), PutMode::Create).unwrap_err(),
+        DpError::FlowExists
+    );
     assert_eq!(b.pass(0, &f)[2].len(), 1);
-    b.dp.put_flow(&key, &mask, actions("3"), PutMode::CreateOrModify).unwrap();
+    b.dp.put_flow(None, &key, &mask, actions("3"), PutMode::CreateOrModify).unwrap();
     assert_eq!(b.pass(0, &f)[3].len(), 1);
-    let last = b.dp.del_flow(&key, &mask).unwrap();
+    let last = b.dp.del_flow(dpif::ufid_of(&key)).unwrap();
     assert_eq!(last.stats.packets, 2);
-    assert_eq!(b.dp.del_flow(&key, &mask).unwrap_err(), DpError::NoFlow);
+    assert_eq!(b.dp.del_flow(dpif::ufid_of(&key)).unwrap_err(), DpError::NoFlow);
     assert!(b.pass(0, &f)[3].is_empty());
     b.dp.flush_flows();
     assert!(b.dp.dump_flows().is_empty());

@@ -60,17 +60,17 @@ fn a_sleeping_thread_stops_at_one_word() {
     let bell = Arc::<Bell>::default();
     let (waiter, wake) = (Box::new(BellWaiter(bell.clone())), bell.clone());
     let mut once = Some(ThreadParts { waiter, wake });
-    b.dp.set_threads(1, |_| Ok(once.take().unwrap())).unwrap();
+    b.dp.set_threads(&[0], false, |_| Ok(once.take().unwrap())).unwrap();
     until(&mut b, |_| bell.sleeps.load(Relaxed) > 0);
     let start = b.clock.real_now();
-    b.dp.set_threads(0, parts).unwrap();
+    b.dp.set_threads(&[], false, parts).unwrap();
     assert!(b.clock.real_now().since(start) < Duration::from_secs(30));
 }
 
 #[test]
 fn threads_forward_and_are_told() {
     let mut b = Bench::new(3, TxCaps::default(), vec![Rule::new(&[(Field::IN_PORT, 0)], "1")]);
-    b.dp.set_threads(2, parts).unwrap();
+    b.dp.set_threads(&[0, 1], false, parts).unwrap();
     assert_eq!(b.dp.threads(), 2);
     let f = ipv4(17, [1; 4], [2; 4], (1, 2), b"x");
     for _ in 0..1000 {
@@ -100,7 +100,7 @@ fn threads_forward_and_are_told() {
     // Fewer threads, then none: no packet waits for ever.
     for n in [1, 0] {
         b.wires[0].inject(&f);
-        b.dp.set_threads(n, parts).unwrap();
+        b.dp.set_threads(&(0..n as u32).collect::<Vec<_>>(), false, parts).unwrap();
         b.wires[0].inject(&f);
         let mut got = 0;
         until(&mut b, |b| {

@@ -261,8 +261,8 @@ impl Out<'_> {
         let m = self.mask.map_or(0xfff, |m| m.tcp_flags() as u32 & 0xfff);
         if m != 0 {
             self.attr("tcp_flags", &flags::TCP.masked(v, m));
-        } else if self.style.verbose {
-            self.attr("tcp_flags", &format!("{}/0", hex(v as u128)));
+        } else if self.style.verbose && v != 0 {
+            self.attr("tcp_flags", "0/0");
         }
     }
 

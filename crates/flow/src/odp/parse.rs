@@ -132,6 +132,10 @@ fn attribute(s: &mut Scanner<'_>, flow: &mut OdpFlow, ports: &dyn DpPortMap, dep
     let (key, mask) = (&mut flow.key, &mut flow.mask.0);
     let attr = if let Some(g) = SINGLES.iter().find(|g| g.name == name) {
         item_value(s, &g.items[0], key, mask)?;
+        // The recirculation id is part of every flow as a whole.
+        if g.attr == Attr::RecircId && load(mask, &g.items[0]) != ones(32) {
+            return None;
+        }
         s.take(")").then_some(g.attr)?
     } else if let Some(g) = GROUPS.iter().find(|g| g.name == name) {
         group(s, g, key, mask)?;

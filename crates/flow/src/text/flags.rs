@@ -124,10 +124,10 @@ impl FlagSet {
             let end = body.find(['+', '-']).unwrap_or(body.len());
             let name = &body[..end];
             let Some((_, bit)) = self.names.iter().find(|(n, _)| *n == name) else {
-                return Err(format!("{name}: unknown {} flag(s)", self.what));
+                return Err(format!("{body}: unknown {} flag(s)", self.what));
             };
             if mask & bit != 0 {
-                return Err(format!("{name}: Each {} flag can be specified only once", self.what));
+                return Err(format!("{body}: Each {} flag can be specified only once", self.what));
             }
             mask |= bit;
             if sign == '+' {
@@ -139,12 +139,19 @@ impl FlagSet {
     }
 }
 
-/// A number in C's notation (0x hexadecimal, 0 octal, else decimal) that fits in 32 bits.
+/// A number in C's notation (0x hexadecimal, 0 octal, else decimal): its low 32 bits.
 fn number(s: &str) -> Option<u32> {
     let (digits, radix) = match s.strip_prefix("0x").or_else(|| s.strip_prefix("0X")) {
         Some(h) => (h, 16),
         None if s.len() > 1 && s.starts_with('0') => (&s[1..], 8),
         None => (s, 10),
     };
-    if digits.is_empty() || digits.starts_with('+') { None } else { u32::from_str_radix(digits, radix).ok() }
+    if digits.is_empty() {
+        return None;
+    }
+    let mut n = 0u64;
+    for c in digits.chars() {
+        n = n.wrapping_mul(radix.into()).wrapping_add(c.to_digit(radix)?.into());
+    }
+    Some(n as u32)
 }

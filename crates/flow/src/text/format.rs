@@ -288,9 +288,11 @@ fn tunnel_options(out: &mut Out<'_>, m: &Match) {
         }
         let name = Field::tun_metadata(n).name();
         let (value, mask) = layout.and_then(|t| m.tun_option(t, n)).unwrap_or((&[], &[]));
-        if mask.iter().all(|b| *b == 0) {
+        // Leading zeros of a mask are as good as a shorter field.
+        let counted = mask.iter().position(|b| *b != 0).map_or(&mask[..0], |i| &mask[i..]);
+        if counted.is_empty() {
             out.plain(name);
-        } else if mask.iter().all(|b| *b == 0xff) && !layout.is_some_and(|t| t.is_masked(n)) {
+        } else if counted.iter().all(|b| *b == 0xff) && !layout.is_some_and(|t| t.is_masked(n)) {
             out.item(name, &hex_bytes(value));
         } else {
             out.item(name, &format!("{}/{}", hex_bytes(value), hex_bytes(mask)));

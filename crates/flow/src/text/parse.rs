@@ -84,7 +84,18 @@ impl<'a> MatchParser<'a> {
         let warnings = &mut self.warnings;
         let (value, mask) =
             parse_value(field, text, self.ports, &mut |w| warnings.push(w)).map_err(ParseError)?;
-        if mask == full_mask(field.info()) {
+        // Zero is no version and no message: to match it says nothing.
+        let unset_if_zero = matches!(
+            field,
+            Field::TUN_ERSPAN_VER
+                | Field::TUN_ERSPAN_DIR
+                | Field::TUN_ERSPAN_HWID
+                | Field::TUN_GTPU_FLAGS
+                | Field::TUN_GTPU_MSGTYPE
+        );
+        if unset_if_zero && value & mask == 0 {
+            m.clear(field);
+        } else if mask == full_mask(field.info()) {
             m.set(field, value);
         } else {
             m.set_masked(field, value, mask);
@@ -183,13 +194,7 @@ impl<'a> MatchParser<'a> {
 
     fn tun_metadata(&mut self, m: &mut Match, n: u8, text: &str) -> Result<(), ParseError> {
         let name = Field::tun_metadata(n).name();
-        let (value, mask) = match text.split_once('/') {
-            _ if text == "*" => (vec![], Some(vec![])),
-            Some((v, k)) => {
-                (option_bytes(v, text, name, "value")?, Some(option_bytes(k, text, name, "mask")?))
-            }
-            None => (option_bytes(text, text, name, "value")?, None),
-        };
+        let (value, mask) = parse_option(text, name)?;
         let len = value.len().max(mask.as_ref().map_or(0, Vec::len));
         let layout = match self.tun {
             Some(layout) => *layout,
@@ -228,8 +233,17 @@ impl<'a> MatchParser<'a> {
     }
 }
 
+/// Reads the value of a tunnel option, and its mask if there is one: the significant bytes of each.
+pub fn parse_option(text: &str, name: &str) -> Result<(Vec<u8>, Option<Vec<u8>>), ParseError> {
+    Ok(match text.split_once('/') {
+        _ if text == "*" => (vec![], Some(vec![])),
+        Some((v, k)) => (option_bytes(v, text, name, "value")?, Some(option_bytes(k, text, name, "mask")?)),
+        None => (option_bytes(text, text, name, "value")?, None),
+    })
+}
+
 /// The last `len` bytes, with zeros in front if there are fewer.
-fn right_aligned(bytes: &[u8], len: usize) -> Vec<u8> {
+pub fn right_aligned(bytes: &[u8], len: usize) -> Vec<u8> {
     let mut out = vec![0; len.saturating_sub(bytes.len())];
     out.extend_from_slice(&bytes[bytes.len().saturating_sub(len)..]);
     out
@@ -239,7 +253,9 @@ fn right_aligned(bytes: &[u8], len: usize) -> Vec<u8> {
 fn option_bytes(number: &str, text: &str, name: &str, what: &str) -> Result<Vec<u8>, ParseError> {
     let syntax = || ParseError(format!("{text}: bad syntax for {name} {what}"));
     let Some(hex) = number.strip_prefix("0x").or_else(|| number.strip_prefix("0X")) else {
-        let n = super::value::parse_int(number, 8).flatten().ok_or_else(syntax)?;
+        let n = super::value::parse_int(number, 8).ok_or_else(syntax)?;
+        let n =
+            n.ok_or_else(|| ParseError(format!("{text}: {what} too large for {MAX_LEN}-byte field {name}")))?;
         let bytes = (n as u64).to_be_bytes();
         return Ok(bytes.into_iter().skip_while(|b| *b == 0).collect());
     };

@@ -85,7 +85,15 @@ pub fn quote_name(name: &str) -> String {
 /// any, goes to `warn`.
 pub fn parse_port(text: &str, ports: &dyn PortMap, warn: &mut dyn FnMut(String)) -> Option<OfPort> {
     if let Some(n) = decimal(text) {
+        if text.starts_with('-') {
+            warn(format!("Negative value {text} is not a valid port number."));
+            return None;
+        }
         return port_from_number(n, warn);
+    }
+    if text.starts_with('-') {
+        warn(format!("Negative value {text} is not a valid port number."));
+        return None;
     }
     if let Some((_, p)) = RESERVED.iter().find(|(n, _)| n.eq_ignore_ascii_case(text)) {
         return Some(*p);
@@ -94,10 +102,6 @@ pub fn parse_port(text: &str, ports: &dyn PortMap, warn: &mut dyn FnMut(String))
 }
 
 fn port_from_number(n: i64, warn: &mut dyn FnMut(String)) -> Option<OfPort> {
-    if n < 0 {
-        warn(format!("Negative value {n} is not a valid port number."));
-        return None;
-    }
     let Ok(n) = u32::try_from(n) else { return None };
     if !(0xff00..OfPort::MAX.0).contains(&n) {
         return Some(OfPort(n));

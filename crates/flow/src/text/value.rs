@@ -154,7 +154,8 @@ pub fn parse_value(
 fn flag_value(set: &flags::FlagSet, info: &FieldInfo, text: &str) -> Result<Masked, String> {
     let (v, m) = set.parse(text)?;
     let all = set.all();
-    Ok((v as Value, if m == all { full_mask(info) } else { m as Value }))
+    let signed = text.starts_with(['+', '-']) && info.format == Format::TunFlags;
+    Ok((v as Value, if m == all && !signed { full_mask(info) } else { m as Value }))
 }
 
 /// Reads a number in C's notation up to `bytes` wide; `None` for bad syntax, `Some(None)` when it does not fit.
@@ -178,10 +179,15 @@ pub fn parse_int(text: &str, bytes: usize) -> Option<Option<u128>> {
             Some(rest) if !rest.is_empty() => (rest, 8),
             _ => (digits, 10),
         };
-        if digits.is_empty() || !digits.bytes().all(|b| (b as char).is_digit(radix)) {
+        let end = digits.bytes().position(|b| !(b as char).is_digit(radix)).unwrap_or(digits.len());
+        if digits.is_empty() || end == 0 {
             return None;
         }
-        let Ok(v) = u64::from_str_radix(digits, radix) else { return Some(None) };
+        let Ok(v) = u64::from_str_radix(&digits[..end], radix) else { return Some(None) };
+        // Too large is told before what follows the digits.
+        if end < digits.len() {
+            return if u128::from(v) > limit && !negative { Some(None) } else { None };
+        }
         (if negative { v.wrapping_neg() } else { v }) as u128
     };
     Some((value <= limit).then_some(value))

@@ -109,7 +109,6 @@ fn decode_either(d: &mut Dec<'_>, load: bool) -> Decode<Action> {
 
 impl Bundle {
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
-        let version = e.version;
         e.nicira(if self.dst.is_some() { 13 } else { 12 }, |o| {
             o.u16(self.algorithm as u16);
             o.u16(self.fields as u16);
@@ -119,7 +118,7 @@ impl Bundle {
             match self.dst {
                 Some(dst) => {
                     o.u16(ofs_nbits(dst));
-                    put_header32(o, dst.field, version);
+                    put_header32(o, dst.field);
                 }
                 None => o.zeros(6),
             }
@@ -167,7 +166,7 @@ pub(super) fn parse(s: &str, load: bool, cx: &mut TextCx<'_>) -> Result<Action, 
     let mut next = |seps: &[char]| lex::token(&mut rest, seps);
     let (fields, basis, algorithm, kind) = (next(&sep), next(&sep), next(&sep), next(&sep));
     let dst = if load { next(&sep) } else { None };
-    let delimiter = next(&[',', ' ', ':']);
+    let delimiter = lex::token(&mut rest, &[':']);
     let (Some(fields), Some(basis), Some(algorithm), Some(kind), Some(delimiter)) =
         (fields, basis, algorithm, kind, delimiter)
     else {

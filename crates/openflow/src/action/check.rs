@@ -408,9 +408,6 @@ impl Walk<'_> {
         let (pt, mask) = self.m.get(Field::PACKET_TYPE);
         if mask == 0 || pt == 0 {
             // An Ethernet frame: its type tells what is inside.
-            if self.has_vlan() {
-                return self.inconsistent();
-            }
             let t = self.m.get(Field::ETH_TYPE);
             self.m.clear(Field::ETH_SRC);
             self.m.clear(Field::ETH_DST);

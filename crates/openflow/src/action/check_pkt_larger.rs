@@ -29,11 +29,10 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
 
 impl CheckPktLarger {
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
-        let version = e.version;
         e.nicira(49, |o| {
             o.u16(self.pkt_len);
             o.u16(self.dst.ofs);
-            crate::oxm::put_header(o, self.dst.field, version, false);
+            crate::oxm::put_header(o, self.dst.field, crate::Version::V10, false);
             o.zeros(6);
         });
     }

@@ -4,6 +4,7 @@ use super::Action;
 use super::wire::{Dec, Enc};
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::text::lex;
 
 /// The flow is clause `clause` of `n_clauses` of conjunction `id`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,11 +37,20 @@ impl Conjunction {
 
 pub(super) fn parse(s: &str) -> Result<Action, String> {
     let syntax = || "\"conjunction\" syntax is \"conjunction(id,i/n)\"".to_string();
-    let (id, rest) = s.split_once(',').ok_or_else(syntax)?;
+    let (id, rest) = lex::scan_int(s).ok_or_else(syntax)?;
+    let rest = rest.trim_start().strip_prefix(',').ok_or_else(syntax)?;
     let (clause, n) = rest.split_once('/').ok_or_else(syntax)?;
-    let id = id.trim().parse::<u32>().map_err(|_| syntax())?;
-    let clause = clause.trim().parse::<u8>().map_err(|_| syntax())?;
-    let n_clauses = n.trim().parse::<u8>().map_err(|_| syntax())?;
+    let decimal = |s: &str| {
+        let digits = !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+        if digits {
+            lex::scan_int(s.trim_start_matches('0')).map_or(Some(0), |n| Some(n.0 as u8))
+        } else {
+            None
+        }
+    };
+    let id = id as u32;
+    let clause = decimal(clause.trim()).ok_or_else(syntax)?;
+    let n_clauses = decimal(n.trim()).ok_or_else(syntax)?;
     let error = if n_clauses < 2 {
         "conjunction must have at least 2 clauses"
     } else if n_clauses > 64 {

@@ -81,12 +81,21 @@ pub(super) fn decode_2(d: &mut Dec<'_>) -> Decode<Action> {
         }
         let mut p = Reader::with_error(&d.r.take(padded)?[..len - 4], OfpErr::OFPBPC_BAD_LEN);
         match kind {
-            0 => c.max_len = p.u16()?,
-            1 => c.controller_id = p.u16()?,
+            0 | 1 => {
+                let n = p.u16()?;
+                if p.len() == 2 {
+                    p.skip(2)?;
+                }
+                if kind == 0 {
+                    c.max_len = n;
+                } else {
+                    c.controller_id = n;
+                }
+            }
             2 => c.reason = reason(p.u8()?)?,
             3 => c.userdata = p.take_all().into(),
             4 => c.pause = true,
-            5 => c.meter_id = Some(p.u32()?),
+            5 => c.meter_id = Some(p.u32()?).filter(|m| *m != 0),
             _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
         }
         if !p.is_empty() {
@@ -98,8 +107,10 @@ pub(super) fn decode_2(d: &mut Dec<'_>) -> Decode<Action> {
 
 fn property(o: &mut Vec<u8>, kind: u16, body: &[u8]) {
     let start = o.len();
+    // Numbers of 16 bits count their padding.
+    let pad = if kind < 2 { 2 } else { 0 };
     o.u16(kind);
-    o.u16((body.len() + 4) as u16);
+    o.u16((body.len() + 4 + pad) as u16);
     o.bytes(body);
     o.align(start, 8);
 }
@@ -231,7 +242,7 @@ pub(super) fn parse(s: &str, _delimiter: Option<char>, _cx: &mut TextCx<'_>) -> 
                     .into();
             }
             "pause" => c.pause = true,
-            "meter_id" => c.meter_id = Some(lex::u32(p.value)?),
+            "meter_id" => c.meter_id = Some(lex::u32(p.value)?).filter(|m| *m != 0),
             k => return Err(format!("unknown key \"{k}\" parsing controller action")),
         }
     }

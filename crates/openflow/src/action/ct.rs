@@ -251,7 +251,7 @@ impl Ct {
                     o.u16(z);
                 }
                 CtZone::Field(s) => {
-                    put_header32(o, s.field, version);
+                    put_header32(o, s.field);
                     o.u16(ofs_nbits(s));
                 }
             }
@@ -292,15 +292,16 @@ impl Ct {
                 f.put(",");
             }
         }
-        // NAT prints by itself, everything else under `exec`.
-        let (nat, exec): (Vec<_>, Vec<_>) = self.actions.iter().partition(|a| matches!(a, Action::Nat(_)));
+        // NAT prints by itself if it stands first, everything else under `exec`.
+        let first = self.actions.iter().take_while(|a| matches!(a, Action::Nat(_))).count();
+        let (nat, exec) = self.actions.split_at(first);
         for a in nat {
             a.format(f);
             f.put(",");
         }
         if !exec.is_empty() {
             f.paren("exec(");
-            for (i, a) in exec.into_iter().enumerate() {
+            for (i, a) in exec.iter().enumerate() {
                 if i > 0 {
                     f.put(",");
                 }
@@ -356,7 +357,8 @@ impl Nat {
                 }
                 let _ = write!(f, "{}", Ipv6Addr::from(min));
                 if max != 0 && max != min {
-                    let _ = write!(f, "-{}", Ipv6Addr::from(max));
+                    let dash = if brackets { "]-[" } else { "-" };
+                    let _ = write!(f, "{dash}{}", Ipv6Addr::from(max));
                 }
             }
         }
@@ -372,6 +374,10 @@ impl Nat {
                 let _ = write!(f, "-{}", self.port_max);
             }
         }
+        if self.range == NatRange::None && self.port_min == 0 {
+            f.paren(")");
+            return;
+        }
         for (bit, word) in
             [(Nat::PERSISTENT, "persistent"), (Nat::PROTO_HASH, "hash"), (Nat::PROTO_RANDOM, "random")]
         {
@@ -386,7 +392,6 @@ impl Nat {
 
 pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
     let mut c = Ct::default();
-    let mut exec = Vec::new();
     for p in lex::pairs(s) {
         match p.key {
             "commit" => c.commit = true,
@@ -412,11 +417,10 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
                 };
             }
             "nat" => c.actions.push(parse_nat(p.value)?),
-            "exec" => exec.append(&mut parse_list(p.value, Outer::Ct, cx)?),
+            "exec" => c.actions.append(&mut parse_list(p.value, Outer::Ct, cx)?),
             k => return Err(format!("invalid argument to \"ct\" action: `{k}'")),
         }
     }
-    c.actions.append(&mut exec);
     if c.force && !c.commit {
         return Err("\"force\" flag requires \"commit\" flag.".to_string());
     }

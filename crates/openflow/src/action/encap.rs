@@ -211,10 +211,11 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
         _ => return Err(format!("Encap hdr not supported: {}", p.value)),
     };
     let mut properties = Vec::new();
-    if packet_type == Encap::NSH {
-        for q in lex::pairs(p.value) {
-            properties.push(parse_property(&q)?);
+    for q in lex::pairs(p.value) {
+        if packet_type != Encap::NSH {
+            return Err(format!("Invalid property: {}", q.key));
         }
+        properties.push(parse_property(&q)?);
     }
     Ok(Action::Encap(Box::new(Encap { packet_type, hdr_size: 0, properties: properties.into() })))
 }
@@ -228,11 +229,13 @@ fn parse_property(q: &lex::Pair<'_>) -> Result<EncapProperty, String> {
         "tlv" => {
             let bad = || format!("Invalid NSH TLV header: {}", q.value);
             let mut parts = q.value.splitn(3, ',');
+            // Of numbers that are too large, the low bits count; of digits, whole bytes.
             let class = parts.next().and_then(|c| c.strip_prefix("0x")).ok_or_else(bad)?;
-            let class = u16::from_str_radix(class, 16).map_err(|_| bad())?;
-            let kind = parts.next().and_then(|k| k.parse::<u8>().ok()).ok_or_else(bad)?;
+            let class = u64::from_str_radix(class, 16).map_err(|_| bad())? as u16;
+            let kind = parts.next().and_then(|k| k.parse::<u64>().ok()).ok_or_else(bad)? as u8;
             let hex = parts.next().and_then(|h| h.strip_prefix("0x")).ok_or_else(bad)?;
-            let value = lex::hex_bytes(hex).ok_or_else(|| format!("Invalid NSH TLV header: {}", q.value))?;
+            let whole = hex.get(..hex.len() & !1).ok_or_else(bad)?;
+            let value = lex::hex_bytes(whole).ok_or_else(bad)?;
             if value.len() > 124 {
                 return Err(bad());
             }
@@ -248,14 +251,16 @@ pub(super) fn parse_decap(s: &str) -> Result<Action, String> {
         if p.key != "packet_type" {
             return Err(format!("Invalid decap argument: {}", p.key));
         }
-        let (mut ns, mut kind) = (0, 0);
+        let (mut ns, mut kind) = (None, None);
         for q in lex::pairs(p.value) {
             match q.key {
-                "ns" => ns = lex::u16_named(q.value, "ns")?,
-                "type" => kind = lex::u16_named(q.value, "type")?,
-                k => return Err(format!("invalid decap packet_type argument: {k}")),
+                "ns" => ns = Some(lex::u16_named(q.value, "ns")?),
+                "type" => kind = Some(lex::u16_named(q.value, "type")?),
+                _ => {}
             }
         }
+        let ns = ns.ok_or("Missing packet_type attribute ns")?;
+        let kind = kind.ok_or("Missing packet_type attribute type")?;
         packet_type = u32::from(ns) << 16 | u32::from(kind);
     }
     Ok(Action::Decap(Decap { packet_type }))

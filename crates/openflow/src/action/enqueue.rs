@@ -1,9 +1,9 @@
 //! `enqueue`: output to a queue of a port (OpenFlow 1.0).
 
 use super::Action;
+use super::SetQueue;
 use super::output::port16;
 use super::wire::{Dec, Enc};
-use super::{Output, SetQueue};
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use crate::text::lex;
@@ -40,7 +40,11 @@ impl Enqueue {
             });
         } else {
             SetQueue { queue: self.queue }.encode(e);
-            Output { port: self.port, max_len: 0 }.encode(e);
+            e.standard(0, |o| {
+                o.u32(self.port.0);
+                o.u16(u16::MAX);
+                o.zeros(6);
+            });
             Action::PopQueue.encode(e);
         }
     }

@@ -101,6 +101,11 @@ pub fn encode_instructions(actions: &[Action], version: Version, out: &mut Vec<u
                 super::wire::encode(&rest[..n], version, out);
             }
             Action::Meter(m) => out.u32(m.meter.0),
+            Action::WriteActions(w) if w.actions.is_empty() => {
+                out.truncate(start);
+                rest = &rest[1..];
+                continue;
+            }
             Action::WriteActions(w) => {
                 out.zeros(4);
                 super::wire::encode(&w.actions, version, out);

@@ -1,6 +1,7 @@
 //! `learn`: add or change a flow made from the packet.
 
 use super::Action;
+use super::multipath::atoi;
 use super::wire::{Dec, Enc};
 use super::wire::{pull_header32, put_header32};
 use crate::buf::{Decode, Put};
@@ -201,7 +202,6 @@ fn checked_match(s: Subfield) -> Decode<Subfield> {
 
 impl Learn {
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
-        let version = e.version;
         let second = self.limit != 0 || self.flags & Learn::WRITE_RESULT != 0;
         e.nicira(if second { 45 } else { 16 }, |o| {
             o.u16(self.idle_timeout);
@@ -218,7 +218,7 @@ impl Learn {
                 o.u16(self.result_dst.map_or(0, |s| s.ofs));
                 o.zeros(2);
                 if let Some(s) = self.result_dst {
-                    crate::oxm::put_header(o, s.field, version, false);
+                    crate::oxm::put_header(o, s.field, crate::Version::V10, false);
                 }
             }
             for s in &self.specs {
@@ -230,7 +230,6 @@ impl Learn {
 
 /// Fields go by their oldest headers here, whatever the version.
 fn put_spec(o: &mut Vec<u8>, s: &LearnSpec) {
-    let version = crate::Version::V10;
     let src = if matches!(s.src, LearnSrc::Immediate(_)) { IMMEDIATE } else { 0 };
     let dst = match s.dst {
         LearnDst::Match(_) => 0,
@@ -241,12 +240,12 @@ fn put_spec(o: &mut Vec<u8>, s: &LearnSpec) {
     match &s.src {
         LearnSrc::Immediate(v) => crate::oxm::put_value(o, *v, 2 * usize::from(s.n_bits.div_ceil(16))),
         LearnSrc::Field(f) => {
-            put_header32(o, f.field, version);
+            put_header32(o, f.field);
             o.u16(f.ofs);
         }
     }
     if let LearnDst::Match(f) | LearnDst::Load(f) = &s.dst {
-        put_header32(o, f.field, version);
+        put_header32(o, f.field);
         o.u16(f.ofs);
     }
 }
@@ -367,15 +366,15 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
                     return Err(format!("{s}: table id 255 not valid for `learn' action"));
                 }
             }
-            "priority" => l.priority = lex::u16_named(p.value, "priority")?,
-            "idle_timeout" => l.idle_timeout = lex::u16_named(p.value, "idle_timeout")?,
-            "hard_timeout" => l.hard_timeout = lex::u16_named(p.value, "hard_timeout")?,
-            "fin_idle_timeout" => l.fin_idle_timeout = lex::u16_named(p.value, "fin_idle_timeout")?,
-            "fin_hard_timeout" => l.fin_hard_timeout = lex::u16_named(p.value, "fin_hard_timeout")?,
-            "cookie" => l.cookie = Cookie(lex::u64(p.value)?),
+            "priority" => l.priority = atoi(p.value) as u16,
+            "idle_timeout" => l.idle_timeout = atoi(p.value) as u16,
+            "hard_timeout" => l.hard_timeout = atoi(p.value) as u16,
+            "fin_idle_timeout" => l.fin_idle_timeout = atoi(p.value) as u16,
+            "fin_hard_timeout" => l.fin_hard_timeout = atoi(p.value) as u16,
+            "cookie" => l.cookie = Cookie(lex::scan_int(p.value).map_or(0, |n| n.0)),
             "send_flow_rem" => l.flags |= Learn::SEND_FLOW_REM,
             "delete_learned" => l.flags |= Learn::DELETE_LEARNED,
-            "limit" => l.limit = lex::u32(p.value)?,
+            "limit" => l.limit = atoi(p.value) as u32,
             "result_dst" => {
                 let dst = cx.subfield(p.value)?;
                 if dst.n_bits != 1 {
@@ -437,7 +436,11 @@ fn parse_match(
         }
     } else if let Some(v) = flow::text::value::parse_int(p.value, 16).flatten() {
         if n_bits < 128 && v >> n_bits != 0 {
-            return Err(format!("{}: value does not fit into {n_bits} bits", p.value));
+            let value = p.value;
+            return Err(format!(
+                "{s}: {} value {value} cannot be parsed as a subfield ({value}: unknown field `{value}') or an immediate value ({s}: value {value} does not fit into {n_bits} bits)",
+                p.key
+            ));
         }
         return Ok(spec(LearnSrc::Immediate(v)));
     }

@@ -117,7 +117,6 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
 
 impl Multipath {
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
-        let version = e.version;
         e.nicira(10, |o| {
             o.u16(self.fields as u16);
             o.u16(self.basis);
@@ -127,7 +126,7 @@ impl Multipath {
             o.u32(self.arg);
             o.zeros(2);
             o.u16(ofs_nbits(self.dst));
-            put_header32(o, self.dst.field, version);
+            put_header32(o, self.dst.field);
         });
     }
 }

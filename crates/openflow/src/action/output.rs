@@ -159,11 +159,10 @@ impl Output {
 
 impl OutputReg {
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
-        let version = e.version;
-        if crate::oxm::header_for(self.src.field, version).experimenter == 0 {
+        if crate::oxm::header_for(self.src.field, crate::Version::V10).experimenter == 0 {
             e.nicira(15, |o| {
                 o.u16(ofs_nbits(self.src));
-                put_header32(o, self.src.field, version);
+                put_header32(o, self.src.field);
                 o.u16(self.max_len);
                 o.zeros(6);
             });
@@ -171,7 +170,7 @@ impl OutputReg {
             e.nicira(32, |o| {
                 o.u16(ofs_nbits(self.src));
                 o.u16(self.max_len);
-                crate::oxm::put_header(o, self.src.field, version, false);
+                crate::oxm::put_header(o, self.src.field, crate::Version::V10, false);
             });
         }
     }

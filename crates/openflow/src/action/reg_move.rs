@@ -50,7 +50,8 @@ pub(super) fn decode_onf(d: &mut Dec<'_>) -> Decode<Action> {
 
 impl Move {
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
-        let version = e.version;
+        let standard = e.version >= crate::Version::V15;
+        let version = if standard { e.version } else { crate::Version::V10 };
         let fields = |o: &mut Vec<u8>, padding| {
             o.u16(self.dst.n_bits);
             o.u16(self.src.ofs);
@@ -59,7 +60,7 @@ impl Move {
             crate::oxm::put_header(o, self.src.field, version, false);
             crate::oxm::put_header(o, self.dst.field, version, false);
         };
-        if version >= crate::Version::V15 {
+        if standard {
             e.standard(28, |o| fields(o, 2));
         } else {
             e.nicira(6, |o| fields(o, 0));

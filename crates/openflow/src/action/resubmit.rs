@@ -41,14 +41,10 @@ pub(super) fn decode_table_ct(d: &mut Dec<'_>) -> Decode<Action> {
 
 impl Resubmit {
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
-        if self.table == 0xff && !self.with_ct_orig && e.is_10() {
-            e.nicira(1, |o| o.u16(port16(self.in_port)));
-        } else {
-            e.nicira(if self.with_ct_orig { 44 } else { 14 }, |o| {
-                o.u16(port16(self.in_port));
-                o.u8(self.table);
-            });
-        }
+        e.nicira(if self.with_ct_orig { 44 } else { 14 }, |o| {
+            o.u16(port16(self.in_port));
+            o.u8(self.table);
+        });
     }
 }
 

@@ -129,7 +129,6 @@ impl Sample {
     }
 
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
-        let of = e.version;
         let version = self.version.max(self.least_version());
         let id = |o: &mut Vec<u8>, id: SampleId| match id {
             SampleId::Immediate(n) => {
@@ -139,7 +138,7 @@ impl Sample {
                 o.u32(n);
             }
             SampleId::Field(s) => {
-                put_header32(o, s.field, of);
+                put_header32(o, s.field);
                 o.u16(ofs_nbits(s));
                 o.zeros(2);
             }

@@ -12,10 +12,13 @@ use crate::buf::DecodeError;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use crate::text::{Fmt, TextCx};
-use crate::version::ProtocolSet;
+use crate::version::{Protocol, ProtocolSet};
 use base::Mac;
 use flow::Maskable;
+use flow::field::Fixed;
 use flow::key::ip_proto;
+use flow::text::format::hex_bytes;
+use flow::text::parse::{parse_option, right_aligned};
 use flow::text::value::{full_mask, parse_value, value_text};
 use flow::{Field, Value};
 use std::fmt::Write;
@@ -25,6 +28,20 @@ use std::fmt::Write;
 enum Literal {
     Narrow { value: u64, mask: u64 },
     Wide(Box<(Value, Value)>),
+    Option(Box<OptionLiteral>),
+}
+
+/// The value of a tunnel option, of any length up to 124 bytes: the low end of the field. The mask, if there is one, is
+/// as long.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct OptionLiteral {
+    value: Vec<u8>,
+    mask: Option<Vec<u8>>,
+}
+
+/// The last 16 of some bytes as a number.
+fn low(bytes: &[u8]) -> Value {
+    bytes.iter().fold(0, |v, b| v << 8 | Value::from(*b))
 }
 
 /// Load a literal into a field.
@@ -49,6 +66,26 @@ impl SetField {
         SetField { literal, field, flow_has_vlan: false, is_load: false }
     }
 
+    /// Sets a tunnel option to a value, or the bits of it that the mask has.
+    fn option(field: Field, value: &[u8], mask: Option<&[u8]>) -> SetField {
+        let len = value.len().max(mask.map_or(0, <[u8]>::len));
+        let mask = mask.map(|m| right_aligned(m, len));
+        let mut value = right_aligned(value, len);
+        for (v, m) in value.iter_mut().zip(mask.iter().flatten()) {
+            *v &= m;
+        }
+        let literal = Literal::Option(Box::new(OptionLiteral { value, mask }));
+        SetField { literal, field, flow_has_vlan: false, is_load: false }
+    }
+
+    /// Value and mask of a tunnel option: the low end of the field; without a mask, the rest becomes zero.
+    pub fn option_bytes(&self) -> Option<(&[u8], Option<&[u8]>)> {
+        match &self.literal {
+            Literal::Option(o) => Some((&o.value, o.mask.as_deref())),
+            _ => None,
+        }
+    }
+
     /// The bits to set.
     pub fn value(&self) -> Value {
         self.written() & self.mask()
@@ -59,6 +96,7 @@ impl SetField {
         match &self.literal {
             Literal::Narrow { value, .. } => Value::from(*value),
             Literal::Wide(w) => w.0,
+            Literal::Option(o) => low(&o.value),
         }
     }
 
@@ -67,6 +105,7 @@ impl SetField {
         match &self.literal {
             Literal::Narrow { mask, .. } => Value::from(*mask),
             Literal::Wide(w) => w.1,
+            Literal::Option(o) => o.mask.as_deref().map_or(Value::MAX, low),
         }
     }
 }
@@ -77,7 +116,7 @@ fn checked(field: Field, value: Value, mask: Option<Value>, version: Version) ->
     if !info.writable {
         return Err(DecodeError::logged(
             OfpErr::OFPBAC_BAD_SET_ARGUMENT,
-            "meta_flow",
+            MODULE,
             format!("destination field {field} is not writable"),
         ));
     }
@@ -89,12 +128,16 @@ fn checked(field: Field, value: Value, mask: Option<Value>, version: Version) ->
             format!("{value:#x} is not a valid value for field {field}"),
         ));
     }
-    // Setting the VLAN id sets "there is a tag", too: older versions may leave that bit out.
-    let value = match field {
-        Field::VLAN_VID if version >= Version::V12 || version == Version::V10 => value | 0x1000,
-        _ => value,
-    };
-    let mut a = SetField::new(field, value, mask.unwrap_or(Value::MAX) & full);
+    // A tag that is set is there.
+    if field == Field::VLAN_VID && version >= Version::V12 && mask.is_none() && value & 0x1000 == 0 {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBAC_BAD_SET_ARGUMENT,
+            MODULE,
+            format!("Invalid value for set field {field}: {value}"),
+        ));
+    }
+    let kept = if field == Field::TUN_FLAGS { 0xffff } else { full };
+    let mut a = SetField::new(field, value, mask.unwrap_or(Value::MAX) & kept);
     a.flow_has_vlan = false;
     Ok(a)
 }
@@ -112,8 +155,9 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
     if field.as_tun_metadata().is_none() && width != usize::from(field.info().bytes) {
         return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
     }
-    let value = crate::oxm::pull_value(&mut d.r, width)?;
-    let mask = if header.has_mask { Some(crate::oxm::pull_value(&mut d.r, width)?) } else { None };
+    let bytes = d.r.take(width)?;
+    let mask_bytes = if header.has_mask { Some(d.r.take(width)?) } else { None };
+    let (value, mask) = (low(bytes), mask_bytes.map(low));
     if d.r.len() >= 8 {
         return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
     }
@@ -126,6 +170,19 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
                 && mask & field.info().valid != field.info().valid)
     {
         return Err(OfpErr::OFPBAC_BAD_SET_MASK.into());
+    }
+    if mask_bytes.is_some_and(|m| bytes.iter().zip(m).any(|(v, m)| v & !m != 0)) {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBMC_BAD_WILDCARDS,
+            "nx_match",
+            format!(
+                "Rejecting NXM/OXM entry {} with 1-bits in value for bits wildcarded by the mask.",
+                header.text()
+            ),
+        ));
+    }
+    if field.as_tun_metadata().is_some() {
+        return Ok(Action::SetField(SetField::option(field, bytes, mask_bytes)));
     }
     Ok(Action::SetField(checked(field, value, mask, d.version)?))
 }
@@ -152,16 +209,34 @@ pub(super) fn decode_load2(d: &mut Dec<'_>) -> Decode<Action> {
     if field.as_tun_metadata().is_none() && width != usize::from(field.info().bytes) {
         return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
     }
-    let value = crate::oxm::pull_value(&mut d.r, width)?;
-    let mask = if header.has_mask { Some(crate::oxm::pull_value(&mut d.r, width)?) } else { None };
+    let bytes = d.r.take(width)?;
+    let mask_bytes = if header.has_mask { Some(d.r.take(width)?) } else { None };
+    let (value, mask) = (low(bytes), mask_bytes.map(low));
     d.zeros_to_end(OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    if mask_bytes.is_some_and(|m| bytes.iter().zip(m).any(|(v, m)| v & !m != 0)) {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBMC_BAD_WILDCARDS,
+            "nx_match",
+            format!(
+                "Rejecting NXM/OXM entry {} with 1-bits in value for bits wildcarded by the mask.",
+                header.text()
+            ),
+        ));
+    }
+    if field.as_tun_metadata().is_some() {
+        return Ok(Action::SetField(SetField::option(field, bytes, mask_bytes)));
+    }
     Ok(Action::SetField(checked(field, value, mask, d.version)?))
 }
 
 impl SetField {
     /// Whether every bit of the field is set.
     pub fn is_whole(&self) -> bool {
-        let full = self.field.info().valid;
+        if let Literal::Option(o) = &self.literal {
+            return o.mask.is_none();
+        }
+        // Flags that were given one by one leave room for others.
+        let full = if self.field == Field::TUN_FLAGS { 0xffff } else { self.field.info().valid };
         self.mask() & full == full
     }
 
@@ -197,10 +272,16 @@ impl SetField {
     }
 
     fn put_entry(&self, o: &mut Vec<u8>, version: Version) {
+        if let Literal::Option(lit) = &self.literal {
+            crate::oxm::put_header_len(o, self.field, version, lit.mask.is_some(), lit.value.len());
+            o.bytes(&lit.value);
+            o.bytes(lit.mask.as_deref().unwrap_or_default());
+            return;
+        }
         let width = usize::from(self.field.info().bytes);
         let whole = self.is_whole();
         crate::oxm::put_header(o, self.field, version, !whole);
-        crate::oxm::put_value(o, self.value(), width);
+        crate::oxm::put_value(o, self.written(), width);
         if !whole {
             crate::oxm::put_value(o, self.mask(), width);
         }
@@ -222,7 +303,7 @@ impl SetField {
         for (s, value) in self.runs(64) {
             e.nicira(7, |o| {
                 o.u16(ofs_nbits(s));
-                super::wire::put_header32(o, s.field, version);
+                super::wire::put_header32(o, s.field);
                 o.u64(value as u64);
             });
         }
@@ -276,6 +357,21 @@ impl SetField {
 
 impl SetField {
     pub(super) fn format(&self, f: &mut Fmt<'_>) {
+        if let Literal::Option(o) = &self.literal {
+            f.special("set_field:");
+            match &o.mask {
+                Some(m) if m.iter().all(|b| *b == 0) => f.put("ANY"),
+                Some(m) => {
+                    f.put(&hex_bytes(&o.value));
+                    f.put("/");
+                    f.put(&hex_bytes(m));
+                }
+                None => f.put(&hex_bytes(&o.value)),
+            }
+            f.special("->");
+            f.put(self.field.name());
+            return;
+        }
         if self.is_load {
             let runs = self.runs(128);
             for (i, (s, value)) in runs.into_iter().enumerate() {
@@ -312,13 +408,16 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
     if !info.writable {
         return Err(format!("{field} is read-only"));
     }
+    if field.as_tun_metadata().is_some() {
+        let (v, m) = parse_option(value, name).map_err(|e| e.0)?;
+        cx.only(ProtocolSet::NXM_OXM);
+        return Ok(Action::SetField(SetField::option(field, &v, m.as_deref())));
+    }
     let log = &mut cx.log;
     let (v, m) = parse_value(field, value, cx.names.ports(), &mut |w| {
         log.push(("ofp_port", crate::text::Severity::Warn, w))
     })?;
     let full = full_mask(info);
-    // The VLAN id brings its tag along.
-    let v = if field == Field::VLAN_VID { v | 0x1000 } else { v };
     if v & !info.valid != 0 {
         return Err(format!("{value} is not a valid value for field {field}"));
     }
@@ -331,48 +430,38 @@ pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
     } else {
         cx.only(ProtocolSet::NXM_OXM);
     }
-    Ok(Action::SetField(SetField::new(field, v, mask & info.valid)))
+    Ok(Action::SetField(SetField::new(
+        field,
+        v,
+        if field == Field::TUN_FLAGS { mask } else { mask & info.valid },
+    )))
 }
 
 /// Which protocols can set all of a field.
 fn usable_whole(field: Field, cx: &mut TextCx<'_>) {
-    let legacy = matches!(
-        field,
-        Field::ETH_SRC
-            | Field::ETH_DST
-            | Field::IP_SRC
-            | Field::IP_DST
-            | Field::NW_TOS
-            | Field::IP_DSCP
-            | Field::TCP_SRC
-            | Field::TCP_DST
-            | Field::UDP_SRC
-            | Field::UDP_DST
-            | Field::VLAN_TCI
-            | Field::VLAN_VID
-            | Field::VLAN_PCP
-            | Field::DL_VLAN
-            | Field::DL_VLAN_PCP
-            | Field::IN_PORT
-            | Field::IN_PORT_OXM
-    );
-    if field == Field::METADATA {
-        cx.only(ProtocolSet::NXM_OXM.union(ProtocolSet::OF11_UP));
-    } else if !legacy {
-        cx.only(ProtocolSet::NXM_OXM);
+    let info = field.info();
+    let mut set = ProtocolSet::NXM_OXM;
+    if info.of10 != Fixed::No {
+        set = set.union(ProtocolSet::OF10_STD);
     }
+    if info.of11 != Fixed::No {
+        set = set.union(ProtocolSet::only(Protocol::Of11));
+    }
+    cx.only(set);
 }
 
 pub(super) fn parse_load(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
     let (value, name) = s.split_once("->").ok_or_else(|| format!("{s}: missing `->'"))?;
     let dst = cx.subfield(name)?;
-    let wide = flow::text::value::parse_int(value, 16).flatten();
-    let Some(v) = wide.filter(|_| !value.is_empty()).or_else(|| dotted(value)) else {
+    let Some(v) = leading_number(value) else {
         return Err(format!("{s}: cannot parse integer value"));
     };
     if dst.n_bits < 128 && v >> dst.n_bits != 0 {
         return Err(format!("{s}: value {value} does not fit into {} bits", dst.n_bits)
             .replace(&format!("value {value} "), &format!("value {v:#x} ")));
+    }
+    if dst.field.as_tun_metadata().is_some() {
+        return Ok(Action::SetField(load_option(dst, v)));
     }
     let mask = flow::field::ones(dst.n_bits) << dst.ofs;
     let mut a = SetField::new(dst.field, v << dst.ofs, mask);
@@ -380,13 +469,38 @@ pub(super) fn parse_load(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String>
     Ok(Action::SetField(a))
 }
 
-/// An IPv4 or Ethernet address as a number.
-fn dotted(s: &str) -> Option<Value> {
-    if let Ok(a) = s.parse::<std::net::Ipv4Addr>() {
-        return Some(u32::from(a).into());
+/// Sets bits of a tunnel option.
+fn load_option(dst: flow::Subfield, value: Value) -> SetField {
+    if dst == flow::Subfield::whole(dst.field) {
+        let bytes = value.to_be_bytes();
+        let zeros = (value.leading_zeros() / 8) as usize;
+        return SetField::option(dst.field, &bytes[zeros..], None);
     }
-    if let Ok(a) = s.parse::<std::net::Ipv6Addr>() {
-        return Some(a.into());
+    let len = usize::from(dst.ofs + dst.n_bits).div_ceil(8);
+    let (mut v, mut m) = (vec![0; len], vec![0; len]);
+    for i in 0..dst.n_bits {
+        let bit = usize::from(dst.ofs + i);
+        let (byte, bit) = (len - 1 - bit / 8, 1 << (bit % 8));
+        m[byte] |= bit;
+        if i < 128 && value >> i & 1 != 0 {
+            v[byte] |= bit;
+        }
     }
-    Mac::parse(s).map(|m| m.to_u64().into())
+    SetField::option(dst.field, &v, Some(&m))
+}
+
+/// The number that a text begins with.
+fn leading_number(s: &str) -> Option<Value> {
+    let hex = s.starts_with("0x") || s.starts_with("0X");
+    let (start, ok): (usize, fn(char) -> bool) = if hex {
+        (2, |c| c.is_ascii_hexdigit())
+    } else {
+        (usize::from(s.starts_with('+')), |c| c.is_ascii_digit())
+    };
+    let digits = &s[start..];
+    let end = start + digits.find(|c| !ok(c)).unwrap_or(digits.len());
+    if end == start && !hex {
+        return None;
+    }
+    flow::text::value::parse_int(&s[..end], 16).flatten()
 }

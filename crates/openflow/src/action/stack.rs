@@ -43,10 +43,9 @@ pub(super) fn decode_pop(d: &mut Dec<'_>) -> Decode<Action> {
 }
 
 pub(super) fn encode(e: &mut Enc<'_>, s: &Stack, subtype: u16) {
-    let version = e.version;
     e.nicira(subtype, |o| {
         o.u16(s.subfield.ofs);
-        crate::oxm::put_header(o, s.subfield.field, version, false);
+        crate::oxm::put_header(o, s.subfield.field, crate::Version::V10, false);
         o.u16(s.subfield.n_bits);
     });
 }

@@ -249,10 +249,12 @@ fn check_outer(a: &Action, outer: Outer) -> ParseResult<()> {
         Outer::Ct => return super::check::allowed_in_ct(a),
         _ => {}
     }
-    if let Action::SetField(f) = a
-        && outer != Outer::Ct
-        && matches!(f.field, flow::Field::CT_MARK | flow::Field::CT_LABEL)
-    {
+    let written = match a {
+        Action::SetField(f) => Some(f.field),
+        Action::Move(m) => Some(m.dst.field),
+        _ => None,
+    };
+    if outer != Outer::Ct && matches!(written, Some(flow::Field::CT_MARK | flow::Field::CT_LABEL)) {
         return Err("cannot set CT fields outside of ct action".to_string());
     }
     if matches!(a, Action::Nat(_)) && outer != Outer::Ct {
@@ -346,6 +348,9 @@ fn by_keyword(p: &Pair<'_>, _outer: Outer, cx: &mut TextCx<'_>) -> ParseResult<O
         "sample" => sample::parse(v, cx)?,
         "debug_recirc" => Action::DebugRecirc,
         "debug_slow" => Action::DebugSlow,
+        "unroll_xlate" => {
+            return Err("UNROLL is an internal action that shouldn't be used via OpenFlow".to_string());
+        }
         "meter" => {
             cx.only(ProtocolSet::OF13_UP);
             Action::Meter(Meter { meter: base::MeterId(lex::u32(v)?) })

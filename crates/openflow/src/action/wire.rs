@@ -128,7 +128,7 @@ fn standard_form(version: Version, kind: u16) -> Option<Form> {
             22 => Form(8, FIX, group::decode),
             23 => Form(8, FIX, set::decode_ttl),
             24 => Form(8, FIX, |_| Ok(Action::DecTtl(DecTtl { ids: Box::default() }))),
-            25 if version >= Version::V12 => Form(16, VAR, set_field::decode),
+            25 if version >= Version::V12 => Form(8, VAR, set_field::decode),
             26 if version >= Version::V13 => Form(8, FIX, pbb::decode_push),
             27 if version >= Version::V13 => Form(8, FIX, |_| Ok(Action::PopPbb)),
             28 if version >= Version::V15 => Form(20, VAR, reg_move::decode_copy_field),
@@ -172,7 +172,7 @@ fn nicira_form(version: Version, subtype: u16) -> Option<Form> {
         30 => Form(16, FIX, mpls::decode_label_nicira),
         31 => Form(16, FIX, mpls::decode_tc),
         32 => Form(24, VAR, output::decode_reg2),
-        33 => Form(24, VAR, set_field::decode_load2),
+        33 => Form(16, VAR, set_field::decode_load2),
         34 => Form(16, FIX, conjunction::decode),
         35 => Form(24, VAR, ct::decode),
         36 => Form(16, VAR, ct::decode_nat),
@@ -292,10 +292,8 @@ pub fn decode(bytes: &[u8], version: Version) -> Decode<Vec<Action>> {
 pub fn pull(r: &mut Reader<'_>, len: usize, version: Version) -> Decode<Vec<Action>> {
     check_length(len)?;
     if len > r.len() {
-        let text = format!(
-            "OpenFlow message actions length {len} exceeds remaining message length ({})",
-            r.len()
-        );
+        let text =
+            format!("OpenFlow message actions length {len} exceeds remaining message length ({})", r.len());
         return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, MODULE, text));
     }
     decode(r.take(len)?, version)
@@ -405,10 +403,11 @@ pub(super) fn split_ofs_nbits(field: flow::Field, v: u16) -> flow::Subfield {
     flow::Subfield { field, ofs: v >> 6, n_bits: (v & 0x3f) + 1 }
 }
 
-/// Appends the 32-bit header of a field; experimenter fields do not fit.
-pub(super) fn put_header32(out: &mut Vec<u8>, field: flow::Field, version: Version) {
+/// Appends the 32-bit header of a field; experimenter fields do not fit. The extension's own headers go before
+/// OpenFlow's in its actions, in every version.
+pub(super) fn put_header32(out: &mut Vec<u8>, field: flow::Field) {
     let start = out.len();
-    crate::oxm::put_header(out, field, version, false);
+    crate::oxm::put_header(out, field, Version::V10, false);
     out.truncate(start + 4);
 }
 

@@ -99,7 +99,11 @@ pub(crate) fn decode_masks(r: &mut Reader<'_>, version: Version) -> Decode<Box<A
 }
 
 /// Decodes the form of OpenFlow 1.4. What a controller asks for must be known; what a switch says is cut to that.
-pub(crate) fn decode_properties(r: &mut Reader<'_>, version: Version, reply: bool) -> Decode<Box<AsyncConfig>> {
+pub(crate) fn decode_properties(
+    r: &mut Reader<'_>,
+    version: Version,
+    reply: bool,
+) -> Decode<Box<AsyncConfig>> {
     let mut a = AsyncConfig::default();
     while !r.is_empty() {
         let mut p = pull_property(r)?;

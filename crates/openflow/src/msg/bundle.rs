@@ -138,7 +138,12 @@ pub(crate) fn check_add<'a>(f: &Framed<'a>) -> Decode<AddFrame<'a>> {
     })?;
     let allowed = matches!(
         inner.kind,
-        Kind::OfptFlowMod | Kind::NxtFlowMod | Kind::OfptGroupMod | Kind::NxtGroupMod | Kind::OfptPortMod | Kind::OfptPacketOut
+        Kind::OfptFlowMod
+            | Kind::NxtFlowMod
+            | Kind::OfptGroupMod
+            | Kind::NxtGroupMod
+            | Kind::OfptPortMod
+            | Kind::OfptPacketOut
     );
     if !allowed {
         let text = format!("{} message not allowed inside OFPT14_BUNDLE_ADD_MESSAGE", inner.kind.name());

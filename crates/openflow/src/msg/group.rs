@@ -234,7 +234,8 @@ fn pull_buckets(r: &mut Reader<'_>, version: Version, kind: GroupType) -> Decode
             return Err(bad(format!("OpenFlow message bucket length {len} is not valid")));
         }
         if len > left {
-            let text = format!("OpenFlow message bucket length {len} exceeds remaining buckets data size {left}");
+            let text =
+                format!("OpenFlow message bucket length {len} exceeds remaining buckets data size {left}");
             return Err(bad(text));
         }
         let mut b = r.sub(len - 2)?;
@@ -271,7 +272,8 @@ fn bucket_15(b: &mut Reader<'_>, version: Version, kind: GroupType) -> Decode<Bu
     let bucket_id = b.u32()?;
     if n > b.len() {
         let left = b.len();
-        let text = format!("OpenFlow message bucket actions length {n} exceeds remaining bucket data size {left}");
+        let text =
+            format!("OpenFlow message bucket actions length {n} exceeds remaining bucket data size {left}");
         return Err(DecodeError::logged(OfpErr::OFPGMFC_BAD_BUCKET, MODULE, text));
     }
     let actions = action::wire::decode(b.take(n)?, version)?;
@@ -318,11 +320,7 @@ fn pull_fields(r: &mut Reader<'_>) -> Decode<Vec<(Field, Value)>> {
     Ok(out)
 }
 
-fn pull_props(
-    r: &mut Reader<'_>,
-    group: GroupType,
-    command: Option<GroupModCommand>,
-) -> Decode<GroupProps> {
+fn pull_props(r: &mut Reader<'_>, group: GroupType, command: Option<GroupModCommand>) -> Decode<GroupProps> {
     let mut props = GroupProps::default();
     while !r.is_empty() {
         let p = pull_property(r)?;
@@ -343,6 +341,10 @@ fn pull_props(
         }
         body.skip(4)?;
         props.selection_method = body.string(16)?;
+        if !["hash", "dp_hash"].contains(&&*props.selection_method) {
+            let text = format!("ntr selection method '{}' is not supported", props.selection_method);
+            return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
+        }
         props.selection_method_param = body.u64()?;
         let method = props.selection_method.as_str();
         if !matches!(method, "hash" | "dp_hash") {

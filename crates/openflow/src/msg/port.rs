@@ -3,8 +3,8 @@
 use super::Message;
 use crate::buf::DecodeError;
 use crate::buf::{Decode, Put, Reader};
-use crate::codec::{Enc, Encode};
 use crate::codec::{Codec, pull_property, put_property, put_sized, unknown_property};
+use crate::codec::{Enc, Encode};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;

@@ -226,6 +226,9 @@ impl Parser<'_, '_> {
         for w in parser.warnings {
             self.cx.warn("ofp_port", w);
         }
+        if result.is_ok() {
+            self.cx.only(usable_for_value(field, value, &self.m));
+        }
         result
     }
 
@@ -268,14 +271,20 @@ impl Parser<'_, '_> {
         normalise(&mut self.m, self.cx.names, &mut self.cx.log);
         self.cx.only(usable_for_match(&self.m));
         if let Some(actions) = actions {
+            let expressible = !self.cx.usable.is_empty();
             let mut list = parse_list(actions, Outer::Flow, self.cx)?;
             let mut check = CheckCx::new(self.cx.usable);
             check.table = fm.table;
-            let result = check::check(&mut list, &self.m, &mut check);
+            let result = if expressible {
+                check::check(&mut list, &self.m, &mut check)
+            } else {
+                Err(crate::OfpErr::OFPBAC_MATCH_INCONSISTENT.into())
+            };
             self.cx.usable = check.usable;
             if let Err(e) = result {
                 self.cx.decode_log(&e);
-                if self.cx.usable.is_empty()
+                if expressible
+                    && self.cx.usable.is_empty()
                     && e.log.is_empty()
                     && e.error == crate::OfpErr::OFPBAC_MATCH_INCONSISTENT
                 {
@@ -325,6 +334,39 @@ fn parse_group_id(s: &str) -> Option<GroupId> {
         "all" | "ALL" => Some(GroupId::ALL),
         _ => lex::c_int(s).and_then(|n| u32::try_from(n).ok()).map(GroupId),
     }
+}
+
+/// Which protocols can express what was just read of a field.
+fn usable_for_value(field: Field, text: &str, m: &Match) -> ProtocolSet {
+    use flow::field::Fixed;
+    let info = field.info();
+    let mask = m.get(field).1;
+    if text.is_empty() || text == "*" || mask == 0 && field.as_tun_metadata().is_none() {
+        return ProtocolSet::ANY;
+    }
+    // A VLAN id with a mask is one, whatever it is, unless it covers the whole tag.
+    let given = text.split_once('/').map(|(_, m)| flow::text::value::parse_int(m, 2).flatten());
+    let partial = field == Field::VLAN_VID && given.is_some_and(|m| m != Some(0xffff));
+    let whole = mask & info.valid == info.valid && !partial;
+    let prefix = mask | ((mask & mask.wrapping_neg()).wrapping_sub(1)) == info.ones();
+    let can = |fixed: Fixed| match fixed {
+        Fixed::No => false,
+        Fixed::Exact => whole,
+        Fixed::Cidr => whole || prefix,
+        Fixed::Any => true,
+    };
+    let mut set = ProtocolSet::EMPTY;
+    if info.headers().is_empty() && !can(info.of10) && !can(info.of11) {
+        return set;
+    }
+    set = ProtocolSet::NXM_OXM;
+    if can(info.of10) {
+        set = set.union(ProtocolSet::OF10_STD);
+    }
+    if can(info.of11) {
+        set = set.union(ProtocolSet::only(Protocol::Of11));
+    }
+    set
 }
 
 /// Which protocols can express a match.

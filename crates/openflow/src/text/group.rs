@@ -549,7 +549,11 @@ pub fn format_group_features(g: &GroupFeatures, version: Version, f: &mut Fmt<'_
         if g.types >> i & 1 == 0 {
             continue;
         }
-        let _ = write!(f, "    {name} group:\n       max_groups={}\n       actions:", CHex(g.max_groups[i].into()));
+        let _ = write!(
+            f,
+            "    {name} group:\n       max_groups={}\n       actions:",
+            CHex(g.max_groups[i].into())
+        );
         let names = action_names(g.actions[i].into(), version);
         f.put(if names.is_empty() { " <none>" } else { &names });
         f.put("\n");

@@ -130,9 +130,31 @@ pub fn u32(s: &str) -> Result<u32, String> {
         return Err("missing required numeric argument".to_string());
     }
     match c_int(s) {
-        Some(n) if n.unsigned_abs() <= u64::MAX.into() => Ok(n as u32),
+        Some(n) if (0..=u32::MAX.into()).contains(&n) => Ok(n as u32),
         _ => Err(format!("invalid numeric format {s}")),
     }
+}
+
+/// The number at the front of `s`, of which the low bits count, as C's `%i` reads it; gives the rest, too.
+pub fn scan_int(s: &str) -> Option<(u64, &str)> {
+    let s = s.trim_start();
+    let (negative, digits) = match s.strip_prefix('-') {
+        Some(d) => (true, d),
+        None => (false, s.strip_prefix('+').unwrap_or(s)),
+    };
+    let (digits, radix) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(hex) => (hex, 16),
+        None if digits.starts_with('0') => (digits, 8),
+        None => (digits, 10),
+    };
+    let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
+    if end == 0 {
+        return None;
+    }
+    let n = digits[..end]
+        .chars()
+        .fold(0u64, |n, c| n.wrapping_mul(radix.into()).wrapping_add(c.to_digit(radix).unwrap_or(0).into()));
+    Some((if negative { n.wrapping_neg() } else { n }, &digits[end..]))
 }
 
 /// 64 bits.

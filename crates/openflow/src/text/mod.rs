@@ -189,6 +189,10 @@ impl<'a> TextCx<'a> {
             if (0..=255).contains(&n) {
                 return Some(n as u8);
             }
+            if n < 0 {
+                self.warn("ofp_table", format!("Negative value {s} is not a valid table number."));
+                return None;
+            }
             self.warn("ofp_table", format!("table {n} is outside the supported range 0 through 255"));
             return None;
         }

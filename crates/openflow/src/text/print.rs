@@ -32,7 +32,11 @@ impl Printer<'_> {
 }
 
 /// A message as text, which ends in a newline. Also gives what decoding wants logged.
-pub fn to_string(bytes: &[u8], names: &dyn Names, verbosity: u8) -> (String, Vec<(&'static str, Severity, String)>) {
+pub fn to_string(
+    bytes: &[u8],
+    names: &dyn Names,
+    verbosity: u8,
+) -> (String, Vec<(&'static str, Severity, String)>) {
     let mut p = Printer { names, colors: &colors::NONE, verbosity, log: Vec::new() };
     let text = p.print(bytes);
     (text, p.log)
@@ -339,9 +343,7 @@ impl Printer<'_> {
                 let _ = write!(
                     f,
                     " packet_count={} byte_count={} flow_count={}",
-                    a.packet_count,
-                    a.byte_count,
-                    a.flow_count
+                    a.packet_count, a.byte_count, a.flow_count
                 );
             }
             StatsReply::Table(all) => super::table::format_stats(all, version, f),
@@ -786,8 +788,6 @@ fn stats_request(r: &StatsRequest, version: Version, f: &mut Fmt<'_>) {
         | StatsRequest::IpfixFlow => {}
     }
 }
-
-
 
 fn ipfix(s: &IpfixStats, flow: bool, f: &mut Fmt<'_>) {
     if flow {

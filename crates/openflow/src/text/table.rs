@@ -1,7 +1,7 @@
 //! Flow tables: what is printed. Tables that are like the one before are not printed again.
 
-use super::{CHex, Fmt};
 use super::group::action_names;
+use super::{CHex, Fmt};
 use crate::msg::table::{EVICTION_FLAGS_NONE, TableActionFeatures, TableFlowFeatures};
 use crate::msg::{
     TableDesc, TableEviction, TableFeatures, TableMiss, TableMod, TableReason, TableStats, TableStatus,

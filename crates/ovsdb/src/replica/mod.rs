@@ -130,6 +130,15 @@ impl Replica {
         }
     }
 
+    /// There is a connection on which the server has just been asked for its schema, with this answer: begins to
+    /// fetch.
+    pub fn connected_with(&mut self, schema: Arc<Schema>) {
+        self.disconnected();
+        self.connected = true;
+        self.use_schema(schema);
+        self.request_lock();
+    }
+
     /// There is a connection: begins to fetch.
     pub fn connected(&mut self) {
         self.disconnected();
@@ -351,18 +360,20 @@ impl Replica {
 
     fn take_schema(&mut self, json: &Value) {
         match Schema::from_json(json) {
-            Ok(schema) => {
-                if self.schema().is_none_or(|old| !old.is_same(&schema)) {
-                    self.db = Some(Database::new(Arc::new(schema)));
-                    self.changes.clear();
-                    self.last_txn = Uuid::ZERO;
-                    self.restarts += 1;
-                }
-                self.error = None;
-                self.request_monitor(Version::V3);
-            }
+            Ok(schema) => self.use_schema(Arc::new(schema)),
             Err(e) => self.error = Some(e.to_string()),
         }
+    }
+
+    fn use_schema(&mut self, schema: Arc<Schema>) {
+        if self.schema().is_none_or(|old| !old.is_same(&schema)) {
+            self.db = Some(Database::new(schema));
+            self.changes.clear();
+            self.last_txn = Uuid::ZERO;
+            self.restarts += 1;
+        }
+        self.error = None;
+        self.request_monitor(Version::V3);
     }
 
     fn request_monitor(&mut self, version: Version) {

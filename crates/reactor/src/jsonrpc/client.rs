@@ -2,6 +2,7 @@
 
 use super::{Connection, Message};
 use crate::event::{Environment, Key, Reactor};
+use crate::stream::{Listener, Options};
 use base::Clock;
 use ovsdb::json::Value;
 use std::io;
@@ -31,15 +32,29 @@ pub struct Client {
 impl Client {
     const KEY: Key = Key::new(0, 0);
 
-    /// Connects to `name` and waits until that has succeeded or failed.
+    /// Connects to `name` and waits until that has succeeded or failed. For a passive name (`punix:FILE`), waits
+    /// for somebody to connect.
     pub fn connect(name: &str, env: Environment) -> io::Result<Client> {
         let mut reactor = Reactor::new(Clock::real(), env)?;
+        if ["ptcp:", "punix:", "pssl:"].iter().any(|p| name.starts_with(p)) {
+            return Client::accept(name, reactor);
+        }
         let conn = Connection::connect(&mut reactor, Self::KEY, name)?;
         let mut client = Client { reactor, conn, next_id: 0 };
         while !client.conn.channel_mut().poll_connect(&mut client.reactor)? {
             client.wait()?;
         }
         Ok(client)
+    }
+
+    fn accept(name: &str, mut reactor: Reactor) -> io::Result<Client> {
+        let mut listener = Listener::open(&reactor, Key::new(0, 1), name, Options::OVSDB)?;
+        loop {
+            if let Some(stream) = listener.accept(&mut reactor, Self::KEY)? {
+                return Ok(Client { reactor, conn: Connection::new(stream), next_id: 0 });
+            }
+            reactor.turn(&mut Vec::new())?;
+        }
     }
 
     /// Queues a request and returns its id.
