@@ -134,7 +134,6 @@ pub fn put_of10(out: &mut Vec<u8>, m: &Match) {
         w |= w10::DL_VLAN | w10::DL_VLAN_PCP;
     } else if mask & 0x1000 != 0 && tci & 0x1000 == 0 {
         vid = VID_NONE;
-        w |= w10::DL_VLAN_PCP;
     } else {
         if mask & 0xfff == 0 {
             w |= w10::DL_VLAN;
@@ -362,9 +361,9 @@ pub fn put_of11(out: &mut Vec<u8>, m: &Match) {
     let (tci, mask) = m.get(Field::VLAN_TCI);
     let (tci, mask) = (tci as u16, mask as u16);
     let (mut vid, mut pcp) = (0, 0);
-    if mask & 0x1000 == 0 {
+    if mask == 0 {
         w |= w11::DL_VLAN | w11::DL_VLAN_PCP;
-    } else if tci & 0x1000 == 0 {
+    } else if mask & 0x1000 != 0 && tci & 0x1000 == 0 {
         vid = VID_NONE;
         w |= w11::DL_VLAN_PCP;
     } else {

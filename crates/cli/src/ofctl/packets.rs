@@ -9,7 +9,7 @@ use openflow::action::text::{Outer, parse_list};
 use openflow::msg::{Message, PacketOut};
 use openflow::text::TextCx;
 use openflow::text::packet::{hex_prefix, parse_packet_out};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 
 const OK: Result<ExitCode, Fatal> = Ok(ExitCode::SUCCESS);
@@ -106,10 +106,27 @@ pub fn compose_packet(c: &mut Context, args: &[String]) -> Result<ExitCode, Fata
         eprint!("specified and extracted flows differ:\nspecified: {a}\nextracted: {b}");
         status = 1;
     }
-    if c.settings.bare {
+    if c.settings.pcap {
+        print_pcap(&packet)?;
+    } else if c.settings.bare {
         print(&packet.iter().map(|b| format!("{b:02x}")).collect::<String>());
     } else {
         print(&dump(&packet));
     }
     Ok(ExitCode::from(status))
+}
+
+/// A capture that holds one packet, to standard output.
+fn print_pcap(packet: &[u8]) -> Result<(), Fatal> {
+    let millis = base::Clock::real().wall_millis().max(0) as u64;
+    let mut out = Vec::new();
+    for word in [0xa1b2_c3d4, 4 << 16 | 2, 0, 0, 1518, 1] {
+        out.extend_from_slice(&u32::to_le_bytes(word));
+    }
+    let len = packet.len() as u32;
+    for word in [(millis / 1000) as u32, (millis % 1000) as u32 * 1000, len, len] {
+        out.extend_from_slice(&word.to_le_bytes());
+    }
+    out.extend_from_slice(packet);
+    std::io::stdout().write_all(&out).map_err(|e| Fatal::new(reactor::errno::text(&e)))
 }

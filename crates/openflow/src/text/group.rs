@@ -183,9 +183,6 @@ impl Parser<'_, '_> {
                 if value.len() > 15 {
                     return Err("selection method is longer than 15 bytes long".to_string());
                 }
-                if value.is_empty() {
-                    return Err("selection method must not be empty".to_string());
-                }
                 self.g.props.selection_method = value.to_string();
             }
             "selection_method_param" => {
@@ -288,6 +285,9 @@ impl Parser<'_, '_> {
         };
         let mut id = None;
         let mut actions = String::new();
+        if s.is_empty() {
+            return Err("bucket must specify actions".to_string());
+        }
         for p in lex::pairs(s) {
             let value = p.value;
             match p.key.to_ascii_lowercase().as_str() {
