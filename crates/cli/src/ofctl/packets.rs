@@ -73,15 +73,9 @@ pub fn parse_packet(_: &mut Context, _: &[String]) -> Result<ExitCode, Fatal> {
 }
 
 pub fn compose_packet(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    let mut parser = MatchParser::new(&flow::text::NoPorts);
-    let mut m = Match::any();
-    for (name, value) in flow::text::parse::pairs(&args[0]) {
-        match parser.pair(&mut m, name, value) {
-            Ok(true) => {}
-            Ok(false) => return Err(Fatal::new(format!("{}: unknown field {name}", args[0]))),
-            Err(e) => return Err(Fatal::new(format!("{}: {}", args[0], e.0))),
-        }
-    }
+    let specified = MatchParser::new(&flow::text::NoPorts)
+        .parse_exact(&args[0])
+        .map_err(|e| Fatal::new(e.to_string()))?;
     let payload = match args.get(1) {
         None => None,
         Some(text) => {
@@ -96,15 +90,13 @@ pub fn compose_packet(c: &mut Context, args: &[String]) -> Result<ExitCode, Fata
         Some(bytes) => flow::compose::Payload::Bytes(bytes),
         None => flow::compose::Payload::Counting,
     };
-    let packet = flow::compose::compose(&m.key, content, c.settings.bad_checksum)
+    let packet = flow::compose::compose(&specified, content, c.settings.bad_checksum)
         .map_err(|e| Fatal::new(e.to_string()))?;
-    let specified = m.key;
     let (extracted, _) = extract_key(&packet, &Metadata { in_port: OfPort::NONE.0, ..Metadata::default() });
-    let mut status = 0;
     let (a, b) = (flow_text(&specified, Style::default()), flow_text(&extracted, Style::default()));
-    if specified.in_port() != OfPort(0) {
+    let differ = a != b;
+    if differ {
         eprint!("specified and extracted flows differ:\nspecified: {a}\nextracted: {b}");
-        status = 1;
     }
     if c.settings.pcap {
         print_pcap(&packet)?;
@@ -113,7 +105,7 @@ pub fn compose_packet(c: &mut Context, args: &[String]) -> Result<ExitCode, Fata
     } else {
         print(&dump(&packet));
     }
-    Ok(ExitCode::from(status))
+    Ok(ExitCode::from(u8::from(differ)))
 }
 
 /// A capture that holds one packet, to standard output.

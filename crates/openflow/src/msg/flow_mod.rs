@@ -267,10 +267,18 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
     let mut fm = FlowMod::new(FlowModCommand::Add, MiniMatch::default());
     let mut m;
     if version == Version::V10 {
+        // A match without wildcards goes before all others.
+        let exact = r
+            .rest()
+            .first_chunk::<4>()
+            .is_some_and(|w| u32::from_be_bytes(*w) & crate::fixed_match::w10::ALL == 0);
         m = crate::fixed_match::pull_of10(r)?;
         m.normalize();
         let cookie = r.u64()?;
         let flags = tail_10(r, &mut fm, cookie, codec)?;
+        if exact {
+            fm.priority = u16::MAX;
+        }
         fm.actions = action::wire::decode(r.take_all(), version)?;
         fm.flags = flags_from_wire(flags, version)?;
     } else {

@@ -340,6 +340,10 @@ fn pull_props(r: &mut Reader<'_>, group: GroupType, command: Option<GroupModComm
             return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
         }
         body.skip(4)?;
+        if body.rest().get(..16).is_some_and(|m| !m.contains(&0)) {
+            let text = "ntr selection method is not null terminated";
+            return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
+        }
         props.selection_method = body.string(16)?;
         if !["hash", "dp_hash"].contains(&&*props.selection_method) {
             let text = format!("ntr selection method '{}' is not supported", props.selection_method);

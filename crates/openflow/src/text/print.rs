@@ -91,6 +91,9 @@ impl Printer<'_> {
         let mut s = String::new();
         if len > bytes.len() {
             match kind::kind_of(bytes) {
+                _ if bytes[1] == 0 => {
+                    let _ = writeln!(s, "OFPT_HELLO{} (xid={xid:#x}):", version_suffix(bytes[0]));
+                }
                 Ok(kind) => {
                     let _ = writeln!(s, "{}{} (xid={xid:#x}):", kind.name(), version_suffix(bytes[0]));
                 }
@@ -206,6 +209,31 @@ impl Printer<'_> {
         {
             super::flow::normalise(&mut m, self.names, &mut self.log);
         }
+        if framed.kind == Kind::OfptQueueGetConfigReply {
+            self.queue_properties(framed);
+        }
+    }
+
+    /// Logs queue properties that nobody knows.
+    fn queue_properties(&mut self, framed: &Framed<'_>) {
+        let fixed = if framed.version >= Version::V12 { 16 } else { 8 };
+        let mut r = Reader::new(framed.body.get(8..).unwrap_or_default());
+        let word =
+            |b: &[u8], at: usize| b.get(at..at + 2).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])));
+        while let Some(len) = word(r.rest(), fixed - if fixed == 16 { 8 } else { 4 }) {
+            let Ok(queue) = r.take(len.max(fixed)) else { return };
+            let mut rest = &queue[fixed..];
+            while let (Some(kind), Some(len)) = (word(rest, 0), word(rest, 2)) {
+                if len < 8 || len > rest.len() {
+                    return;
+                }
+                if !matches!(kind, 1 | 2) {
+                    let text = format!("unknown queue property {kind}");
+                    self.log.push(("ofp_queue", Severity::Info, text));
+                }
+                rest = &rest[len..];
+            }
+        }
     }
 
     /// Prints a message that says nothing sensible by its bytes; false if there is no such form.
@@ -253,14 +281,20 @@ impl Printer<'_> {
             Message::PortStatus(s) => super::port::format_status(s, f),
             Message::PacketOut(p) => super::packet::format_packet_out(p, self.verbosity, f),
             Message::FlowMod(fm) => {
-                let raw = (self.verbosity >= 3).then(|| raw_match(framed)).flatten();
+                let raw = (self.verbosity >= 3).then(|| raw_match(framed, self.names)).flatten();
                 super::flow::format_flow_mod(fm, raw.as_deref(), f);
             }
             Message::GroupMod(g) => super::group::format_group_mod(g, version, f),
             Message::PortMod(p) => super::port::format_mod(p, f),
             Message::TableMod(t) => {
-                if version <= Version::V12 && framed.body.get(7).is_some_and(|b| b & 3 == 3) {
-                    self.log.push(("ofp_table", Severity::Warn, "bad table miss config 3".to_string()));
+                let mut r = Reader::new(framed.body);
+                if version <= Version::V12
+                    && r.skip(4).is_ok()
+                    && let Ok(config) = r.u32()
+                    && config & 3 == 3
+                {
+                    let text = format!("bad table miss config {config}");
+                    self.log.push(("ofp_table", Severity::Warn, text));
                 }
                 super::table::format_mod(t, version, f);
             }
@@ -494,14 +528,16 @@ fn hello_bits(bytes: &[u8], log: &mut Vec<(&'static str, String)>) -> (u32, bool
     (bits, odd)
 }
 
-/// The match of a Nicira flow-mod as on the wire.
-fn raw_match(framed: &Framed<'_>) -> Option<String> {
-    if framed.kind != Kind::NxtFlowMod {
-        return None;
+/// The match of a flow-mod of OpenFlow 1.0 as on the wire.
+fn raw_match(framed: &Framed<'_>, names: &dyn Names) -> Option<String> {
+    match (framed.kind, framed.version) {
+        (Kind::NxtFlowMod, _) => {
+            let len = usize::from(u16::from_be_bytes([*framed.body.get(24)?, *framed.body.get(25)?]));
+            Some(entries_text(framed.body.get(32..32 + len)?))
+        }
+        (Kind::OfptFlowMod, Version::V10) => crate::fixed_match::text_of10(framed.body, names).ok(),
+        _ => None,
     }
-    let len = usize::from(u16::from_be_bytes([*framed.body.get(24)?, *framed.body.get(25)?]));
-    let bytes = framed.body.get(32..32 + len)?;
-    Some(entries_text(bytes))
 }
 
 /// NXM or OXM entries as text: `NXM_OF_IN_PORT(0001), ...`; `<any>` if there are none.
@@ -575,6 +611,7 @@ fn features(x: &Features, version: Version, f: &mut Fmt<'_>) {
         (Features::CAP_FLOW_STATS, "FLOW_STATS"),
         (Features::CAP_TABLE_STATS, "TABLE_STATS"),
         (Features::CAP_PORT_STATS, "PORT_STATS"),
+        (Features::CAP_STP, "STP"),
         (Features::CAP_GROUP_STATS, "GROUP_STATS"),
         (Features::CAP_IP_REASM, "IP_REASM"),
         (Features::CAP_QUEUE_STATS, "QUEUE_STATS"),
@@ -582,7 +619,6 @@ fn features(x: &Features, version: Version, f: &mut Fmt<'_>) {
         (Features::CAP_PORT_BLOCKED, "PORT_BLOCKED"),
         (Features::CAP_BUNDLES, "BUNDLES"),
         (Features::CAP_FLOW_MONITORING, "FLOW_MONITORING"),
-        (Features::CAP_STP, "STP"),
     ];
     let mut any = false;
     for (bit, name) in CAPS {

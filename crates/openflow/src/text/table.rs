@@ -141,9 +141,10 @@ fn flow_features(
             f.put("\n");
         }
     }
-    if before.is_some_and(|b| b.instructions == x.instructions) {
+    if x.instructions == 0 {
+    } else if before.is_some_and(|b| b.instructions == x.instructions) {
         f.put("      (same instructions)\n");
-    } else if x.instructions != 0 {
+    } else {
         f.put("      instructions:");
         for (bit, name) in TableFeatures::INSTRUCTIONS {
             if x.instructions >> bit & 1 != 0 {
