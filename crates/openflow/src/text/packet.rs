@@ -64,7 +64,14 @@ pub fn format_packet_in(p: &PacketIn, verbosity: u8, f: &mut Fmt<'_>) {
     let _ = write!(f, " total_len={} ", p.packet_len);
     let m = super::flow::match_string(&p.metadata.expand(), None, f);
     f.put(&m);
-    let _ = write!(f, " (via {})", reason(p.reason));
+    match p.reason {
+        PacketInReason::Unknown(n) => {
+            let _ = write!(f, " (via {n})");
+        }
+        r => {
+            let _ = write!(f, " (via {})", r.name());
+        }
+    }
     let _ = write!(f, " data_len={}", p.packet.len());
     match p.buffer_id {
         None => {
@@ -138,13 +145,6 @@ fn format_continuation(c: &crate::msg::packet_in::Continuation, verbosity: u8, f
     }
     if let Some(p) = c.odp_port.filter(|_| verbosity > 0) {
         let _ = writeln!(f, " continuation.odp_port={p}");
-    }
-}
-
-fn reason(r: PacketInReason) -> &'static str {
-    match r {
-        PacketInReason::ExplicitMiss | PacketInReason::ImplicitMiss => "no_match",
-        r => r.name(),
     }
 }
 
