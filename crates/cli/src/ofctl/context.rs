@@ -312,14 +312,6 @@ impl Context {
             .map_err(|e| Fatal::new(format!("failed to send packet to switch ({})", errno::text(&e))))
     }
 
-    /// Receives a message.
-    pub fn recv(&self, c: &mut Connection) -> Result<Vec<u8>, Fatal> {
-        match c.client.recv() {
-            Ok(m) => Ok(m),
-            Err(e) => Err(Fatal::new(format!("OpenFlow receive failed ({})", errno::text(&e)))),
-        }
-    }
-
     /// Sends a request and waits for its answer.
     pub fn transact(&self, c: &mut Connection, request: Vec<u8>) -> Result<Vec<u8>, Fatal> {
         match c.client.transact(request, |_| ()) {
@@ -347,6 +339,15 @@ impl Context {
 
     /// Waits until all before is done: gives the first error that was answered meanwhile.
     pub fn barrier(&self, c: &mut Connection) -> Result<Option<Vec<u8>>, Fatal> {
+        self.barrier_or(c, |c, e| self.talking(c, e))
+    }
+
+    /// The same, with other words for a connection that breaks.
+    fn barrier_or(
+        &self,
+        c: &mut Connection,
+        failed: impl Fn(&Connection, &std::io::Error) -> Fatal,
+    ) -> Result<Option<Vec<u8>>, Fatal> {
         let barrier = self.encode(c, &Message::BarrierRequest)?;
         let mut first = None;
         let result = c.client.transact(barrier, |m| {
@@ -356,7 +357,7 @@ impl Context {
         });
         match result {
             Ok(_) => Ok(first),
-            Err(e) => Err(self.talking(c, &e)),
+            Err(e) => Err(failed(c, &e)),
         }
     }
 
@@ -366,7 +367,12 @@ impl Context {
         c: &mut Connection,
         requests: impl IntoIterator<Item = Vec<u8>>,
     ) -> Result<(), Fatal> {
-        match self.transact_silent(c, requests)? {
+        for r in requests {
+            self.send(c, r)?;
+        }
+        let failed =
+            |_: &Connection, e: &_| Fatal::new(format!("OpenFlow receive failed ({})", errno::text(e)));
+        match self.barrier_or(c, failed)? {
             None => Ok(()),
             Some(error) => {
                 self.complain(&error);
@@ -428,7 +434,10 @@ impl Context {
         mut each: impl FnMut(&[u8]) -> Result<(), Fatal>,
     ) -> Result<(), Fatal> {
         loop {
-            let m = self.recv(c)?;
+            let m = c
+                .client
+                .recv()
+                .map_err(|e| Fatal::new(format!("OpenFlow packet receive failed ({})", errno::text(&e))))?;
             if m[1] == vconn::kind::ECHO_REQUEST {
                 self.send(c, vconn::echo_reply(&m))?;
                 continue;
