@@ -126,6 +126,8 @@ pub(crate) struct Round {
     pub(crate) began: Time,
     /// Packets.
     pub(crate) received: usize,
+    /// Their bytes.
+    pub(crate) bytes: usize,
     /// Some queue had a whole batch, and may have more.
     pub(crate) full: bool,
 }
@@ -271,11 +273,12 @@ impl<P: Pipeline> Engine<P> {
         self.commands();
         self.vlan_limit = self.shared.tunables.vlan_limit.load(Relaxed).min(2) as u8;
         let snapshot = self.snapshot.load().clone();
-        let mut round = Round { began: self.exec.now, received: 0, full: false };
+        let mut round = Round { began: self.exec.now, received: 0, bytes: 0, full: false };
         let mut i = 0;
         while i < self.rx.len() {
-            let n = self.receive(i, &snapshot);
+            let (n, bytes) = self.receive(i, &snapshot);
             round.received += n;
+            round.bytes += bytes;
             round.full |= n >= BATCH;
             i += 1;
         }
@@ -292,7 +295,8 @@ impl<P: Pipeline> Engine<P> {
         round
     }
 
-    fn receive(&mut self, i: usize, snapshot: &Arc<P>) -> usize {
+    fn receive(&mut self, i: usize, snapshot: &Arc<P>) -> (usize, usize) {
+        let mut bytes = 0;
         let rx = &mut self.rx[i];
         let mut batch = std::mem::take(&mut self.batch);
         let n = rx.queue.recv(BATCH, &mut self.exec.pool, &mut batch);
@@ -304,7 +308,8 @@ impl<P: Pipeline> Engine<P> {
         } else if !batch.is_empty() {
             let port = rx.port;
             rx.counters.rx_packets.fetch_add(batch.len() as u64, Relaxed);
-            rx.counters.rx_bytes.fetch_add(batch.iter().map(|p| p.buf.len() as u64).sum::<u64>(), Relaxed);
+            bytes = batch.iter().map(|p| p.buf.len()).sum();
+            rx.counters.rx_bytes.fetch_add(bytes as u64, Relaxed);
             bump(&self.shared.stats.received, batch.len() as u64);
             bump(&rx.load.packets, batch.len() as u64);
             let n = batch.len() as u64;
@@ -317,7 +322,7 @@ impl<P: Pipeline> Engine<P> {
             self.exec.pool.put(p);
         }
         self.batch = batch;
-        count
+        (count, bytes)
     }
 
     /// Runs something that handles packets. A panic is a bug; it costs the batch and the caches, and is counted.

@@ -45,7 +45,7 @@ pub(crate) fn run<P: Pipeline>(
             waiter.watch(&fds);
             all_watched = all;
         }
-        let nap = pace.round(round.began, round.received, round.full);
+        let nap = pace.round(round.began, round.received, round.bytes, round.full);
         if engine.has_more() {
             idle = 0;
         } else if let Some(nap) = nap.filter(|_| busy || idle < NAPS) {
