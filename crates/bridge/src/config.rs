@@ -37,6 +37,35 @@ pub struct Config {
     pub bridges: BTreeMap<String, BridgeConfig>,
     /// Targets of the managers that are not out-of-band.
     pub managers: BTreeSet<String>,
+    /// What is asked for and cannot be had.
+    pub unsupported: BTreeSet<Unsupported>,
+}
+
+/// Something that the database asks for and that this switch cannot do yet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unsupported {
+    /// `bridge`, `port` or `interface`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// The feature, in words.
+    pub feature: &'static str,
+    /// The column that asks for it.
+    pub column: &'static str,
+}
+
+impl Config {
+    /// Whether a feature (by its column) is asked for on something of that name, and cannot be had.
+    pub fn lacks(&self, column: &str, name: &str) -> Option<&Unsupported> {
+        self.unsupported.iter().find(|u| u.column == column && u.name == name)
+    }
+}
+
+impl std::fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Unsupported { kind, name, feature, column } = self;
+        write!(f, "{kind} {name}: {feature} ({column}) is configured but not supported by this switch yet")
+    }
 }
 
 /// The `SSL` row.
@@ -259,10 +288,12 @@ impl Config {
                 .filter(|m| m.string("connection_mode").as_deref() != Some("out-of-band"))
                 .filter_map(|m| m.string("target"))
                 .collect(),
+            unsupported: BTreeSet::new(),
         };
         for id in root.refs("bridges") {
             let Some(row) = rows.row("Bridge", id) else { continue };
             let bridge = read_bridge(rows, row.as_ref(), &mut complaints);
+            config.unsupported.extend(unsupported(rows, row.as_ref()));
             if bridge.name.contains('/') || bridge.name.is_empty() {
                 complaints.push(warning(format!("ignoring bridge with invalid name \"{}\"", bridge.name)));
             } else if config.bridges.contains_key(&bridge.name) {
@@ -289,6 +320,51 @@ impl Config {
     pub fn flag(&self, key: &str) -> bool {
         self.other_config.get(key).is_some_and(|v| v == "true")
     }
+}
+
+/// What of a bridge, its ports and their interfaces cannot be had.
+fn unsupported(rows: &dyn Rows, bridge: &dyn Row) -> Vec<Unsupported> {
+    type Check = (&'static str, &'static str, fn(&dyn Row, &str) -> bool);
+    const ON: fn(&dyn Row, &str) -> bool = |row, column| row.bool(column).unwrap_or(false);
+    const SET: fn(&dyn Row, &str) -> bool = |row, column| !row.refs(column).is_empty();
+    const POSITIVE: fn(&dyn Row, &str) -> bool = |row, column| row.int(column).is_some_and(|n| n > 0);
+    const ENABLED: fn(&dyn Row, &str) -> bool =
+        |row, column| row.map(column).get("enable").is_some_and(|v| v == "true");
+    const BRIDGE: &[Check] = &[
+        ("the Spanning Tree Protocol", "stp_enable", ON),
+        ("the Rapid Spanning Tree Protocol", "rstp_enable", ON),
+        ("multicast snooping", "mcast_snooping_enable", ON),
+        ("NetFlow", "netflow", SET),
+        ("sFlow", "sflow", SET),
+        ("IPFIX", "ipfix", SET),
+        ("auto-attach", "auto_attach", SET),
+    ];
+    const PORT: &[Check] = &[
+        ("LACP", "lacp", |row, column| row.string(column).is_some_and(|m| m == "active" || m == "passive")),
+        ("quality of service", "qos", SET),
+    ];
+    const INTERFACE: &[Check] = &[
+        ("BFD", "bfd", ENABLED),
+        ("CFM", "cfm_mpid", POSITIVE),
+        ("LLDP", "lldp", ENABLED),
+        ("ingress policing", "ingress_policing_rate", POSITIVE),
+        ("ingress policing of packets", "ingress_policing_kpkts_rate", POSITIVE),
+    ];
+    let of = |kind, row: &dyn Row, checks: &[Check]| {
+        let name = row.string("name").unwrap_or_default();
+        let found = checks.iter().filter(|(_, column, is_on)| is_on(row, column));
+        found
+            .map(|(feature, column, _)| Unsupported { kind, name: name.clone(), feature, column })
+            .collect::<Vec<_>>()
+    };
+    let mut all = of("bridge", bridge, BRIDGE);
+    for port in bridge.refs("ports").into_iter().filter_map(|id| rows.row("Port", id)) {
+        all.extend(of("port", port.as_ref(), PORT));
+        for interface in port.refs("interfaces").into_iter().filter_map(|id| rows.row("Interface", id)) {
+            all.extend(of("interface", interface.as_ref(), INTERFACE));
+        }
+    }
+    all
 }
 
 fn warning(text: String) -> Complaint {

@@ -5,7 +5,7 @@ use flow::text::format::fields_of;
 use flow::text::port::{PortMap, port_text};
 use flow::text::value::{full_mask, value_text};
 use flow::text::{Style, match_text};
-use flow::{FlowKey, Mask, Match, Subfield, Value};
+use flow::{FlowKey, Mask, Match, MiniMatch, Subfield, Value};
 use ofproto::Rule;
 use openflow::text::Fmt;
 use openflow::{Action, Names, NoNames};
@@ -56,7 +56,12 @@ impl Namer<'_> {
 
     /// A flow's match alone.
     pub fn matching(&self, rule: &Rule) -> String {
-        match_text(&rule.matching.expand(), None, self.style())
+        self.match_of(&rule.matching)
+    }
+
+    /// A match.
+    pub fn match_of(&self, m: &MiniMatch) -> String {
+        match_text(&m.expand(), None, self.style())
     }
 
     /// A flow's match, priority and cookie.

@@ -1,12 +1,14 @@
 //! `ofproto/trace` and `ofproto/trace-packet-out`: a translation with a record, as text.
 
+use crate::ctx::Fork;
 use crate::recorder::Recorder;
 use crate::snapshot::{BridgeId, BridgeView, Snapshot};
 use crate::text::{self, Namer};
 use crate::translate::{self, Outcome};
-use crate::translation::{Origin, Request};
+use crate::translation::{Origin, Request, Translation};
 use base::{DpPort, OfPort};
 use dpif::action::SlowPath;
+use flow::compose::{Payload, compose};
 use flow::key::{VLAN_PRESENT, eth_type};
 use flow::odp::{Attr, DpPortMap, parse_odp};
 use flow::prereq::key_meets;
@@ -18,6 +20,7 @@ use flow::{Field, FlowKey, Match};
 use openflow::action::text::{Outer, parse_list};
 use openflow::text::TextCx;
 use openflow::{Action, NameMap, Names, NoNames};
+use std::collections::VecDeque;
 use std::fmt::Write;
 
 /// What a trace is about, and how it prints.
@@ -31,13 +34,19 @@ pub struct Trace<'a> {
     pub names: Option<&'a dyn Names>,
     /// Names of datapath ports to print instead of numbers.
     pub dp_names: Option<dpif::text::PortName<'a>>,
+    /// Connection states that the connection tracker answers with, in turn.
+    pub ct_next: &'a [u32],
 }
 
 /// The text of a trace, from `Flow:` to the last note.
 pub fn trace(snap: &Snapshot, t: &Trace<'_>) -> String {
+    record(snap, t, true).0
+}
+
+fn record(snap: &Snapshot, t: &Trace<'_>, dry_run: bool) -> (String, Translation) {
     let mut rec = Recorder::new();
     let namer = Namer(t.names.unwrap_or(&NoNames));
-    let req = Request { key: t.key, origin: t.origin, dry_run: true };
+    let req = Request { key: t.key, origin: t.origin, dry_run };
     let in_port = match t.origin {
         Origin::Datapath => snap.dp_ports.get(t.key.dp_port()).map_or(OfPort::NONE, |(_, p)| p),
         Origin::Port(_, port) | Origin::PacketOut { in_port: port, .. } => port,
@@ -48,7 +57,58 @@ pub fn trace(snap: &Snapshot, t: &Trace<'_>) -> String {
     let outcome = translate::run(snap, &req, Some(&mut rec), namer);
     out.push_str(&rec.text());
     finish(&mut out, &key, &outcome, &namer, t.dp_names);
-    out
+    let mut forks = VecDeque::new();
+    let mut next = t.ct_next.iter();
+    let mut pending = outcome.shown.map(|s| s.forks).unwrap_or_default();
+    loop {
+        forks.extend(pending.drain(..));
+        if out.len() > MAX_TEXT {
+            break;
+        }
+        let Some(fork) = forks.pop_front() else { break };
+        pending = resumed(snap, t, fork, next.next().copied(), &mut out);
+    }
+    (out, outcome.translation)
+}
+
+/// A trace that says more than this does not follow further recirculations.
+const MAX_TEXT: usize = 1 << 20;
+
+/// Traces a packet that comes back from the connection tracker; gives those that go there from it.
+fn resumed(snap: &Snapshot, t: &Trace<'_>, fork: Fork, state: Option<u32>, out: &mut String) -> Vec<Fork> {
+    let rule = "=".repeat(79);
+    let flags = &flow::text::flags::CT_STATE;
+    let default = flow::key::ct_state::TRK | flow::key::ct_state::NEW;
+    let _ = writeln!(out, "\n{rule}");
+    let _ = match state {
+        None => writeln!(
+            out,
+            "recirc({:#x}) - resume conntrack with default ct_state=trk|new (use --ct-next to customize)",
+            fork.id
+        ),
+        Some(s) => {
+            writeln!(out, "recirc({:#x}) - resume conntrack with ct_state={}", fork.id, flags.list(s, "|"))
+        }
+    };
+    if fork.nat {
+        out.push_str("Replacing src/dst IP/ports to simulate NAT:\n Initial flow: \n Modified flow: \n");
+    }
+    let _ = writeln!(out, "{rule}\n");
+    let mut key = fork.key;
+    key.set(Field::CT_STATE, state.unwrap_or(default).into());
+    key.set(Field::ACTSET_OUTPUT, 0);
+    let bridge = match snap.recirc.get(fork.id) {
+        Some(frozen) => frozen.bridge,
+        None => return Vec::new(),
+    };
+    let namer = Namer(t.names.unwrap_or(&NoNames));
+    let _ = writeln!(out, "Flow: {}", text::flow(&key, &namer));
+    let mut rec = Recorder::new();
+    let req = Request { key: &key, origin: Origin::Port(bridge, key.in_port()), dry_run: true };
+    let outcome = translate::run(snap, &req, Some(&mut rec), namer);
+    out.push_str(&rec.text());
+    finish(out, &key, &outcome, &namer, t.dp_names);
+    outcome.shown.map(|s| s.forks).unwrap_or_default()
 }
 
 fn finish(
@@ -101,23 +161,70 @@ struct Parsed {
     bridge: BridgeId,
     in_port: OfPort,
     names: bool,
+    ct_next: Vec<u32>,
+    consistent: bool,
+    /// The packet, if it is known: what the trace causes then happens.
+    packet: Option<Vec<u8>>,
+}
+
+/// The answer to a command line.
+#[derive(Debug)]
+pub struct Traced {
+    /// What to print.
+    pub text: String,
+    /// The packet, if one was given or made, and what it causes, which is to happen.
+    pub live: Option<Live>,
+}
+
+/// A traced packet.
+#[derive(Debug)]
+pub struct Live {
+    /// Its bytes.
+    pub packet: Vec<u8>,
+    /// Its flow; in_port is an OpenFlow number.
+    pub key: FlowKey,
+    /// Where it came in.
+    pub port: DpPort,
+    /// The translation. Of its actions, those that send to ports are not to be executed.
+    pub translation: Translation,
 }
 
 /// `ofproto/trace ARGS`, the command's name left out. `datapaths` are the names of the datapaths there are.
-pub fn command(snap: &Snapshot, args: &[&str], datapaths: &[&str]) -> Result<String, String> {
+pub fn command(snap: &Snapshot, args: &[&str], datapaths: &[&str]) -> Result<Traced, String> {
     let p = parse(snap, args, datapaths, false)?;
-    Ok(run(snap, &p, None))
+    Ok(run(snap, p, None))
 }
 
 /// `ofproto/trace-packet-out ARGS`.
-pub fn packet_out_command(snap: &Snapshot, args: &[&str], datapaths: &[&str]) -> Result<String, String> {
+pub fn packet_out_command(snap: &Snapshot, args: &[&str], datapaths: &[&str]) -> Result<Traced, String> {
     let Some((actions, args)) = split_actions(args) else {
         return Err("\"ofproto/trace-packet-out\" command requires at least 2 arguments".into());
     };
-    let p = parse(snap, &args, datapaths, true)?;
-    let map = snap.bridge(p.bridge).map(port_names).unwrap_or_default();
+    // Ports of the bridge that is named first have names in the actions.
+    let bridge = args.iter().find(|a| !a.starts_with('-')).and_then(|name| snap.bridge_by_name(name));
+    let map = bridge.map(port_names).unwrap_or_default();
     let actions = parse_list(actions, Outer::List, &mut TextCx::new(&map)).map_err(|e| e.to_string())?;
-    Ok(run(snap, &p, Some(&actions)))
+    let p = parse(snap, &args, datapaths, true)?;
+    check(&p, &actions)?;
+    Ok(run(snap, p, Some(&actions)))
+}
+
+/// Actions that make no sense for the packet are refused if so asked, or if one of them is of an OpenFlow version that
+/// does so.
+fn check(p: &Parsed, actions: &[Action]) -> Result<(), String> {
+    let modern = actions.iter().any(|a| matches!(a, Action::PushVlan(_)));
+    if !p.consistent && !modern {
+        return Ok(());
+    }
+    let strip = |a: &Action| matches!(a, Action::StripVlan(_));
+    let mut tagged = p.key.vlan(0).1 & VLAN_PRESENT != 0;
+    for a in actions {
+        if strip(a) && !std::mem::replace(&mut tagged, false) {
+            return Err("Bad actions: OFPBAC_MATCH_INCONSISTENT".into());
+        }
+        tagged |= matches!(a, Action::PushVlan(_));
+    }
+    Ok(())
 }
 
 /// The last argument that is not an option, and the others.
@@ -128,7 +235,7 @@ fn split_actions<'a>(args: &[&'a str]) -> Option<(&'a str, Vec<&'a str>)> {
     Some((actions, rest))
 }
 
-fn run(snap: &Snapshot, p: &Parsed, actions: Option<&[Action]>) -> String {
+fn run(snap: &Snapshot, p: Parsed, actions: Option<&[Action]>) -> Traced {
     let origin = match actions {
         Some(actions) => Origin::PacketOut { bridge: p.bridge, in_port: p.in_port, actions },
         None => Origin::Port(p.bridge, p.in_port),
@@ -137,7 +244,14 @@ fn run(snap: &Snapshot, p: &Parsed, actions: Option<&[Action]>) -> String {
     let dp = |port: DpPort| DpNames(snap).dp_port_name(port);
     let dp_names: Option<dpif::text::PortName<'_>> = if p.names { Some(&dp) } else { None };
     let names = p.names.then_some(&map as &dyn Names);
-    trace(snap, &Trace { key: &p.key, origin, names, dp_names })
+    let (text, translation) = record(
+        snap,
+        &Trace { key: &p.key, origin, names, dp_names, ct_next: &p.ct_next },
+        p.packet.is_none(),
+    );
+    let port = snap.bridge(p.bridge).and_then(|b| b.port(p.in_port)).map_or(DpPort::NONE, |p| p.dp_port);
+    let live = p.packet.map(|packet| Live { packet, key: p.key, port, translation });
+    Traced { text, live }
 }
 
 fn port_names(bridge: &BridgeView) -> NameMap {
@@ -151,19 +265,25 @@ fn port_names(bridge: &BridgeView) -> NameMap {
 /// Options, then `[DATAPATH] ODP_FLOW [PACKET]` or `BRIDGE FLOW [PACKET]`.
 fn parse(snap: &Snapshot, args: &[&str], datapaths: &[&str], packet_out: bool) -> Result<Parsed, String> {
     let mut words: Vec<&str> = Vec::new();
-    let (mut names, mut generate) = (false, false);
+    let (mut names, mut generate, mut consistent) = (false, false, false);
+    let mut payload: Option<Vec<u8>> = None;
+    let mut ct_next = Vec::new();
     let mut iter = args.iter();
     while let Some(a) = iter.next() {
         let mut value = || iter.next().copied().ok_or_else(|| format!("Missing argument for option {a}"));
         match *a {
             "--names" => names = true,
-            "--no-names" => names = false,
             "-generate" | "--generate" => generate = true,
-            "--l7" | "--l7-len" => {
-                value()?;
+            "--l7" => payload = Some(hex_bytes(value()?)?),
+            // As many bytes as the digits at the beginning say.
+            "--l7-len" => {
+                let text = value()?;
+                let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+                let len = text[..digits].parse().unwrap_or(0usize).min(MAX_PAYLOAD);
+                payload = Some((0..len).map(|i| i as u8).collect());
             }
-            "--ct-next" => check_ct_state(value()?)?,
-            "-consistent" | "--consistent" if packet_out => {}
+            "--ct-next" => ct_next.push(parse_ct_state(value()?)?),
+            "-consistent" | "--consistent" if packet_out => consistent = true,
             option if option.starts_with('-') && option.len() > 1 => {
                 return Err(format!("{option}: unknown option"));
             }
@@ -200,9 +320,14 @@ fn parse(snap: &Snapshot, args: &[&str], datapaths: &[&str], packet_out: bool) -
         [] => return Err("Syntax error".into()),
     };
     if let Some(packet) = packet {
-        p.key = with_packet(&p.key, packet, snap.limits.vlan_limit)?;
+        let packet = packet_bytes(packet)?;
+        p.key = with_packet(&p.key, &packet, snap.limits.vlan_limit);
+        p.packet = Some(packet);
+    } else if generate {
+        let payload = payload.as_deref().map_or(Payload::Counting, Payload::Bytes);
+        p.packet = Some(compose(&p.key, payload, false).map_err(|e| e.to_string())?);
     }
-    p.names = names;
+    (p.names, p.consistent, p.ct_next) = (names, consistent, ct_next);
     Ok(p)
 }
 
@@ -236,7 +361,7 @@ fn on_bridge(snap: &Snapshot, bridge: &str, flow: &str) -> Result<Parsed, String
     let map = port_names(bridge);
     let key = exact_flow(flow, &Namer(&map)).map_err(|e| format!("Bad openflow flow syntax: {flow}: {e}"))?;
     let in_port = key.in_port();
-    Ok(Parsed { key, bridge: bridge.id, in_port, names: false })
+    Ok(parsed(key, bridge.id, in_port))
 }
 
 /// A datapath flow belongs to the bridge of its port.
@@ -248,7 +373,11 @@ fn odp(snap: &Snapshot, key: &FlowKey) -> Result<Parsed, String> {
     let mut key = key.clone();
     key.set_in_port(in_port);
     limit_tags(&mut key, snap.limits.vlan_limit);
-    Ok(Parsed { key, bridge, in_port, names: false })
+    Ok(parsed(key, bridge, in_port))
+}
+
+fn parsed(key: FlowKey, bridge: BridgeId, in_port: OfPort) -> Parsed {
+    Parsed { key, bridge, in_port, names: false, consistent: false, ct_next: Vec::new(), packet: None }
 }
 
 /// Tags beyond the limit are payload: the frame's type is the type of the first of them.
@@ -266,36 +395,48 @@ fn limit_tags(key: &mut FlowKey, limit: u8) {
     }
 }
 
-fn packet_bytes(hex: &str) -> Result<Vec<u8>, String> {
+/// More would not fit into an IP packet.
+const MAX_PAYLOAD: usize = 0xffff;
+
+fn hex_bytes(hex: &str) -> Result<Vec<u8>, String> {
     let digits: Vec<u8> = hex.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
     if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return Err("Trailing garbage in packet data".into());
     }
     let nibble = |b: u8| (b as char).to_digit(16).unwrap_or(0) as u8;
-    let packet: Vec<u8> = digits.chunks(2).map(|c| nibble(c[0]) << 4 | nibble(c[1])).collect();
+    Ok(digits.chunks(2).map(|c| nibble(c[0]) << 4 | nibble(c[1])).collect())
+}
+
+fn packet_bytes(hex: &str) -> Result<Vec<u8>, String> {
+    let packet = hex_bytes(hex)?;
     if packet.len() < 14 {
         return Err("Packet data too short for Ethernet".into());
     }
     Ok(packet)
 }
 
-fn with_packet(key: &FlowKey, hex: &str, vlan_limit: u8) -> Result<FlowKey, String> {
-    let packet = packet_bytes(hex)?;
+fn with_packet(key: &FlowKey, packet: &[u8], vlan_limit: u8) -> FlowKey {
     let meta = flow::extract::Metadata { vlan_limit, ..flow::extract::Metadata::of(key) };
-    let (mut new, _) = flow::extract::extract_key(&packet, &meta);
+    let (mut new, _) = flow::extract::extract_key(packet, &meta);
     let at = flow::layout::STAGE_PIPELINE;
     new.words[at..].copy_from_slice(&key.words[at..]);
-    Ok(new)
+    new
 }
 
-fn check_ct_state(flags: &str) -> Result<(), String> {
-    const KNOWN: [&str; 8] = ["trk", "new", "est", "rel", "rpl", "inv", "snat", "dnat"];
+fn parse_ct_state(flags: &str) -> Result<u32, String> {
+    let known = flow::text::flags::CT_STATE.names;
+    let mut state = 0;
     for f in flags.split([',', ' ', '|']).filter(|f| !f.is_empty()) {
-        if !KNOWN.contains(&f) {
-            return Err(format!("{f}: unknown connection tracking state flag"));
+        match known.iter().find(|(name, _)| *name == f) {
+            Some((_, bit)) => state |= bit,
+            None => return Err(format!("{f}: unknown connection tracking state flag")),
         }
     }
-    Ok(())
+    if state != 0 && state & flow::key::ct_state::TRK == 0 {
+        let why = "If \"trk\" is unset, no other flags are set";
+        return Err(format!("{flags}: invalid connection state: {why}"));
+    }
+    Ok(state)
 }
 
 /// Reads a flow as `ovs-ofctl` would a match, but one that has no wildcards: what is not said is zero.

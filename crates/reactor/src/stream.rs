@@ -157,7 +157,9 @@ impl Stream {
     pub fn poll_connect(&mut self, r: &mut Reactor) -> io::Result<bool> {
         if let Sock::Resolving(answer) = &self.sock {
             let to = match answer.try_recv() {
-                Ok(answer) => answer?,
+                Ok(answer) => answer.inspect_err(|e| {
+                    error!(r.log(), "stream_tcp", "{}: connect: {}", self.name, errno::text(e));
+                })?,
                 Err(mpsc::TryRecvError::Empty) => return Ok(false),
                 Err(mpsc::TryRecvError::Disconnected) => return Err(errno::os(libc::EIO)),
             };
@@ -317,6 +319,8 @@ pub struct Channel {
     ask: usize,
     /// The last read left nothing behind.
     drained: bool,
+    /// So many reads in a row would have fitted into the smallest space.
+    small_reads: u8,
     output: VecDeque<Vec<u8>>,
     written: usize,
     queued: usize,
@@ -330,6 +334,8 @@ impl Channel {
     pub const READ_SIZE: usize = 64 * 1024;
     /// Bytes read at first: enough for most messages. A peer with much to say gets more.
     const FIRST_READ: usize = 2 * 1024;
+    /// After so many small reads in a row, the space of larger ones is given back.
+    const SMALL_READS: u8 = 4;
     /// Smaller pieces of output are gathered into pieces of about this size.
     const CHUNK: usize = 32 * 1024;
     /// Pieces handed to the kernel at once.
@@ -344,6 +350,7 @@ impl Channel {
             taken: 0,
             ask: Self::FIRST_READ,
             drained: false,
+            small_reads: 0,
             output: VecDeque::new(),
             written: 0,
             queued: 0,
@@ -408,6 +415,7 @@ impl Channel {
                 } else {
                     self.drained = true;
                 }
+                self.small_reads = if n < Self::FIRST_READ { self.small_reads.saturating_add(1) } else { 0 };
                 self.filled += n;
                 self.received += n as u64;
                 self.fill_decrypted();
@@ -441,7 +449,8 @@ impl Channel {
 
     /// Thousands of idle connections should not keep a large buffer each.
     fn shrink(&mut self) {
-        if self.taken == self.filled && self.input.len() > Self::FIRST_READ {
+        let idle = self.small_reads >= Self::SMALL_READS || self.input.len() > 2 * Self::READ_SIZE;
+        if self.taken == self.filled && self.input.len() > Self::FIRST_READ && idle {
             self.input = Vec::new();
             (self.filled, self.taken) = (0, 0);
             self.ask = Self::FIRST_READ;

@@ -65,7 +65,12 @@ pub struct Controller {
 impl Controller {
     /// Listens on a namespace's loopback address, at `port` or any.
     pub fn listen(ns: &NetNs, port: u16) -> io::Result<Controller> {
-        let listener = ns.run(|| TcpListener::bind((Ipv4Addr::LOCALHOST, port)))??;
+        Controller::listen_at(ns, Ipv4Addr::LOCALHOST, port)
+    }
+
+    /// Listens on an address of a namespace, at `port` or any.
+    pub fn listen_at(ns: &NetNs, ip: Ipv4Addr, port: u16) -> io::Result<Controller> {
+        let listener = ns.run(|| TcpListener::bind((ip, port)))??;
         listener.set_nonblocking(true)?;
         let target = format!("tcp:{}", listener.local_addr()?);
         Ok(Controller { listener, target })
@@ -79,8 +84,9 @@ impl Controller {
     /// Waits for a switch and greets it.
     #[track_caller]
     pub fn accept(&self) -> Connection {
-        let stream = crate::wait_for("the switch to connect", || self.listener.accept().ok()).0;
-        Connection::greet(stream).expect("a handshake")
+        // An attempt that the switch has given up meanwhile does not count.
+        let greeted = || Connection::greet(self.listener.accept().ok()?.0).ok();
+        crate::wait_for("the switch to connect", greeted)
     }
 }
 

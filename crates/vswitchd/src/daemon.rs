@@ -16,6 +16,7 @@ use reactor::unixctl::common::{self, Common};
 use reactor::unixctl::{Command, CommandTable, Outcome, Server, Token};
 use reactor::{Interest, Key, Reactor};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use sys::signal::Signal;
 
@@ -216,7 +217,9 @@ impl Daemon {
     fn event(&mut self, event: Event) {
         match event.key.component() {
             component::UNIXCTL => self.control_event(event),
-            component::DATABASE => self.state.link.run(&mut self.r),
+            component::DATABASE => {
+                contained(&self.log, "a message of the database", || self.state.link.run(&mut self.r));
+            }
             component::CONNECTIONS => self.state.switch.connection_event(&mut self.r, event.key),
             _ => match event.key {
                 WARP => {
@@ -255,7 +258,14 @@ impl Daemon {
     fn control_event(&mut self, event: Event) {
         self.control.run(&mut self.r, event);
         while let Some(call) = self.control.next_call() {
-            if let Some(result) = self.commands.dispatch(&mut self.state, &mut self.r, &call) {
+            let name = call.name().to_string();
+            let run = || self.commands.dispatch(&mut self.state, &mut self.r, &call);
+            // A panic is a bug; it costs the command, not the switch.
+            let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+                base::error!(self.log, "unixctl", "panic while running the command \"{name}\"");
+                Some(Err(format!("internal error in \"{name}\" (see the log)")))
+            });
+            if let Some(result) = result {
                 self.control.reply(&mut self.r, call.token(), result);
             }
         }
@@ -317,7 +327,9 @@ impl Daemon {
                 }
                 self.state.link.applied = Some(config.next_cfg);
                 self.state.link.unwritten = true;
-                self.state.switch.reconfigure(&mut self.r, config);
+                contained(&self.log, "a new configuration", || {
+                    self.state.switch.reconfigure(&mut self.r, config);
+                });
             } else {
                 self.state.switch.note_config(config);
             }
@@ -358,6 +370,13 @@ impl Daemon {
             self.control.flush(&mut self.r);
         }
         self.state.link.close(&mut self.r);
+    }
+}
+
+/// A panic is a bug; it costs what was being handled, and the daemon goes on with the rest.
+fn contained(log: &base::Logger, what: &str, f: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(f)).is_err() {
+        base::error!(log, "bridge", "panic while handling {what}");
     }
 }
 

@@ -101,7 +101,7 @@ fn conn_state(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
     let devices = match call.arg(0) {
         Some(name) => match s.registry().dummies().get(name) {
             Some(d) => vec![d],
-            None => return Outcome::error("Unknown Dummy Interface"),
+            None => return Outcome::ok(format!("{name}: unknown\n")),
         },
         None => s.registry().dummies().all(),
     };
@@ -144,6 +144,6 @@ fn ip6addr(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
             device.set_ipv6(a, p);
             Outcome::ok("OK")
         }
-        _ => Outcome::error(format!("{text}: bad IPv6 address")),
+        _ => Outcome::error(format!("{text}: invalid IPv6 address")),
     }
 }

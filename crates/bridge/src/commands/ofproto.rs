@@ -57,7 +57,7 @@ fn list(s: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
 
 fn dump_flows(s: &mut Switch, r: &mut Reactor, call: &Call) -> Outcome {
     let offload = call.arg(0) == Some("--offload-stats");
-    let name = if offload { call.arg(1) } else { call.arg(0) };
+    let name = call.args().last().map(String::as_str);
     s.push_stats_now(r);
     let now = s.now();
     match bridge(s, name, "Unknown bridge") {

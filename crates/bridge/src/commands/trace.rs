@@ -11,18 +11,18 @@ pub const COMMANDS: &[Command<Switch>] = &[
         "{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]",
         1,
         usize::MAX,
-        |s, _, call| run(s, call, false),
+        |s, r, call| run(s, r, call, false),
     ),
     Command::new(
         "ofproto/trace-packet-out",
         "[-consistent] {[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet] actions",
         2,
         usize::MAX,
-        |s: &mut Switch, _: &mut Reactor, call| run(s, call, true),
+        |s: &mut Switch, r: &mut Reactor, call| run(s, r, call, true),
     ),
 ];
 
-fn run(s: &mut Switch, call: &Call, packet_out: bool) -> Outcome {
+fn run(s: &mut Switch, r: &mut Reactor, call: &Call, packet_out: bool) -> Outcome {
     s.publish();
     let args: Vec<&str> = call.args().iter().map(String::as_str).collect();
     // A bridge or datapath among the arguments says which datapath is meant; else the first.
@@ -30,18 +30,28 @@ fn run(s: &mut Switch, call: &Call, packet_out: bool) -> Outcome {
         .iter()
         .find_map(|a| {
             let bridge = s.bridges.get(*a).map(|b| b.kind.clone());
-            bridge.or_else(|| s.backers.values().find(|b| b.name() == *a).map(|b| b.kind.clone()))
+            let datapath = || a.strip_prefix("ovs-").unwrap_or(a);
+            bridge.or_else(|| s.backers.get(datapath()).map(|b| b.kind.clone()))
         })
         .or_else(|| s.backers.keys().next().cloned());
     let Some(kind) = kind else { return Outcome::error("Unknown bridge") };
     let Some(backer) = s.backers.get(&kind) else { return Outcome::error("Unknown bridge") };
     let view = backer.dp.snapshot();
-    let names: Vec<String> = s.backers.values().map(|b| b.name()).collect();
+    let names: Vec<String> =
+        s.backers.keys().flat_map(|kind| [kind.clone(), format!("ovs-{kind}")]).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let result = if packet_out {
         pipeline::trace::packet_out_command(&view.snapshot, &args, &names)
     } else {
         pipeline::trace::command(&view.snapshot, &args, &names)
     };
-    Outcome::from(result)
+    match result {
+        Ok(traced) => {
+            if let Some(live) = traced.live {
+                s.traced(r, &kind, live);
+            }
+            Outcome::ok(traced.text)
+        }
+        Err(e) => Outcome::error(e),
+    }
 }

@@ -10,6 +10,7 @@ use flow::{Field, FlowKey};
 use ofproto::PacketOutRequest;
 use ofproto::group::Pair;
 use openflow::msg::PacketIn;
+use pipeline::trace::Live;
 use pipeline::{Effect, Origin, Request};
 use reactor::Reactor;
 use std::collections::HashSet;
@@ -71,6 +72,21 @@ impl Switch {
         if self.inline() {
             self.drain_events(r);
         }
+    }
+
+    /// Lets happen what a traced packet causes: stations and flows are learned, controllers told. It is not sent to
+    /// ports, and not counted.
+    pub(crate) fn traced(&mut self, r: &mut Reactor, kind: &str, live: Live) {
+        let Some(backer) = self.backers.get_mut(kind) else { return };
+        let view = backer.dp.snapshot();
+        let effects = Effects::new(live.translation.effects, &view.counters);
+        let packet = Packet { buf: PacketBuf::from_frame(&live.packet), ..Packet::default() };
+        backer.dp.execute_with(packet, Meta::received(live.port), unsent(live.translation.actions));
+        self.apply_control(kind, &effects.control, live.key.tcp_flags());
+        if self.inline() {
+            self.drain_events(r);
+        }
+        self.publish();
     }
 
     /// Pushes counters from the datapath into rules, and applies again what only this thread can apply.
@@ -172,6 +188,18 @@ impl Switch {
         let name = self.backers.get(kind)?.bridges.get(id.0 as usize)?.as_ref()?;
         self.bridges.get_mut(name)
     }
+}
+
+/// The actions without those by which a packet gets somewhere.
+fn unsent(actions: Vec<DpAction>) -> Vec<DpAction> {
+    let stays = |a: DpAction| match a {
+        DpAction::Output(_) | DpAction::Recirc(_) | DpAction::Sample { .. } | DpAction::CheckPktLen(_) => {
+            None
+        }
+        DpAction::Clone(inner) => Some(DpAction::Clone(unsent(inner))),
+        other => Some(other),
+    };
+    actions.into_iter().filter_map(stays).collect()
 }
 
 /// The continuations that actions lead to.

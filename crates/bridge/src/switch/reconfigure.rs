@@ -35,6 +35,9 @@ impl Switch {
                 self.dirty = true;
             }
         }
+        for new in config.unsupported.difference(&self.config.unsupported) {
+            warn!(self.env.log, "bridge", "{new}");
+        }
         self.config = config;
         self.configure_polling();
         self.update_port_maps();

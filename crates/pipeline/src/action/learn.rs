@@ -3,6 +3,7 @@
 use crate::ctx::Ctx;
 use crate::effect::{Effect, LearnFlow};
 use crate::recorder::NodeKind;
+use crate::text::{self, Namer};
 use base::{Cookie, OfPort};
 use flow::field::ones;
 use flow::{Match, MiniMatch, Value};
@@ -16,6 +17,7 @@ pub(crate) fn run(ctx: &mut Ctx<'_, '_>, learn: &Learn) {
         let text = || "suppressing side effects, so learn action ignored".into();
         return ctx.record(NodeKind::Warning, |_| text());
     }
+    ctx.record(NodeKind::Detail, |names| describe(&flow_mod, names));
     ctx.effects.push(Effect::Learn(Box::new(LearnFlow {
         bridge: ctx.bridge.id,
         rule: ctx.rule.cloned(),
@@ -25,7 +27,28 @@ pub(crate) fn run(ctx: &mut Ctx<'_, '_>, learn: &Learn) {
     })));
     if let Some(dst) = learn.result_dst {
         ctx.write_sub(dst, 1);
+        ctx.detail(|| format!("{} is now {}", text::subfield(dst), text::value(dst, 1)));
     }
+}
+
+/// The flow, for a trace.
+fn describe(m: &FlowMod, names: &Namer<'_>) -> String {
+    let mut out = format!("table={}", m.table);
+    let matching = names.match_of(&m.matching);
+    if !matching.is_empty() {
+        out.push_str(&format!(" {matching}"));
+    }
+    out.push_str(&format!(" priority={}", m.priority));
+    if m.new_cookie != Cookie(0) {
+        out.push_str(&format!(" cookie={:#x}", m.new_cookie.0));
+    }
+    for (name, timeout) in [("idle", m.idle_timeout), ("hard", m.hard_timeout)] {
+        if timeout != 0 {
+            out.push_str(&format!(" {name}={timeout}"));
+        }
+    }
+    let actions: Vec<String> = m.actions.iter().map(|a| names.action(a)).collect();
+    out + " actions=" + if actions.is_empty() { "drop".into() } else { actions.join(",") }.as_str()
 }
 
 /// The flow that the action describes, for this packet. All fields that it copies are looked at.

@@ -35,8 +35,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// A message longer than this is refused.
-    const MESSAGE_LIMIT: usize = 64 << 20;
+    /// A message longer than this is refused: more than a command line can hold, and little enough that whatever is
+    /// in it can be kept in memory as values.
+    const MESSAGE_LIMIT: usize = 4 << 20;
     /// More connections than this wait to be accepted.
     const MAX_PEERS: usize = 1000;
 
