@@ -58,12 +58,7 @@ pub struct PrefixMemo<'a> {
 impl<'a> PrefixMemo<'a> {
     /// Nothing so far.
     pub fn new(trackers: &'a [Tracker]) -> Self {
-        PrefixMemo {
-            trackers,
-            bits: [None; MAX_TRACKERS],
-            asked: [0; MAX_TRACKERS],
-            yes: [0; MAX_TRACKERS],
-        }
+        PrefixMemo { trackers, bits: [None; MAX_TRACKERS], asked: [0; MAX_TRACKERS], yes: [0; MAX_TRACKERS] }
     }
 
     /// Whether some rule has the prefix of `len` bits (not 0) that `key` has in field `n`; if not, the bits that tell
