@@ -52,8 +52,8 @@ pub(crate) fn run<P: Pipeline>(
             idle = if busy { 0 } else { idle + 1 };
             engine.sleeps();
             waiter.nap(nap);
-            naps += 1;
-            if naps % LOOK_AROUND == 0 {
+            naps = naps.wrapping_add(1);
+            if naps.is_multiple_of(LOOK_AROUND) {
                 engine.woken();
             } else {
                 engine.napped();
