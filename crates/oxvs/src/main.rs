@@ -25,6 +25,8 @@ const PROGRAMS: &[(&str, Main)] = &[
 /// What is ours alone: `oxvs COMMAND`.
 const COMMANDS: &[(&str, Main, &str)] = &[
     ("run", run::main, "database and switch in one process"),
+    ("help", cli::manual::help, "help field [NAME], help action [NAME]: what flows can match and do"),
+    ("completion", cli::manual::completion, "completion bash: a script that completes command lines"),
     ("demo", demo::main, "shows the switch at work between hosts made for it"),
 ];
 

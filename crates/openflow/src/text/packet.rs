@@ -45,7 +45,10 @@ fn packet_lines(packet: &[u8], verbosity: u8, f: &mut Fmt<'_>) {
         format_packet(packet, f);
     }
     if verbosity > 2 {
-        f.put(&hex_dump(packet, false));
+        for line in hex_dump(packet, false).lines() {
+            f.put(line.trim_end());
+            f.put("\n");
+        }
     }
 }
 
@@ -61,7 +64,14 @@ pub fn format_packet_in(p: &PacketIn, verbosity: u8, f: &mut Fmt<'_>) {
     let _ = write!(f, " total_len={} ", p.packet_len);
     let m = super::flow::match_string(&p.metadata.expand(), None, f);
     f.put(&m);
-    let _ = write!(f, " (via {})", reason(p.reason));
+    match p.reason {
+        PacketInReason::Unknown(n) => {
+            let _ = write!(f, " (via {n})");
+        }
+        r => {
+            let _ = write!(f, " (via {})", r.name());
+        }
+    }
     let _ = write!(f, " data_len={}", p.packet.len());
     match p.buffer_id {
         None => {
@@ -138,13 +148,6 @@ fn format_continuation(c: &crate::msg::packet_in::Continuation, verbosity: u8, f
     }
 }
 
-fn reason(r: PacketInReason) -> &'static str {
-    match r {
-        PacketInReason::ExplicitMiss | PacketInReason::ImplicitMiss => "no_match",
-        r => r.name(),
-    }
-}
-
 /// Prints a packet-out.
 pub fn format_packet_out(p: &PacketOut, verbosity: u8, f: &mut Fmt<'_>) {
     let m = super::flow::match_string(&p.metadata.expand(), None, f);
@@ -158,13 +161,12 @@ pub fn format_packet_out(p: &PacketOut, verbosity: u8, f: &mut Fmt<'_>) {
         }
         None => {
             let _ = write!(f, " data_len={}", p.packet.len());
-            if verbosity > 0 && !p.packet.is_empty() {
-                f.put("\n");
-                packet_lines(&p.packet, verbosity, f);
-            }
         }
     }
     f.put("\n");
+    if p.buffer_id.is_none() && verbosity > 0 && !p.packet.is_empty() {
+        packet_lines(&p.packet, verbosity, f);
+    }
 }
 
 /// Parses `in_port=1 packet=... actions=...`.
