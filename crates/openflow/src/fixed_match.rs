@@ -134,7 +134,9 @@ pub fn put_of10(out: &mut Vec<u8>, m: &Match) {
         w |= w10::DL_VLAN | w10::DL_VLAN_PCP;
     } else if mask & 0x1000 != 0 && tci & 0x1000 == 0 {
         vid = VID_NONE;
-        w |= w10::DL_VLAN_PCP;
+        if mask & 0xe000 == 0 {
+            w |= w10::DL_VLAN_PCP;
+        }
     } else {
         if mask & 0xfff == 0 {
             w |= w10::DL_VLAN;

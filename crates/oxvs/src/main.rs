@@ -13,6 +13,7 @@ const PROGRAMS: &[(&str, Main)] = &[
     ("ovs-appctl", cli::appctl::main),
     ("ovs-dpctl", cli::dpctl::main),
     ("ovs-ofctl", cli::ofctl::main),
+    ("ovs-testcontroller", cli::testcontroller::main),
     ("ovs-vsctl", cli::vsctl::main),
     ("ovs-vswitchd", vswitchd::main),
     ("ovsdb-client", cli::ovsdb_client::main),

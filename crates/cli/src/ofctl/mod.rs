@@ -27,6 +27,8 @@ use crate::vlog::{self, Vlog};
 use crate::{timeout, tls, version};
 use base::Clock;
 use context::{Color, Context, PacketIns, Settings, SortKey};
+use openflow::msg::{FlowMod, FlowModCommand};
+use openflow::text::TextCx;
 use openflow::version::{ProtocolSet, Version, VersionSet};
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -257,6 +259,18 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Option<(Conte
     Ok(Some((Context::new(settings, daemon, dirs.clone(), vlog.clone()), parser.rest())))
 }
 
+/// The flows to add that a file names, and what can express them all: for programs that have no switch to ask for
+/// names.
+pub(crate) fn parse_flows(file: &str, vlog: &Arc<Vlog>) -> Result<(Vec<FlowMod>, ProtocolSet), Fatal> {
+    let dirs = Dirs::from_env();
+    let daemon = DaemonOptions::new(PROGRAM, &dirs);
+    let c = Context::new(Settings::default(), daemon, dirs, vlog.clone());
+    let mut cx = TextCx::new(&openflow::NoNames);
+    let mut all = Vec::new();
+    flows::read(&c, &mut cx, file, "open failed", Some(FlowModCommand::Add), |fm| all.push(fm))?;
+    Ok((all, cx.usable))
+}
+
 fn parse_timeout(value: &str) -> Result<u32, Fatal> {
     timeout::parse(value).map_err(|_| Fatal::new(format!("value {value} on -t or --timeout is invalid")))
 }
@@ -329,7 +343,8 @@ fn own(given: &Given, s: &mut Settings) -> Result<bool, Fatal> {
     Ok(true)
 }
 
-fn parse_versions(text: &str) -> Result<VersionSet, Fatal> {
+/// Versions by their names.
+pub(crate) fn parse_versions(text: &str) -> Result<VersionSet, Fatal> {
     let mut set = VersionSet::EMPTY;
     for word in text.split([' ', ',']).filter(|w| !w.is_empty()) {
         match Version::from_name(word) {

@@ -63,14 +63,14 @@ pub(crate) fn port16(port: OfPort) -> u16 {
 
 pub(super) fn decode_10(d: &mut Dec<'_>) -> Decode<Action> {
     let port = OfPort::from_u16(d.r.u16()?);
-    let max_len = if port == OfPort::CONTROLLER { d.r.u16()? } else { 0 };
+    let max_len = d.r.u16()?;
     check_output_port(port)?;
     Ok(Action::Output(Output { port, max_len }))
 }
 
 pub(super) fn decode_11(d: &mut Dec<'_>) -> Decode<Action> {
     let port = port_from_11(d.r.u32()?, OfpErr::OFPBAC_BAD_OUT_PORT)?;
-    let max_len = if port == OfPort::CONTROLLER { d.r.u16()? } else { 0 };
+    let max_len = d.r.u16()?;
     check_output_port(port)?;
     Ok(Action::Output(Output { port, max_len }))
 }
@@ -144,15 +144,14 @@ impl Output {
 
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
         let ten = e.is_10();
-        // To other ports whole packets are sent; the field then means nothing.
-        let max_len = if self.port == OfPort::CONTROLLER { self.max_len } else { 0 };
+        // For other ports it means nothing, but controllers compare what they get back with what they sent.
         e.standard(0, |o| {
             if ten {
                 o.u16(port16(self.port));
             } else {
                 o.u32(self.port.0);
             }
-            o.u16(max_len);
+            o.u16(self.max_len);
         });
     }
 }
@@ -250,4 +249,24 @@ fn parse_trunc(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
         }
     }
     Ok(Action::OutputTrunc(t))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Version;
+    use crate::action::wire::{decode, encode};
+
+    #[test]
+    fn the_length_comes_back_for_every_port() {
+        for (version, bytes) in [
+            (Version::V10, vec![0, 0, 0, 8, 0, 2, 0xff, 0xe5]),
+            (Version::V13, vec![0, 0, 0, 16, 0, 0, 0, 2, 0xff, 0xe5, 0, 0, 0, 0, 0, 0]),
+            (Version::V13, vec![0, 0, 0, 16, 0xff, 0xff, 0xff, 0xfd, 0, 128, 0, 0, 0, 0, 0, 0]),
+        ] {
+            let actions = decode(&bytes, version).unwrap();
+            let mut again = Vec::new();
+            encode(&actions, version, &mut again);
+            assert_eq!(again, bytes);
+        }
+    }
 }

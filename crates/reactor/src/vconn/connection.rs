@@ -1,6 +1,6 @@
 //! One OpenFlow connection.
 
-use super::{HEADER_LEN, hello};
+use super::{HEADER_LEN, hello, kind};
 use crate::errno;
 use crate::event::{Key, Reactor};
 use crate::stream::{self, Channel, Stream};
@@ -156,12 +156,43 @@ impl Vconn {
         if self.version().is_none() {
             return Ok(None);
         }
-        let m = self.read(r).inspect_err(|_| self.state = State::Failed)?;
-        if let Some(m) = &m {
-            self.messages.1 += 1;
-            self.note(r, "received:", m);
+        loop {
+            let m = self.read(r).inspect_err(|_| self.state = State::Failed)?;
+            if let Some(m) = &m {
+                self.messages.1 += 1;
+                self.note(r, "received:", m);
+                if self.refuse(r, m) {
+                    continue;
+                }
+            }
+            return Ok(m);
         }
-        Ok(m)
+    }
+
+    /// Answers a message of another version than the agreed one. What belongs to the connection itself is taken in
+    /// any.
+    fn refuse(&mut self, r: &mut Reactor, m: &[u8]) -> bool {
+        let Some(version) = self.version() else { return false };
+        let own = [kind::HELLO, kind::ERROR, kind::ECHO_REQUEST, kind::ECHO_REPLY].contains(&m[1]);
+        if own || m[0] == version.wire() {
+            return false;
+        }
+        let what = format_args!(
+            "{}: received OpenFlow version 0x{:02x} != expected {:02x}",
+            self.name(),
+            m[0],
+            version.wire()
+        );
+        r.log().write_limited(&self.warnings, MODULE, Level::Err, what);
+        // OFPET_BAD_REQUEST, OFPBRC_BAD_VERSION, and what it is about.
+        let about = &m[..m.len().min(usize::from(u16::MAX) - HEADER_LEN - 4)];
+        let mut error = super::bare(m[0], kind::ERROR, super::xid(m).unwrap_or(0));
+        error.extend_from_slice(&[0, 1, 0, 0]);
+        error.extend_from_slice(about);
+        let len = (error.len() as u16).to_be_bytes();
+        error[2..4].copy_from_slice(&len);
+        self.send(r, error);
+        true
     }
 
     /// Queues a message.
@@ -286,8 +317,17 @@ impl Vconn {
                 }
             }
             // One read per call: others want their turn, and the event comes again.
-            if filled || !self.channel.fill()? {
+            if filled {
                 return Ok(None);
+            }
+            match self.channel.fill() {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(e) if errno::is_eof(&e) && !self.channel.input().is_empty() => {
+                    error!(r.log(), "vconn_stream", "connection dropped mid-packet");
+                    return Err(errno::protocol());
+                }
+                Err(e) => return Err(e),
             }
             filled = true;
         }
