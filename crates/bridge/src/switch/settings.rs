@@ -20,7 +20,7 @@ impl Switch {
         self.configure_connections(r, name);
         let now = self.now();
         let Some(b) = self.bridges.get_mut(name) else { return };
-        let has = b.config.controllers.values().any(|c| !c.service);
+        let has = b.connections.has_primaries();
         let mode = match b.config.fail_mode {
             FailMode::Secure => ofproto::fail::Mode::Secure,
             FailMode::Standalone => ofproto::fail::Mode::Standalone,
