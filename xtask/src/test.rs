@@ -22,15 +22,23 @@ const OS_KEN: &[&str] = &["os-ken==1.4.1", "eventlet==0.41.3", "setuptools==65.5
 /// Faucet, which wants a later os-ken.
 const FAUCET: &[&str] = &["faucet==1.10.12", "eventlet==0.41.3", "setuptools==65.5.0"];
 
+/// Clients of the database.
+const OVSDB: &[&str] = &["ovs==4.0.0", "ovsdbapp==3.0.0"];
+
 /// Runs everything.
 pub fn test(root: &Path, target: &Path) -> Result<(), String> {
     let superuser = is_superuser();
     system_packages(superuser)?;
     let osken = python(&target.join("venv"), OS_KEN, superuser)?;
     let faucet = python(&target.join("faucet"), FAUCET, superuser)?;
+    let ovsdb = python(&target.join("ovsdb"), OVSDB, superuser)?;
     cargo(root, &["fmt", "--all", "--check"], &[])?;
     cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
-    let mut variables = vec![("OXVS_PYTHON", osken.as_path()), ("OXVS_FAUCET", faucet.as_path())];
+    let mut variables = vec![
+        ("OXVS_PYTHON", osken.as_path()),
+        ("OXVS_FAUCET", faucet.as_path()),
+        ("OXVS_PYTHON_OVSDB", ovsdb.as_path()),
+    ];
     if superuser && can_make_namespaces() {
         variables.push(("OXVS_TEST_NO_SKIP", Path::new("1")));
     } else {

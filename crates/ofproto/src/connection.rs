@@ -116,7 +116,7 @@ impl Connection {
 
     /// Takes a new choice of asynchronous messages. A tool that makes one wants them.
     pub fn set_async(&mut self, config: AsyncConfig) {
-        self.async_config = config;
+        self.async_config.update(&config);
         if self.kind == ConnKind::Service && self.miss_send_len == 0 {
             self.miss_send_len = DEFAULT_MISS_SEND_LEN;
         }

@@ -1,6 +1,6 @@
 //! Control commands.
 
-use crate::server::{MODULE, Server};
+use crate::server::{CompactCall, MODULE, Server};
 use crate::system;
 use base::info;
 use reactor::unixctl::common::memory_line;
@@ -231,30 +231,22 @@ fn compact(s: &mut Server, r: &mut reactor::Reactor, call: &reactor::unixctl::Ca
     if call.arg(0).is_some_and(|name| name.starts_with('_')) {
         return Outcome::error("cannot compact built-in databases");
     }
-    let (now, date) = (r.now(), r.clock().wall_millis());
-    let mut failures = String::new();
-    let mut found = 0;
-    for (name, served) in s.dbs.iter_mut() {
-        let meant = match call.arg(0) {
-            Some(arg) => arg == name,
-            None => !name.starts_with('_'),
-        };
-        if !meant {
-            continue;
-        }
-        found += 1;
-        if served.storage.is_none() {
-            continue;
-        }
-        info!(r.log(), MODULE, "compacting {name} database by user request");
-        if let Err(e) = served.compact(now, date, "compacting database online") {
-            let _ = writeln!(failures, "{e}");
-        }
-    }
-    if found == 0 {
+    let meant: BTreeSet<String> = s
+        .dbs
+        .keys()
+        .filter(|name| call.arg(0).map_or(!name.starts_with('_'), |arg| arg == name.as_str()))
+        .cloned()
+        .collect();
+    if meant.is_empty() {
         return Outcome::error("no database by that name");
     }
-    if failures.is_empty() { Outcome::ok("") } else { Outcome::error(failures) }
+    for name in &meant {
+        info!(r.log(), MODULE, "compacting {name} database by user request");
+        s.to_compact.insert(name.clone());
+    }
+    let call = CompactCall { token: call.token(), waits_for: meant, failures: String::new() };
+    s.compact_calls.push(call);
+    Outcome::Later
 }
 
 fn tlog_set(s: &mut Server, target: &str, state: &str) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! A database that is served: its contents, its storage, the transactions that are waiting for it.
 
+use crate::compaction::{Compacted, Compaction, Progress};
 use base::Time;
 use ovsdb::db::Changes;
 use ovsdb::json::Value;
@@ -7,6 +8,7 @@ use ovsdb::log::{self, RecordOptions, Storage};
 use ovsdb::monitor::History;
 use ovsdb::transaction::{self, Access, Context, Done, Outcome};
 use ovsdb::{Database, Error, UuidSource};
+use reactor::Waker;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +74,16 @@ pub struct Batch {
     pub error: Option<Error>,
 }
 
+/// What compaction wants of the next turn.
+pub enum CompactionTurn {
+    /// Nothing.
+    Idle,
+    /// That it comes soon.
+    Soon,
+    /// Nothing more: it has ended.
+    Done(Result<(), Error>),
+}
+
 /// A database that is served.
 pub struct Served {
     /// Its contents.
@@ -96,18 +108,16 @@ pub struct Served {
     own: Vec<Changes>,
     /// Whether the storage takes differences.
     diff: bool,
+    /// Space for what a turn writes.
+    records: Vec<u8>,
     compacted: Compacted,
+    compaction: Option<Compaction>,
     /// Tables whose changes are logged (`tlog-set`).
     pub logged_tables: Vec<usize>,
 }
 
-#[derive(Debug)]
-struct Compacted {
-    at: Time,
-    size: u64,
-    transactions: usize,
-}
-
+/// So much space is kept for the next turn's records.
+const MUCH: usize = 1 << 20;
 /// Rules of compaction by itself: not more often than this ...
 const COMPACT_INTERVAL: Duration = Duration::from_secs(600);
 /// ... if the file has at least this size and has doubled ...
@@ -132,7 +142,9 @@ impl Served {
             waiting: Vec::new(),
             own: Vec::new(),
             diff: true,
+            records: Vec::new(),
             compacted: Compacted { at: now, size, transactions: 0 },
+            compaction: None,
             logged_tables: Vec::new(),
         }
     }
@@ -187,7 +199,7 @@ impl Served {
     /// A change that the server itself makes; it happens in the next turn's batch at the latest.
     pub fn change(&mut self, changes: Changes) {
         if !changes.is_empty() {
-            self.db.apply(&changes);
+            self.apply(&changes);
             self.own.push(changes);
         }
     }
@@ -201,7 +213,8 @@ impl Served {
         owns_lock: &dyn Fn(u64, &str) -> bool,
     ) -> Batch {
         let mut batch = Batch { finished: std::mem::take(&mut self.forwarded), ..Batch::default() };
-        let mut records = Vec::new();
+        let mut records = std::mem::take(&mut self.records);
+        records.clear();
         let mut all: Vec<Changes> = std::mem::take(&mut self.own);
         let mut durable = false;
         for changes in &all {
@@ -229,7 +242,7 @@ impl Served {
                     let Done { results, changes, comment, durable: d, failed } = *done;
                     let changed = !failed && !changes.is_empty();
                     if changed {
-                        self.db.apply(&changes);
+                        self.apply(&changes);
                         self.record(&mut records, &changes, date, &comment);
                         all.push(changes);
                         again = !self.waiting.is_empty();
@@ -240,6 +253,9 @@ impl Served {
             }
         }
         self.write(&mut batch, &records, durable, all, uuids);
+        if records.capacity() <= MUCH {
+            self.records = records;
+        }
         batch
     }
 
@@ -268,13 +284,16 @@ impl Served {
         {
             // None of it happened.
             for changes in all.iter().rev() {
-                self.db.apply(&changes.inverse());
+                self.apply(&changes.inverse());
             }
             for f in batch.finished.iter_mut().filter(|f| f.changed) {
                 f.results.push(e.to_json());
             }
             batch.error = Some(e);
             return;
+        }
+        if let Some(c) = &mut self.compaction {
+            c.written(records, durable);
         }
         if all.is_empty() {
             return;
@@ -290,9 +309,16 @@ impl Served {
         batch.changes = Some(merged);
     }
 
+    fn apply(&mut self, changes: &Changes) {
+        if let Some(c) = &mut self.compaction {
+            c.before(&self.db, changes);
+        }
+        self.db.apply(changes);
+    }
+
     /// Whether it is time to compact.
     pub fn wants_compaction(&self, now: Time) -> bool {
-        let Some(storage) = &self.storage else { return false };
+        let Some(storage) = self.storage.as_ref().filter(|_| self.compaction.is_none()) else { return false };
         let since = now.since(self.compacted.at);
         let size = storage.len();
         let grown = size > COMPACT_SIZE && size > 2 * self.compacted.size;
@@ -300,8 +326,41 @@ impl Served {
         since >= COMPACT_INTERVAL && grown || since >= COMPACT_LATEST && many
     }
 
+    /// Begins to write the storage anew beside what goes on; false if there is nothing to do.
+    pub fn begin_compaction(&mut self, date: i64, waker: Waker) -> Result<bool, Error> {
+        let Some(storage) = &self.storage else { return Ok(false) };
+        if self.compaction.is_none() {
+            let comment = "compacting database online";
+            self.compaction = Some(Compaction::begin(&self.db, &**storage, date, comment, waker)?);
+        }
+        Ok(true)
+    }
+
+    /// Whether all changes are in the storage.
+    pub fn is_written(&self) -> bool {
+        self.own.is_empty()
+    }
+
+    /// Goes on with compacting, if it is under way.
+    pub fn compaction_turn(&mut self, now: Time) -> CompactionTurn {
+        let Some(compaction) = &mut self.compaction else { return CompactionTurn::Idle };
+        let result = match compaction.turn(&self.db) {
+            Progress::Copying => return CompactionTurn::Soon,
+            Progress::Waiting => return CompactionTurn::Idle,
+            Progress::Done(result) => result,
+        };
+        self.compaction = None;
+        CompactionTurn::Done(result.map(|storage| {
+            self.compacted = Compacted { at: now, size: storage.len(), transactions: 0 };
+            let old = self.storage.replace(storage);
+            // Closing the old file frees what it took, which takes long if that was much.
+            let _ = std::thread::Builder::new().name("close".into()).spawn(move || drop(old));
+        }))
+    }
+
     /// Writes the storage anew, without history.
     pub fn compact(&mut self, now: Time, date: i64, comment: &str) -> Result<(), Error> {
+        self.compaction = None;
         let Some(storage) = &mut self.storage else { return Ok(()) };
         storage.replace(&log::snapshot(&self.db, date, comment))?;
         self.compacted = Compacted { at: now, size: storage.len(), transactions: 0 };

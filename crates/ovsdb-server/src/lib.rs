@@ -14,6 +14,7 @@
 //! If the write fails, what was applied is taken back and the transactions fail.
 
 mod commands;
+mod compaction;
 mod config;
 mod database;
 mod methods;

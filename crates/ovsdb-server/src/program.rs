@@ -343,6 +343,9 @@ fn main_loop(
     r.set_timer(COMMON, r.now() + MEMORY_REPORT);
     loop {
         daemon.server.end_turn(r);
+        for (token, result) in daemon.server.take_replies() {
+            control.reply(r, token, result);
+        }
         if daemon.exiting {
             control.flush(r);
             return End::Exit;

@@ -1,6 +1,6 @@
 //! The server: what belongs to it, and what happens in a turn.
 
-use crate::database::{Finished, Model, Served, Trigger};
+use crate::database::{CompactionTurn, Finished, Model, Served, Trigger};
 use crate::remotes::{RemoteOptions, Remotes};
 use crate::session::{Encoded, Session};
 use crate::sources::{FIRST_SOURCE, Kind, Source, SourceOptions};
@@ -12,8 +12,9 @@ use ovsdb::json::Value;
 use ovsdb::monitor::Monitor;
 use ovsdb::{Database, Error, Uuid, UuidSource};
 use reactor::jsonrpc::Message;
-use reactor::{Event, Key, Reactor};
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use reactor::unixctl::{Reply, Token};
+use reactor::{Event, Key, Reactor, Ready};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,13 @@ pub struct ServerOptions {
     pub component: u16,
     /// Whether changes are written as differences.
     pub diff: bool,
+}
+
+/// A control command that waits until databases have been compacted.
+pub(crate) struct CompactCall {
+    pub(crate) token: Token,
+    pub(crate) waits_for: BTreeSet<String>,
+    pub(crate) failures: String,
 }
 
 /// A database server.
@@ -58,6 +66,11 @@ pub struct Server {
     /// Where the contents of databases come from, if not from here.
     pub(crate) sources: BTreeMap<String, Source>,
     pub(crate) next_source: u64,
+    /// Databases that are to be compacted.
+    pub(crate) to_compact: BTreeSet<String>,
+    /// Control commands that wait for that.
+    pub(crate) compact_calls: Vec<CompactCall>,
+    replies: Vec<(Token, Result<Reply, String>)>,
     /// The configuration file.
     pub(crate) config_file: Option<PathBuf>,
     /// The databases that it named, and what they are called.
@@ -86,6 +99,9 @@ impl Server {
             sync: Default::default(),
             sources: BTreeMap::new(),
             next_source: 0,
+            to_compact: BTreeSet::new(),
+            compact_calls: Vec::new(),
+            replies: Vec::new(),
             config_file: None,
             configured: BTreeMap::new(),
         };
@@ -223,7 +239,7 @@ impl Server {
             self.run_source(r, index);
         } else if index >= crate::remotes::FIRST_LISTENER {
             self.accept(r, index);
-        } else {
+        } else if event.ready != Ready::Again || !self.only_write(r, index) {
             self.run_session(r, index);
         }
     }
@@ -244,6 +260,7 @@ impl Server {
                 break;
             }
         }
+        self.compact_turn(r);
         let deadline = self.dbs.values().map(Served::deadline).min().unwrap_or(Time::NEVER);
         let deadline = deadline.min(self.check_sources(r.now()));
         let at = if self.remotes.has_rows() { deadline.min(self.next_status) } else { deadline };
@@ -290,11 +307,69 @@ impl Server {
     }
 
     fn compact_if_due(&mut self, r: &mut Reactor, name: &str) {
+        let now = r.now();
+        if self.dbs.get(name).is_some_and(|s| s.wants_compaction(now))
+            && self.to_compact.insert(name.to_owned())
+        {
+            info!(r.log(), MODULE, "compacting {name} database");
+        }
+    }
+
+    /// Replies to control commands that did not get one at once.
+    pub fn take_replies(&mut self) -> Vec<(Token, Result<Reply, String>)> {
+        std::mem::take(&mut self.replies)
+    }
+
+    fn compact_turn(&mut self, r: &mut Reactor) {
         let (now, date) = (r.now(), r.clock().wall_millis());
-        let Some(served) = self.dbs.get_mut(name).filter(|s| s.wants_compaction(now)) else { return };
-        info!(r.log(), MODULE, "compacting {name} database");
-        if let Err(e) = served.compact(now, date, "compacting database online") {
+        let key = Key::new(self.component, 0);
+        let mut ended: Vec<(String, Result<(), Error>)> = Vec::new();
+        for (name, served) in &mut self.dbs {
+            if self.to_compact.contains(name) && served.is_written() {
+                self.to_compact.remove(name);
+                let waker = r.waker(key);
+                match served.begin_compaction(date, waker) {
+                    Ok(true) => {}
+                    Ok(false) => ended.push((name.clone(), Ok(()))),
+                    Err(e) => ended.push((name.clone(), Err(e))),
+                }
+            }
+            match served.compaction_turn(now) {
+                CompactionTurn::Idle => {}
+                CompactionTurn::Soon => r.again(key),
+                CompactionTurn::Done(result) => ended.push((name.clone(), result)),
+            }
+        }
+        self.to_compact.retain(|name| self.dbs.contains_key(name));
+        for (name, result) in ended {
+            self.compaction_ended(r, &name, &result);
+        }
+        // A database that is not there any more is waited for in vain.
+        let waited = self.compact_calls.iter().flat_map(|c| &c.waits_for);
+        let gone: BTreeSet<String> = waited.filter(|n| !self.dbs.contains_key(*n)).cloned().collect();
+        for name in gone {
+            self.compaction_ended(r, &name, &Ok(()));
+        }
+    }
+
+    fn compaction_ended(&mut self, r: &Reactor, name: &str, result: &Result<(), Error>) {
+        if let Err(e) = result {
             error!(r.log(), MODULE, "{e}");
+        }
+        for call in self.compact_calls.iter_mut().filter(|c| c.waits_for.contains(name)) {
+            call.waits_for.remove(name);
+            if let Err(e) = result {
+                call.failures.push_str(&format!("{e}\n"));
+            }
+        }
+        let (done, waiting) =
+            std::mem::take(&mut self.compact_calls).into_iter().partition(|c| c.waits_for.is_empty());
+        self.compact_calls = waiting;
+        let done: Vec<CompactCall> = done;
+        for call in done {
+            let reply =
+                if call.failures.is_empty() { Ok(Reply::Text(String::new())) } else { Err(call.failures) };
+            self.replies.push((call.token, reply));
         }
     }
 
@@ -344,8 +419,21 @@ impl Server {
         self.run_session(r, number);
     }
 
+    /// Writes what is queued for a session, if it has nothing else to do: of a thousand that are told of a change
+    /// none needs to be read from.
+    fn only_write(&mut self, r: &mut Reactor, number: u64) -> bool {
+        let Some(session) = self.sessions.get_mut(&number) else { return true };
+        let seqno = session.rpc.seqno();
+        if session.more || session.seqno != seqno || !session.rpc.is_connected() || session.has_news() {
+            return false;
+        }
+        session.rpc.run(r);
+        session.rpc.seqno() == seqno && !session.has_news()
+    }
+
     fn run_session(&mut self, r: &mut Reactor, number: u64) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
+        session.more = false;
         session.rpc.run(r);
         for taken in 0.. {
             let Some(session) = self.sessions.get_mut(&number) else { return };
@@ -356,6 +444,7 @@ impl Server {
                 continue;
             }
             if taken >= MESSAGES_PER_TURN {
+                session.more = true;
                 r.again(session.key());
                 break;
             }

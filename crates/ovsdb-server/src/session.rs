@@ -46,6 +46,8 @@ pub struct Session {
     pub read_only: bool,
     /// Its role, if its access is controlled.
     pub role: Option<String>,
+    /// Whether messages wait that were read already.
+    pub more: bool,
     /// Locks that were taken away from it since it began.
     pub locks_lost: u32,
 }
@@ -62,6 +64,7 @@ impl Session {
             change_aware: false,
             read_only,
             role: None,
+            more: false,
             locks_lost: 0,
         }
     }

@@ -8,12 +8,11 @@ use ovsdb::log::Storage;
 use ovsdb::{Database, Error, Schema};
 use reactor::event::Environment;
 use reactor::{Event, Reactor};
-use std::cell::Cell;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const SCHEMA: &str = include_str!("../testdata/t.ovsschema");
@@ -276,14 +275,21 @@ fn locks_pass_on() {
 }
 
 /// A disk that fills up.
-struct Fails(Rc<Cell<bool>>);
+struct Fails(Arc<AtomicBool>);
 
 impl Storage for Fails {
     fn append(&mut self, _: &[u8], _: bool) -> Result<(), Error> {
-        if self.0.get() { Err(Error::io("x.db: write failed (No space left on device)")) } else { Ok(()) }
+        if self.0.load(Ordering::Relaxed) {
+            Err(Error::io("x.db: write failed (No space left on device)"))
+        } else {
+            Ok(())
+        }
     }
     fn replace(&mut self, _: &[u8]) -> Result<(), Error> {
         Ok(())
+    }
+    fn begin_replacement(&self) -> Result<Box<dyn ovsdb::log::Replacement>, Error> {
+        Err(Error::io("x.db.tmp: create failed (No space left on device)"))
     }
     fn len(&self) -> u64 {
         1
@@ -292,15 +298,15 @@ impl Storage for Fails {
 
 #[test]
 fn what_cannot_be_written_does_not_happen() {
-    let full = Rc::new(Cell::new(false));
+    let full = Arc::new(AtomicBool::new(false));
     let mut lab = Lab::with_db("full", Some(Box::new(Fails(full.clone()))));
     let (mut a, mut watcher) = (lab.client(), lab.client());
     lab.call(&mut watcher, "monitor", r#"["t",null,{"lim":{"columns":["x"]}}]"#);
     lab.result(&mut a, r#"{"op":"insert","table":"lim","row":{"x":1}}"#);
-    full.set(true);
+    full.store(true, Ordering::Relaxed);
     let reply = lab.result(&mut a, r#"{"op":"update","table":"lim","where":[],"row":{"x":2}}"#);
     assert!(reply.contains("No space left on device"), "{reply}");
-    full.set(false);
+    full.store(false, Ordering::Relaxed);
     let rows = lab.result(&mut a, r#"{"op":"select","table":"lim","where":[],"columns":["x"]}"#);
     assert_eq!(rows, r#"[{"rows":[{"x":1}]}]"#);
     let updates = lab.drain(&mut watcher);

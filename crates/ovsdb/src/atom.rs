@@ -3,12 +3,12 @@
 use crate::error::Error;
 use crate::json::Value;
 use crate::parser::is_id;
+use crate::string::Text;
 use crate::types::BaseType;
 use crate::uuid::Uuid;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 /// What kind of atom a value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -52,7 +52,7 @@ impl AtomType {
             AtomType::Integer => Atom::Integer(0),
             AtomType::Real => Atom::Real(0.0),
             AtomType::Boolean => Atom::Boolean(false),
-            AtomType::String => Atom::String(Arc::from("")),
+            AtomType::String => Atom::String(Text::from("")),
             AtomType::Uuid => Atom::Uuid(Uuid::ZERO),
         }
     }
@@ -68,14 +68,14 @@ pub enum Atom {
     /// True or false.
     Boolean(bool),
     /// A Unicode string.
-    String(Arc<str>),
+    String(Text),
     /// A UUID.
     Uuid(Uuid),
 }
 
 impl Atom {
     /// A string atom.
-    pub fn string(s: impl Into<Arc<str>>) -> Atom {
+    pub fn string(s: impl Into<Text>) -> Atom {
         Atom::String(s.into())
     }
 
@@ -121,7 +121,7 @@ impl Atom {
             Atom::Integer(i) => Value::Integer(*i),
             Atom::Real(r) => Value::number(*r),
             Atom::Boolean(b) => Value::Bool(*b),
-            Atom::String(s) => Value::String(s.to_string()),
+            Atom::String(s) => Value::String(s.as_str().to_owned()),
             Atom::Uuid(u) => Value::Array(vec!["uuid".into(), u.to_string().into()]),
         }
     }
@@ -157,7 +157,7 @@ impl Atom {
             (AtomType::Real, Value::Integer(i)) => return Ok(Atom::Real(*i as f64)),
             (AtomType::Real, Value::Real(r)) => return Ok(Atom::Real(*r)),
             (AtomType::Boolean, Value::Bool(b)) => return Ok(Atom::Boolean(*b)),
-            (AtomType::String, Value::String(s)) => return Ok(Atom::String(Arc::from(s.as_str()))),
+            (AtomType::String, Value::String(s)) => return Ok(Atom::String(Text::from(s.as_str()))),
             (AtomType::Uuid, _) => return uuid_from_json(json, names).map(Atom::Uuid),
             _ => {}
         }
@@ -259,12 +259,12 @@ impl From<bool> for Atom {
 }
 impl From<&str> for Atom {
     fn from(s: &str) -> Atom {
-        Atom::String(Arc::from(s))
+        Atom::String(Text::from(s))
     }
 }
 impl From<String> for Atom {
     fn from(s: String) -> Atom {
-        Atom::String(Arc::from(s))
+        Atom::String(Text::from(s))
     }
 }
 impl From<Uuid> for Atom {

@@ -104,11 +104,77 @@ impl Changes {
     }
 }
 
-#[derive(Clone, Debug)]
-struct Stored {
-    row: Row,
-    /// Strong references from other rows.
-    references: u32,
+/// The rows of a table by their names, in one or many parts: growing one part, or copying it, takes so little time
+/// that nobody has to wait for it.
+#[derive(Debug)]
+struct Rows {
+    parts: Vec<HashTable<Row>>,
+    len: usize,
+    hasher: RandomState,
+}
+
+/// A table with more rows than this has many parts.
+const SMALL: usize = 4096;
+/// How many.
+const PARTS: usize = 1024;
+
+impl Default for Rows {
+    fn default() -> Rows {
+        Rows { parts: vec![HashTable::new()], len: 0, hasher: RandomState::default() }
+    }
+}
+
+impl Rows {
+    fn hash(&self, uuid: Uuid) -> u64 {
+        self.hasher.hash_one(uuid)
+    }
+
+    fn part_of(&self, hash: u64) -> usize {
+        // The table within the part uses the upper and the lowest bits.
+        (hash >> 32) as usize % self.parts.len()
+    }
+
+    fn get(&self, uuid: Uuid) -> Option<&Row> {
+        let hash = self.hash(uuid);
+        self.parts[self.part_of(hash)].find(hash, |r| r.uuid() == uuid)
+    }
+
+    fn insert(&mut self, row: Row) {
+        let hash = self.hash(row.uuid());
+        let part = self.part_of(hash);
+        let uuid = row.uuid();
+        let hasher = &self.hasher;
+        let part = &mut self.parts[part];
+        if let Some(old) = part.find_mut(hash, |r| r.uuid() == uuid) {
+            *old = row;
+            return;
+        }
+        part.insert_unique(hash, row, |r| hasher.hash_one(r.uuid()));
+        self.len += 1;
+        if self.len > SMALL && self.parts.len() == 1 {
+            self.split();
+        }
+    }
+
+    fn split(&mut self) {
+        let rows = std::mem::take(&mut self.parts[0]);
+        self.parts = (0..PARTS).map(|_| HashTable::new()).collect();
+        for row in rows {
+            let hash = self.hash(row.uuid());
+            let part = self.part_of(hash);
+            let hasher = &self.hasher;
+            self.parts[part].insert_unique(hash, row, |r| hasher.hash_one(r.uuid()));
+        }
+    }
+
+    fn remove(&mut self, uuid: Uuid) {
+        let hash = self.hash(uuid);
+        let part = self.part_of(hash);
+        if let Ok(entry) = self.parts[part].find_entry(hash, |r| r.uuid() == uuid) {
+            entry.remove();
+            self.len -= 1;
+        }
+    }
 }
 
 /// A reference's holder: table and row.
@@ -117,7 +183,9 @@ pub type RowId = (u32, Uuid);
 /// One table.
 #[derive(Debug, Default)]
 pub struct Table {
-    rows: Map<Uuid, Stored>,
+    rows: Rows,
+    /// How many strong references other rows hold on a row, if any.
+    references: Map<Uuid, u32>,
     indexes: Vec<HashTable<(u64, Uuid)>>,
     /// Which rows refer weakly to which rows of this table.
     weak: BTreeSet<(Uuid, RowId)>,
@@ -126,32 +194,47 @@ pub struct Table {
 impl Table {
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.rows.len
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.len == 0
     }
 
     /// A row.
     pub fn get(&self, uuid: Uuid) -> Option<&Row> {
-        self.rows.get(&uuid).map(|s| &s.row)
+        self.rows.get(uuid)
     }
 
     /// Whether a row exists.
     pub fn contains(&self, uuid: Uuid) -> bool {
-        self.rows.contains_key(&uuid)
+        self.rows.get(uuid).is_some()
     }
 
     /// The rows, in no particular order.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.rows.values().map(|s| &s.row)
+        self.rows.parts.iter().flat_map(|p| p.iter())
+    }
+
+    /// In how many parts the rows are. A table has one until it is large; from then on their number stays.
+    pub fn parts(&self) -> usize {
+        self.rows.parts.len()
+    }
+
+    /// The rows of one part.
+    pub fn part(&self, part: usize) -> impl Iterator<Item = &Row> {
+        self.rows.parts.get(part).into_iter().flat_map(|p| p.iter())
+    }
+
+    /// In which part a row is, or would be.
+    pub fn part_of(&self, uuid: Uuid) -> usize {
+        self.rows.part_of(self.rows.hash(uuid))
     }
 
     /// How many strong references other rows hold on a row.
     pub fn references(&self, uuid: Uuid) -> u32 {
-        self.rows.get(&uuid).map_or(0, |s| s.references)
+        self.references.get(&uuid).copied().unwrap_or(0)
     }
 
     /// The rows that refer weakly to a row.
@@ -177,6 +260,11 @@ impl Database {
             ..Table::default()
         };
         Database { tables: schema.tables.iter().map(table).collect(), schema, hasher: RandomState::default() }
+    }
+
+    /// What hashes here, for maps that live as long as a transaction.
+    pub(crate) fn hasher(&self) -> &RandomState {
+        &self.hasher
     }
 
     /// The schema.
@@ -260,15 +348,8 @@ impl Database {
                 self.reindex(t.table, ts, r);
                 let rows = &mut self.tables[t.table].rows;
                 match &r.new {
-                    Some(new) => match rows.get_mut(&r.uuid) {
-                        Some(stored) => stored.row = new.clone(),
-                        None => {
-                            rows.insert(r.uuid, Stored { row: new.clone(), references: 0 });
-                        }
-                    },
-                    None => {
-                        rows.remove(&r.uuid);
-                    }
+                    Some(new) => rows.insert(new.clone()),
+                    None => rows.remove(r.uuid),
                 }
             }
         }
@@ -280,8 +361,11 @@ impl Database {
             }
             for r in &t.rows {
                 strong_changes(ts, t.table, r, &mut |target, uuid, delta| {
-                    if let Some(s) = self.tables[target].rows.get_mut(&uuid) {
-                        s.references = s.references.saturating_add_signed(delta);
+                    let references = &mut self.tables[target].references;
+                    let n = references.entry(uuid).or_insert(0);
+                    *n = n.saturating_add_signed(delta);
+                    if *n == 0 {
+                        references.remove(&uuid);
                     }
                 });
                 self.update_weak(t.table, ts, r);

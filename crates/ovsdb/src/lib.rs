@@ -27,6 +27,7 @@ pub mod parser;
 pub mod replica;
 pub mod row;
 pub mod schema;
+pub mod string;
 pub mod text;
 pub mod transaction;
 pub mod types;

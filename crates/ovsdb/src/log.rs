@@ -41,13 +41,17 @@ pub fn encode(json: &str) -> Vec<u8> {
 
 /// Appends a record as it is in a file.
 pub fn encode_to(out: &mut Vec<u8>, json: &str) {
+    out.extend_from_slice(header(json).as_bytes());
+    out.extend_from_slice(json.as_bytes());
+    out.push(b'\n');
+}
+
+/// The line before a record.
+fn header(json: &str) -> String {
     let mut sha = Sha1::new();
     sha.update(json.as_bytes());
     sha.update(b"\n");
-    let header = format!("{MAGIC} {} {}\n", json.len() + 1, hex(&sha.finalize()));
-    out.extend_from_slice(header.as_bytes());
-    out.extend_from_slice(json.as_bytes());
-    out.push(b'\n');
+    format!("{MAGIC} {} {}\n", json.len() + 1, hex(&sha.finalize()))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -58,17 +62,29 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// What keeps a database's records: a file, later a replicated log.
-pub trait Storage {
+pub trait Storage: Send {
     /// Adds records (as [`encode`] makes them) at the end, and makes them safe if `durable`.
     fn append(&mut self, records: &[u8], durable: bool) -> Result<(), Error>;
     /// Puts these records in the place of all there are, atomically.
     fn replace(&mut self, records: &[u8]) -> Result<(), Error>;
+    /// Begins to put other records in the place of all there are, while these stay in use.
+    fn begin_replacement(&self) -> Result<Box<dyn Replacement>, Error>;
     /// How many bytes there are.
     fn len(&self) -> u64;
     /// Whether there are none.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Records that will take the place of those in a [`Storage`], made elsewhere meanwhile. Dropped, it never was.
+pub trait Replacement: Send {
+    /// Adds bytes.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
+    /// Makes what was written safe.
+    fn sync(&mut self) -> Result<(), Error>;
+    /// Adds the rest, safely if `durable`, and takes the place in one step.
+    fn install(self: Box<Self>, rest: &[u8], durable: bool) -> Result<Box<dyn Storage>, Error>;
 }
 
 /// What a reader found.
@@ -452,6 +468,67 @@ pub fn snapshot(db: &Database, date: i64, comment: &str) -> Vec<u8> {
     let text = record(db.schema(), &db.contents(), options);
     encode_to(&mut out, &text.unwrap_or_else(|| trailer(options)));
     out
+}
+
+/// Makes what [`snapshot`] makes, row by row.
+pub struct SnapshotWriter {
+    schema: std::sync::Arc<Schema>,
+    body: String,
+    table: Option<usize>,
+}
+
+impl SnapshotWriter {
+    /// Of a database of this schema.
+    pub fn new(schema: std::sync::Arc<Schema>) -> SnapshotWriter {
+        SnapshotWriter { schema, body: String::from("{"), table: None }
+    }
+
+    /// Adds a row; those of a table come one after the other.
+    pub fn row(&mut self, table: usize, row: &Row) {
+        let ts = &self.schema.tables[table];
+        let out = &mut self.body;
+        if self.table == Some(table) {
+            out.push(',');
+        } else {
+            if self.table.is_some() {
+                out.push_str("},");
+            }
+            json::write_string(out, &ts.name);
+            out.push_str(":{");
+            self.table = Some(table);
+        }
+        let _ = write!(out, "\"{}\":{{", row.uuid());
+        let mut first = true;
+        for (c, column) in ts.own_columns().filter(|c| c.1.persistent) {
+            if row[c] == column.kind.default_datum() {
+                continue;
+            }
+            if !std::mem::take(&mut first) {
+                out.push(',');
+            }
+            json::write_string(out, &column.name);
+            out.push(':');
+            row[c].write_json(out, &column.kind);
+        }
+        out.push('}');
+    }
+
+    /// The file, in two parts.
+    pub fn finish(mut self, date: i64, comment: &str) -> (Vec<u8>, String) {
+        if self.table.is_some() {
+            self.body.push_str("},");
+        }
+        if !comment.is_empty() {
+            self.body.push_str("\"_comment\":");
+            json::write_string(&mut self.body, comment);
+            self.body.push(',');
+        }
+        let _ = write!(self.body, "\"_date\":{date}}}");
+        let mut head = encode(&self.schema.to_json().to_string());
+        head.extend_from_slice(header(&self.body).as_bytes());
+        self.body.push('\n');
+        (head, self.body)
+    }
 }
 
 /// A transaction that changes nothing, as a record.

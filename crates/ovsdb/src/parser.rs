@@ -4,14 +4,50 @@
 
 use crate::error::Error;
 use crate::json::{Object, Value};
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::fmt;
 
 /// Reads the members of one object.
 pub struct ObjectParser<'a> {
-    what: String,
+    what: What,
     json: &'a Value,
     object: Option<&'a Object>,
-    used: Vec<&'static str>,
+    used: SmallVec<[&'static str; 8]>,
     error: Option<Error>,
+}
+
+/// What an object is called; put into words only when somebody is to read them.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// So.
+    Called(Cow<'static, str>),
+    /// One of the operations of a transaction.
+    Operation {
+        /// Its number, from one.
+        n: usize,
+        /// How many there are.
+        of: usize,
+    },
+}
+
+impl From<&'static str> for What {
+    fn from(s: &'static str) -> What {
+        What::Called(Cow::Borrowed(s))
+    }
+}
+impl From<String> for What {
+    fn from(s: String) -> What {
+        What::Called(Cow::Owned(s))
+    }
+}
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Called(s) => f.write_str(s),
+            What::Operation { n, of } => write!(f, "ovsdb operation {n} of {of}"),
+        }
+    }
 }
 
 /// What a member may be.
@@ -65,9 +101,14 @@ pub fn is_id(s: &str) -> bool {
 
 impl<'a> ObjectParser<'a> {
     /// Begins with `json`; `what` is what the complaints call it.
-    pub fn new(json: &'a Value, what: impl Into<String>) -> ObjectParser<'a> {
-        let mut p =
-            ObjectParser { what: what.into(), json, object: json.as_object(), used: Vec::new(), error: None };
+    pub fn new(json: &'a Value, what: impl Into<What>) -> ObjectParser<'a> {
+        let mut p = ObjectParser {
+            what: what.into(),
+            json,
+            object: json.as_object(),
+            used: SmallVec::new(),
+            error: None,
+        };
         if p.object.is_none() {
             let details = format!("Parsing {} failed: Object expected.", p.what);
             p.error = Some(Error::new("syntax error", details));

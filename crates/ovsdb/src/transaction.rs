@@ -135,12 +135,13 @@ struct Transaction<'a, 'c> {
 
 impl<'a, 'c> Transaction<'a, 'c> {
     fn new(db: &'a Database, context: &'a mut Context<'c>) -> Transaction<'a, 'c> {
-        let pending = db.schema().tables.iter().map(|_| Map::default()).collect();
+        let hasher = db.hasher();
+        let pending = db.schema().tables.iter().map(|_| Map::with_hasher(hasher.clone())).collect();
         // A source of its own, so that names can be made while the context is borrowed.
         let seed = context.uuids.next_uuid().as_u128();
         let mut bytes = [7; 32];
         bytes[..16].copy_from_slice(&seed.to_le_bytes());
-        let names = Names(Map::default(), Some(UuidSource::new(bytes)));
+        let names = Names(Map::with_hasher(hasher.clone()), Some(UuidSource::new(bytes)));
         Transaction { db, context, names, pending, comment: String::new(), durable: false }
     }
 

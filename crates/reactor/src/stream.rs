@@ -317,6 +317,8 @@ pub struct Channel {
     ask: usize,
     /// The last read left nothing behind.
     drained: bool,
+    /// So many reads in a row would have fitted into the smallest space.
+    small_reads: u8,
     output: VecDeque<Vec<u8>>,
     written: usize,
     queued: usize,
@@ -330,6 +332,8 @@ impl Channel {
     pub const READ_SIZE: usize = 64 * 1024;
     /// Bytes read at first: enough for most messages. A peer with much to say gets more.
     const FIRST_READ: usize = 2 * 1024;
+    /// After so many small reads in a row, the space of larger ones is given back.
+    const SMALL_READS: u8 = 4;
     /// Smaller pieces of output are gathered into pieces of about this size.
     const CHUNK: usize = 32 * 1024;
     /// Pieces handed to the kernel at once.
@@ -344,6 +348,7 @@ impl Channel {
             taken: 0,
             ask: Self::FIRST_READ,
             drained: false,
+            small_reads: 0,
             output: VecDeque::new(),
             written: 0,
             queued: 0,
@@ -408,6 +413,7 @@ impl Channel {
                 } else {
                     self.drained = true;
                 }
+                self.small_reads = if n < Self::FIRST_READ { self.small_reads.saturating_add(1) } else { 0 };
                 self.filled += n;
                 self.received += n as u64;
                 self.fill_decrypted();
@@ -441,7 +447,8 @@ impl Channel {
 
     /// Thousands of idle connections should not keep a large buffer each.
     fn shrink(&mut self) {
-        if self.taken == self.filled && self.input.len() > Self::FIRST_READ {
+        let idle = self.small_reads >= Self::SMALL_READS || self.input.len() > 2 * Self::READ_SIZE;
+        if self.taken == self.filled && self.input.len() > Self::FIRST_READ && idle {
             self.input = Vec::new();
             (self.filled, self.taken) = (0, 0);
             self.ask = Self::FIRST_READ;

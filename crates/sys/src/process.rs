@@ -15,6 +15,12 @@ pub fn set_name(name: &str) {
     }
 }
 
+/// Lets all other threads go before the calling one.
+pub fn be_nice() {
+    // SAFETY: integers only. With 0 for the process, Linux takes the calling thread.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 15) };
+}
+
 /// Asks the kernel to send `signal` to this process when its parent dies.
 pub fn die_with_parent(signal: crate::signal::Signal) {
     // SAFETY: integers only.

@@ -6,13 +6,14 @@
 
 use base::{Clock, Logger, warn};
 use ovsdb::json::Value;
-use ovsdb::log::{self, FileKind, Reader, Step, Storage};
+use ovsdb::log::{self, FileKind, Reader, Replacement, Step, Storage};
 use ovsdb::{Database, Error, UuidSource};
 use reactor::errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use sys::lock::{FileLock, LockError, lock_path, sync_dir};
 
 /// Permissions of a new file, before the umask.
@@ -34,11 +35,13 @@ pub struct DbFile {
     path: PathBuf,
     file: File,
     /// Held as long as the file is open for writing.
-    _lock: Option<FileLock>,
+    lock: Option<Arc<FileLock>>,
     /// The end of the last whole record.
     end: u64,
     /// Whether there may be something behind it.
     dirty: bool,
+    /// Whether the directory may not know the file yet after a loss of power.
+    moved: bool,
 }
 
 fn io_error(name: &str, what: &str, e: &io::Error) -> Error {
@@ -79,11 +82,11 @@ impl DbFile {
     /// Opens a file that exists.
     pub fn open(name: &str, mode: Mode, log: &Logger) -> Result<DbFile, Error> {
         let write = mode == Mode::ReadWrite;
-        let lock = if write { Some(lock(name, log)?) } else { None };
+        let lock = if write { Some(Arc::new(lock(name, log)?)) } else { None };
         let path = real_path(Path::new(name));
         let file = OpenOptions::new().read(true).write(write).open(&path);
         let file = file.map_err(|e| io_error(name, "open failed", &e))?;
-        Ok(DbFile { name: name.to_owned(), path, file, _lock: lock, end: 0, dirty: true })
+        Ok(DbFile { name: name.to_owned(), path, file, lock, end: 0, dirty: true, moved: false })
     }
 
     /// Makes a file that does not exist, with these records in it.
@@ -92,7 +95,8 @@ impl DbFile {
         let path = real_path(Path::new(name));
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(&path);
         let file = file.map_err(|e| io_error(name, "create failed", &e))?;
-        let mut db = DbFile { name: name.to_owned(), path, file, _lock: Some(lock), end: 0, dirty: false };
+        let lock = Some(Arc::new(lock));
+        let mut db = DbFile { name: name.to_owned(), path, file, lock, end: 0, dirty: false, moved: false };
         let written = db.append(records, true).and_then(|()| db.sync_dir());
         if let Err(e) = written {
             // Half a database is none.
@@ -183,16 +187,9 @@ pub fn write_over(name: &str, records: &[u8], log: &Logger) -> Result<(), Error>
 
 /// Writes a file beside `path` and moves it there.
 fn put(name: &str, path: &Path, records: &[u8], like: Option<&File>) -> Result<File, Error> {
-    let mut temporary = path.to_owned().into_os_string();
-    temporary.push(".tmp");
+    let (temporary, mut file) = temporary(name, path, like)?;
     let name = format!("{name}.tmp");
-    let _ = fs::remove_file(&temporary);
-    let made = OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(&temporary);
-    let mut file = made.map_err(|e| io_error(&name, "create failed", &e))?;
     let mut fill = || -> io::Result<()> {
-        if let Some(old) = like.and_then(|f| f.metadata().ok()) {
-            file.set_permissions(old.permissions())?;
-        }
         file.write_all(records)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
@@ -203,6 +200,74 @@ fn put(name: &str, path: &Path, records: &[u8], like: Option<&File>) -> Result<F
         return Err(io_error(&name, "write failed", &e));
     }
     Ok(file)
+}
+
+/// Makes an empty file beside `path`.
+fn temporary(name: &str, path: &Path, like: Option<&File>) -> Result<(PathBuf, File), Error> {
+    let mut temporary = path.to_owned().into_os_string();
+    temporary.push(".tmp");
+    let name = format!("{name}.tmp");
+    let _ = fs::remove_file(&temporary);
+    let made = OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(&temporary);
+    let file = made.map_err(|e| io_error(&name, "create failed", &e))?;
+    if let Some(old) = like.and_then(|f| f.metadata().ok()) {
+        file.set_permissions(old.permissions()).map_err(|e| io_error(&name, "create failed", &e))?;
+    }
+    Ok((temporary.into(), file))
+}
+
+/// A file that will take another's place.
+struct NewFile {
+    name: String,
+    path: PathBuf,
+    /// Where it is until then.
+    temporary: Option<PathBuf>,
+    file: Option<File>,
+    lock: Option<Arc<FileLock>>,
+    len: u64,
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.temporary {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+impl NewFile {
+    fn failed(&self, e: &io::Error) -> Error {
+        io_error(&format!("{}.tmp", self.name), "write failed", e)
+    }
+}
+
+impl Replacement for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let written = self.file.as_mut().map_or(Ok(()), |f| f.write_all(bytes));
+        written.map_err(|e| self.failed(&e))?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.file.as_ref().map_or(Ok(()), File::sync_all).map_err(|e| self.failed(&e))
+    }
+
+    fn install(mut self: Box<Self>, rest: &[u8], durable: bool) -> Result<Box<dyn Storage>, Error> {
+        self.write(rest)?;
+        if durable {
+            self.sync()?;
+        }
+        if let Some(from) = &self.temporary {
+            fs::rename(from, &self.path).map_err(|e| self.failed(&e))?;
+        }
+        self.temporary = None;
+        let Some(file) = self.file.take() else {
+            return Err(Error::io(format!("{}: no file", self.name)));
+        };
+        let (name, path, lock) = (self.name.clone(), self.path.clone(), self.lock.clone());
+        Ok(Box::new(DbFile { name, path, file, lock, end: self.len, dirty: false, moved: true }))
+    }
 }
 
 impl Storage for DbFile {
@@ -221,8 +286,23 @@ impl Storage for DbFile {
         self.end += records.len() as u64;
         if durable {
             file.sync_data().map_err(|e| io_error(&self.name, "fsync failed", &e))?;
+            if std::mem::take(&mut self.moved) {
+                self.sync_dir()?;
+            }
         }
         Ok(())
+    }
+
+    fn begin_replacement(&self) -> Result<Box<dyn Replacement>, Error> {
+        let (temporary, file) = temporary(&self.name, &self.path, Some(&self.file))?;
+        Ok(Box::new(NewFile {
+            name: self.name.clone(),
+            path: self.path.clone(),
+            temporary: Some(temporary),
+            file: Some(file),
+            lock: self.lock.clone(),
+            len: 0,
+        }))
     }
 
     fn replace(&mut self, records: &[u8]) -> Result<(), Error> {

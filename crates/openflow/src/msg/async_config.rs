@@ -37,12 +37,38 @@ impl AsyncKind {
 }
 
 /// For each kind of message, the reasons (bit n: reason n) for which it is sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct AsyncConfig {
     /// To a primary or equal controller, by [`AsyncKind`].
     pub primary: [u32; 6],
     /// To a secondary one.
     pub secondary: [u32; 6],
+    /// Which of these a message said, bit 2n for the secondary and bit 2n + 1 for the primary mask of kind n: the others
+    /// stay as they are.
+    pub said: u16,
+}
+
+/// Two are equal that say the same; what was left out counts as zero.
+impl PartialEq for AsyncConfig {
+    fn eq(&self, other: &AsyncConfig) -> bool {
+        self.primary == other.primary && self.secondary == other.secondary
+    }
+}
+
+impl Eq for AsyncConfig {}
+
+impl AsyncConfig {
+    /// Takes over what `new` says.
+    pub fn update(&mut self, new: &AsyncConfig) {
+        for n in 0..6 {
+            if new.said >> (2 * n) & 1 != 0 {
+                self.secondary[n] = new.secondary[n];
+            }
+            if new.said >> (2 * n + 1) & 1 != 0 {
+                self.primary[n] = new.primary[n];
+            }
+        }
+    }
 }
 
 pub(crate) fn put(e: &mut Enc<'_>, a: &AsyncConfig, reply: bool) -> Encode {
@@ -75,6 +101,7 @@ pub(crate) fn decode_masks(r: &mut Reader<'_>) -> Decode<Box<AsyncConfig>> {
         a.primary[i] = r.u32()?;
         a.secondary[i] = r.u32()?;
     }
+    a.said = 0x3f;
     Ok(Box::new(a))
 }
 
@@ -90,6 +117,7 @@ pub(crate) fn decode_properties(r: &mut Reader<'_>) -> Decode<Box<AsyncConfig>> 
         }
         let mask = body.u32()?;
         let slot = usize::from(kind / 2);
+        a.said |= 1 << kind;
         if kind % 2 == 0 {
             a.secondary[slot] = mask;
         } else {

@@ -420,7 +420,9 @@ fn check_mod(g: &GroupMod, changes: bool) -> Decode<()> {
             return Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
         }
         let watches = b.watch_port != OfPort::NONE || b.watch_group != GroupId::ANY;
-        if changes && watches && matches!(g.kind, GroupType::All | GroupType::Indirect) {
+        let may = matches!(g.kind, GroupType::Select | GroupType::FastFailover)
+            || g.command == GroupModCommand::InsertBucket;
+        if changes && watches && !may {
             return Err(OfpErr::OFPGMFC_WATCH_UNSUPPORTED.into());
         }
         if changes
@@ -429,11 +431,6 @@ fn check_mod(g: &GroupMod, changes: bool) -> Decode<()> {
             && b.watch_group == GroupId::ANY
         {
             return Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
-        }
-        let watches = b.watch_port != OfPort::NONE || b.watch_group != GroupId::ANY;
-        let may = g.kind == GroupType::FastFailover || g.command == GroupModCommand::InsertBucket;
-        if changes && watches && !may {
-            return Err(OfpErr::OFPGMFC_WATCH_UNSUPPORTED.into());
         }
     }
     Ok(())

@@ -194,11 +194,6 @@ fn miss_to_wire(m: TableMiss) -> u32 {
     }
 }
 
-/// As table statistics tell it: in 1.1 dropping is said with a number that has no meaning, as the reference does.
-fn stats_miss(m: TableMiss, version: Version) -> u32 {
-    if m == TableMiss::Drop && version == Version::V11 { MISS_MASK } else { miss_to_wire(m) }
-}
-
 fn miss_from_wire(config: u32, version: Version) -> TableMiss {
     match config & MISS_MASK {
         _ if version >= Version::V13 || version == Version::V10 => TableMiss::Default,
@@ -238,7 +233,7 @@ pub(crate) fn put_mod(e: &mut Enc<'_>, t: &TableMod) -> Encode {
             o.u32(config_bits(t.eviction, t.vacancy));
             put_tail(o, t.eviction_flags, t.vacancy);
         } else {
-            o.u32(if version >= Version::V13 { 0 } else { stats_miss(t.miss, version) });
+            o.u32(if version >= Version::V13 { 0 } else { miss_to_wire(t.miss) });
         }
     })
 }
@@ -490,7 +485,8 @@ fn stats_11(o: &mut Vec<u8>, s: &TableStats, f: &TableFeatures) {
     o.u32(f.nonmiss.instructions & 0x3e);
     o.u32(f.nonmiss.write.actions as u32);
     o.u32(f.nonmiss.apply.actions as u32);
-    o.u32(miss_to_wire(f.miss));
+    // Dropping is said with a number that has no meaning, as the reference does.
+    o.u32(if f.miss == TableMiss::Drop { MISS_MASK } else { miss_to_wire(f.miss) });
     o.u32(f.max_entries);
     o.u32(s.active_count);
     o.u64(s.lookup_count);

@@ -175,6 +175,18 @@ impl Parser {
         }
     }
 
+    /// As [`Parser::finish`], and begins anew.
+    pub fn take(&mut self) -> Result<Value, String> {
+        let mut fresh = Parser { trailer: self.trailer, ..Parser::new() };
+        // What memory there is stays for the next value, unless it is much.
+        if self.done && self.error.is_none() && self.buf.capacity() <= 1 << 16 {
+            self.buf.clear();
+            std::mem::swap(&mut fresh.buf, &mut self.buf);
+            std::mem::swap(&mut fresh.stack, &mut self.stack);
+        }
+        std::mem::replace(self, fresh).finish()
+    }
+
     fn fail(&mut self, message: String) {
         if self.error.is_none() {
             self.error =

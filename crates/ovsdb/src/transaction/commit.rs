@@ -14,6 +14,9 @@ use std::collections::BTreeSet;
 impl Transaction<'_, '_> {
     /// Checks everything and says what changes.
     pub(super) fn commit(mut self) -> Result<Changes, Error> {
+        if self.pending.iter().all(Map::is_empty) {
+            return Ok(Changes::default());
+        }
         for rows in &mut self.pending {
             rows.retain(|_, p| p.differs());
         }
@@ -29,6 +32,11 @@ impl Transaction<'_, '_> {
         Ok(self.into_changes())
     }
 
+    /// The tables with rows that the transaction has touched.
+    fn touched(&self) -> impl Iterator<Item = (usize, &Map<Uuid, Pending>)> {
+        self.pending.iter().enumerate().filter(|t| !t.1.is_empty())
+    }
+
     fn change(&self, table: usize, uuid: Uuid) -> RowChange {
         let p = self.pending[table].get(&uuid);
         let (old, new) = p.map_or((None, None), |p| (p.old.clone(), p.new.clone()));
@@ -38,7 +46,7 @@ impl Transaction<'_, '_> {
     /// How the number of strong references to each row changes.
     fn count_references(&self) -> Result<Map<(usize, Uuid), i64>, Error> {
         let mut delta: Map<(usize, Uuid), i64> = Map::default();
-        for (table, rows) in self.pending.iter().enumerate() {
+        for (table, rows) in self.touched() {
             let schema = self.schema(table);
             if !schema.columns.iter().any(|c| c.kind.has_reference_of(RefType::Strong)) {
                 continue;
@@ -125,7 +133,7 @@ impl Transaction<'_, '_> {
     }
 
     fn check_max_rows(&self) -> Result<(), Error> {
-        for (table, rows) in self.pending.iter().enumerate() {
+        for (table, rows) in self.touched() {
             let max = self.schema(table).max_rows;
             let inserted = rows.values().filter(|p| p.old.is_none() && p.new.is_some()).count();
             let deleted = rows.values().filter(|p| p.old.is_some() && p.new.is_none()).count();
@@ -145,7 +153,7 @@ impl Transaction<'_, '_> {
     /// Drops weak references to rows that do not exist.
     fn clean_weak_references(&mut self) -> Result<(), Error> {
         let mut rows: BTreeSet<(usize, Uuid)> = BTreeSet::new();
-        for (table, pending) in self.pending.iter().enumerate() {
+        for (table, pending) in self.touched() {
             let weak = self.schema(table).columns.iter().any(|c| c.kind.has_reference_of(RefType::Weak));
             for (uuid, p) in pending {
                 if weak && p.new.is_some() {
@@ -206,7 +214,7 @@ impl Transaction<'_, '_> {
     }
 
     fn check_indexes(&self) -> Result<(), Error> {
-        for (table, rows) in self.pending.iter().enumerate() {
+        for (table, rows) in self.touched() {
             for (i, columns) in self.schema(table).indexes.iter().enumerate() {
                 let mut mine: Map<u64, Vec<&Row>> = Map::default();
                 for p in rows.values() {

@@ -7,7 +7,7 @@ use crate::datum::Datum;
 use crate::error::Error;
 use crate::json::{Object, Value};
 use crate::mutation::Mutation;
-use crate::parser::{Kind, ObjectParser};
+use crate::parser::{Kind, ObjectParser, What};
 use crate::row::{Row, columns_from_json};
 use crate::schema::{UUID_COLUMN, column_set};
 use crate::uuid::Uuid;
@@ -20,7 +20,7 @@ type Result<T> = std::result::Result<T, Failure>;
 impl Transaction<'_, '_> {
     /// Runs operation `n` of `of`.
     pub(super) fn operation(&mut self, json: &Value, n: usize, of: usize) -> Result<Value> {
-        let mut p = ObjectParser::new(json, format!("ovsdb operation {n} of {of}"));
+        let mut p = ObjectParser::new(json, What::Operation { n, of });
         let op = p.required("op", Kind::String).and_then(Value::as_str);
         let Some(op) = op else {
             return p.finish().map(|()| Value::Null).map_err(Failure::from);

@@ -144,6 +144,9 @@ impl Loop {
         let mut events: Vec<Event> = Vec::new();
         while !stop.load(Ordering::Acquire) {
             self.state.server.end_turn(&mut self.r);
+            for (token, result) in self.state.server.take_replies() {
+                self.control.reply(&mut self.r, token, result);
+            }
             if std::mem::take(&mut self.state.exit) {
                 self.control.flush(&mut self.r);
                 // Neither goes on without the other: the switch hears this and ends both.

@@ -136,7 +136,7 @@ impl Connection {
             }
             if self.parser.is_done() {
                 self.length = 0;
-                let done = std::mem::take(&mut self.parser).finish();
+                let done = self.parser.take();
                 let value = done.map_err(|e| self.bad(r, format!("error parsing stream: {e}")))?;
                 return self.message(r, value).map(Some);
             }
