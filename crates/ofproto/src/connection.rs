@@ -149,11 +149,11 @@ impl Connection {
         if reason == PacketInReason::ImplicitMiss && self.version() >= Version::V13 {
             return false;
         }
-        self.wants(AsyncKind::PacketIn, wire_reason(reason, self.version()) as u32)
+        self.wants(AsyncKind::PacketIn, wire_reason(reason, self.version()).number().into())
     }
 }
 
-const INVALID_TTL: u32 = 1 << PacketInReason::InvalidTtl as u32;
+const INVALID_TTL: u32 = 1 << PacketInReason::InvalidTtl.number();
 
 /// The reason that a version gives for a packet-in.
 pub fn wire_reason(reason: PacketInReason, version: Version) -> PacketInReason {

@@ -208,7 +208,7 @@ impl Ofproto {
             } else if role == Role::Primary && c.role == Role::Primary {
                 c.role = Role::Secondary;
                 if c.version() >= Version::V13
-                    && c.wants(AsyncKind::RoleStatus, RoleReason::PrimaryRequest as u32)
+                    && c.wants(AsyncKind::RoleStatus, RoleReason::PrimaryRequest.number().into())
                 {
                     demoted.push(c.id);
                 }

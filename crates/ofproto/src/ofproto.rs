@@ -559,7 +559,7 @@ impl Ofproto {
                 FlowRemovedReason::GroupDelete if conn.version() < Version::V13 => FlowRemovedReason::Delete,
                 r => r,
             };
-            if !conn.wants(AsyncKind::FlowRemoved, reason as u32) {
+            if !conn.wants(AsyncKind::FlowRemoved, reason.number().into()) {
                 continue;
             }
             let message = FlowRemoved {

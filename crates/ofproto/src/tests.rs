@@ -513,7 +513,7 @@ fn flow_removed_goes_to_who_wants_it() {
     s.ok(msg(add(1)));
     assert_eq!(told(&mut s, delete()), [] as [ConnId; 0]);
     let mut quiet = AsyncConfig { said: 0xfff, ..AsyncConfig::default() };
-    quiet.secondary[AsyncKind::FlowRemoved as usize] = 1 << FlowRemovedReason::Delete as u32;
+    quiet.secondary[AsyncKind::FlowRemoved as usize] = 1 << FlowRemovedReason::Delete.number();
     s.on(second, Message::SetAsync(Box::new(quiet)));
     s.on(v14, Message::SetAsync(Box::new(quiet)));
     s.ok(msg(FlowMod { flags: send, ..add(1) }));
