@@ -66,6 +66,8 @@ pub struct Vconn {
     end: u64,
     messages: (u64, u64),
     warnings: RateLimit,
+    /// Messages of every version are taken, whatever was agreed.
+    any_version: bool,
 }
 
 impl Vconn {
@@ -93,6 +95,7 @@ impl Vconn {
             end: 0,
             messages: (0, 0),
             warnings: RateLimit::new(600, 600),
+            any_version: false,
         }
     }
 
@@ -174,7 +177,7 @@ impl Vconn {
     fn refuse(&mut self, r: &mut Reactor, m: &[u8]) -> bool {
         let Some(version) = self.version() else { return false };
         let own = [kind::HELLO, kind::ERROR, kind::ECHO_REQUEST, kind::ECHO_REPLY].contains(&m[1]);
-        if own || m[0] == version.wire() {
+        if own || self.any_version || m[0] == version.wire() {
             return false;
         }
         let what = format_args!(
@@ -193,6 +196,11 @@ impl Vconn {
         error[2..4].copy_from_slice(&len);
         self.send(r, error);
         true
+    }
+
+    /// Takes messages of every version from now on: for who listens in on other connections.
+    pub fn take_any_version(&mut self) {
+        self.any_version = true;
     }
 
     /// Queues a message.
