@@ -36,11 +36,6 @@ impl Client {
         (self.reactor, self.vconn)
     }
 
-    /// Takes messages of every version from now on.
-    pub fn take_any_version(&mut self) {
-        self.vconn.take_any_version();
-    }
-
     /// The agreed version.
     pub fn version(&self) -> Version {
         self.version

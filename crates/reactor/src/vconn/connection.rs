@@ -25,11 +25,14 @@ pub struct Options {
     pub dscp: Option<u8>,
     /// For debug records of each message.
     pub describe: Option<Describe>,
+    /// Whether messages of other versions than the agreed one are taken, too: who listens in hears whatever others
+    /// speak.
+    pub any_version: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { versions: VersionSet::ALL, dscp: None, describe: None }
+        Options { versions: VersionSet::ALL, dscp: None, describe: None, any_version: false }
     }
 }
 
@@ -66,8 +69,6 @@ pub struct Vconn {
     end: u64,
     messages: (u64, u64),
     warnings: RateLimit,
-    /// Messages of every version are taken, whatever was agreed.
-    any_version: bool,
 }
 
 impl Vconn {
@@ -95,7 +96,6 @@ impl Vconn {
             end: 0,
             messages: (0, 0),
             warnings: RateLimit::new(600, 600),
-            any_version: false,
         }
     }
 
@@ -177,7 +177,7 @@ impl Vconn {
     fn refuse(&mut self, r: &mut Reactor, m: &[u8]) -> bool {
         let Some(version) = self.version() else { return false };
         let own = [kind::HELLO, kind::ERROR, kind::ECHO_REQUEST, kind::ECHO_REPLY].contains(&m[1]);
-        if own || self.any_version || m[0] == version.wire() {
+        if own || self.options.any_version || m[0] == version.wire() {
             return false;
         }
         let what = format_args!(
@@ -196,11 +196,6 @@ impl Vconn {
         error[2..4].copy_from_slice(&len);
         self.send(r, error);
         true
-    }
-
-    /// Takes messages of every version from now on: for who listens in on other connections.
-    pub fn take_any_version(&mut self) {
-        self.any_version = true;
     }
 
     /// Queues a message.
@@ -257,9 +252,8 @@ impl Vconn {
         let flushed = self.channel.flush(r);
         self.settle();
         match self.state {
-            // The peer was told, or has gone before: whichever it was is the error.
-            State::Refused => flushed.and(Err(errno::protocol())),
-            State::Failed => Err(errno::protocol()),
+            // Whether the peer was told or has gone before: that we have no version in common is the error.
+            State::Refused | State::Failed => Err(errno::protocol()),
             _ => flushed,
         }
     }
