@@ -23,6 +23,8 @@ pub(crate) const MODULE: &str = "ovsdb_server";
 pub(crate) const RPC_MODULE: &str = "ovsdb_jsonrpc_server";
 /// Messages taken from one session in one turn.
 const MESSAGES_PER_TURN: usize = 64;
+/// While more than this waits for a client to read it, the client is not read from.
+const BACKLOG: usize = 2 << 20;
 /// How often the status columns of remotes are brought up to date.
 const STATUS_INTERVAL: Duration = Duration::from_millis(2500);
 
@@ -383,7 +385,10 @@ impl Server {
                 session.flush(r, name, served.db.schema(), &last, &mut encoded, true);
             }
         }
-        let reply = Message::Reply { id: finished.id, result: Value::Array(finished.results) };
+        let reply = match finished.error {
+            Some(error) => Message::Error { id: finished.id, error },
+            None => Message::Reply { id: finished.id, result: Value::Array(finished.results) },
+        };
         session.rpc.send(r, &reply);
     }
 
@@ -424,7 +429,12 @@ impl Server {
     fn only_write(&mut self, r: &mut Reactor, number: u64) -> bool {
         let Some(session) = self.sessions.get_mut(&number) else { return true };
         let seqno = session.rpc.seqno();
-        if session.more || session.seqno != seqno || !session.rpc.is_connected() || session.has_news() {
+        if session.more
+            || session.paused
+            || session.seqno != seqno
+            || !session.rpc.is_connected()
+            || session.has_news()
+        {
             return false;
         }
         session.rpc.run(r);
@@ -435,6 +445,9 @@ impl Server {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         session.more = false;
         session.rpc.run(r);
+        if session.rpc.backlog() < BACKLOG / 2 {
+            session.set_paused(r, false);
+        }
         for taken in 0.. {
             let Some(session) = self.sessions.get_mut(&number) else { return };
             if session.rpc.seqno() != session.seqno {
@@ -446,6 +459,11 @@ impl Server {
             if taken >= MESSAGES_PER_TURN {
                 session.more = true;
                 r.again(session.key());
+                break;
+            }
+            if session.rpc.backlog() > BACKLOG {
+                // Whoever does not read what we say may wait with saying more.
+                session.set_paused(r, true);
                 break;
             }
             let Some(message) = session.rpc.recv(r) else { break };
@@ -495,7 +513,7 @@ impl Server {
         let access = self.sessions.get(&session).and_then(Session::access);
         if let Some(served) = self.dbs.get_mut(db) {
             let (since, deadline) = (r.now(), Time::NEVER);
-            served.push(Trigger { session, id, operations, since, deadline, read_only, access });
+            served.push(Trigger { session, id, operations, since, deadline, read_only, fresh: true, access });
         }
     }
 
@@ -507,6 +525,7 @@ impl Server {
         if let Some(s) = self.sessions.get_mut(&number) {
             s.monitors.clear();
             s.change_aware = false;
+            s.paused = false;
             s.locks_lost = 0;
         }
         let held: Vec<String> =

@@ -170,6 +170,19 @@ impl DbFile {
         }
     }
 
+    /// Keeps a copy of a file in which more than the end is missing: what follows the damage will be cut off.
+    fn keep_damaged(&self) -> Result<(), Error> {
+        let length = self.file.metadata().map_or(0, |m| m.len());
+        let mut copy = self.path.clone().into_os_string();
+        copy.push(".damaged");
+        if self.lock.is_none() || length <= self.end || Path::new(&copy).exists() {
+            return Ok(());
+        }
+        fs::copy(&self.path, &copy)
+            .map_err(|e| io_error(&self.name, "copying the damaged file failed", &e))?;
+        Ok(())
+    }
+
     fn sync_dir(&self) -> Result<(), Error> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
         sync_dir(dir).map_err(|e| io_error(&self.name, "fsync failed", &e))
@@ -366,6 +379,12 @@ pub fn read_database(mut file: DbFile, uuids: &mut UuidSource) -> Result<Loaded,
         }
         Ok(())
     })?;
+    // A write that a crash cut short is no loss.
+    if let Some(e) = damage.as_ref().filter(|_| db.is_some())
+        && !e.details().ends_with("(End of file)")
+    {
+        file.keep_damaged()?;
+    }
     match (db, broken.or(damage.clone())) {
         (Some(db), _) => Ok(Loaded { db, file, transactions, damage }),
         (None, Some(e)) => Err(e),
