@@ -23,6 +23,7 @@ pub fn of(connection: &Connection) -> Codec {
         protocol: connection.protocol,
         packet_in: connection.packet_in_format,
         tun: Some(connection.tun.clone()),
+        lenient: false,
     }
 }
 

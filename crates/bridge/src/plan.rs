@@ -96,12 +96,8 @@ pub fn plan(actual: &Actual, wanted: &Config) -> Vec<Change> {
                 !is.is_some_and(|is| is.interfaces.get(&i.name).is_some_and(|a| keeps(want, is, &i.name, a)))
             })
             .collect();
-        let mut order = ListOrder::default();
-        want.ports.keys().for_each(|name| order.insert(name.as_str()));
-        adds.sort_by_key(|(p, i)| {
-            let place = order.place(&p.name.as_str());
-            (i.ofport_request.is_none(), i.ofport_before.is_none(), place, p.name.clone())
-        });
+        let order = listing(want);
+        adds.sort_by_key(|(_, i)| order.iter().position(|name| *name == i.name));
         steps.extend(adds.into_iter().map(|(p, i)| Change::AddInterface {
             bridge: name.clone(),
             port: p.name.clone(),
@@ -109,6 +105,18 @@ pub fn plan(actual: &Actual, wanted: &Config) -> Vec<Change> {
         }));
     }
     steps
+}
+
+/// A bridge's interfaces in the order in which they are added.
+pub fn listing(want: &BridgeConfig) -> Vec<&str> {
+    let mut order = ListOrder::default();
+    want.ports.keys().for_each(|name| order.insert(name.as_str()));
+    let all = want.ports.values().flat_map(|p| p.interfaces.iter().map(move |i| (p.name.as_str(), i)));
+    let mut all: Vec<_> = all.collect();
+    all.sort_by_key(|(port, i)| {
+        (i.ofport_request.is_none(), i.ofport_before.is_none(), order.place(port), *port)
+    });
+    all.into_iter().map(|(_, i)| i.name.as_str()).collect()
 }
 
 fn keeps(want: &BridgeConfig, is: &ActualBridge, name: &str, actual: &ActualInterface) -> bool {

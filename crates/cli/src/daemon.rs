@@ -103,6 +103,7 @@ impl DaemonOptions {
         if let Some(spec) = &self.user {
             self.become_user(spec, vlog)?;
         }
+        self.check_pidfile(vlog)?;
         let mut log = Log { vlog: vlog.clone(), pending: None };
         let inner = sys::daemon::start(&self.sys, &mut log).map_err(|e| Fatal::new(e.to_string()))?;
         match vlog.duplicate_file() {
@@ -110,6 +111,21 @@ impl DaemonOptions {
             None => inner.install_crash_handler(None),
         }
         Ok(Daemon { inner, detached: self.sys.detach })
+    }
+
+    /// Refuses a pidfile that is there and cannot be looked at.
+    fn check_pidfile(&self, vlog: &Arc<Vlog>) -> Result<(), Fatal> {
+        let Some(path) = self.sys.pidfile.as_ref().filter(|_| !self.sys.overwrite_pidfile) else {
+            return Ok(());
+        };
+        match std::fs::OpenOptions::new().read(true).write(true).open(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                let (path, why) = (path.display(), reactor::errno::text(&e));
+                warn!(vlog.logger(), MODULE, "{path}: open: {why}");
+                Err(Fatal::new(format!("{path}: pidfile check failed ({why}), aborting")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn become_user(&self, spec: &str, vlog: &Arc<Vlog>) -> Result<(), Fatal> {

@@ -8,6 +8,7 @@ pub mod dirs;
 pub mod dpctl;
 pub mod fatal;
 pub mod localtime;
+pub mod manual;
 pub mod ofctl;
 pub mod options;
 pub mod ovsdb_client;

@@ -339,7 +339,7 @@ impl Table {
     fn html(&self, style: &Style, out: &mut String) {
         out.push_str("<table border=1>\n");
         if let Some(c) = &self.caption {
-            out.push_str(&format!("    <caption>{}</caption>\n", html_text(c)));
+            out.push_str(&format!("    <caption>{}</caption>\n", html_text(c, false)));
         }
         let mut line = |tag: &str, cells: Vec<String>| {
             out.push_str("  <tr>\n");
@@ -349,10 +349,13 @@ impl Table {
             out.push_str("  </tr>\n");
         };
         if style.headings {
-            line("th", self.headings.iter().map(|h| html_text(h)).collect());
+            line("th", self.headings.iter().map(|h| html_text(h, false)).collect());
         }
         for row in &self.rows {
-            line("td", row.iter().map(|c| html_text(&c.text(style))).collect());
+            line(
+                "td",
+                self.headings.iter().zip(row).map(|(h, c)| html_text(&c.text(style), h == "_uuid")).collect(),
+            );
         }
         out.push_str("</table>\n");
     }
@@ -389,13 +392,14 @@ fn csv_field(s: &str) -> String {
     if s.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", s.replace('"', "\"\"")) } else { s.to_string() }
 }
 
-/// Escapes text for HTML, with row identifiers turned into links.
-fn html_text(s: &str) -> String {
+/// Escapes text for HTML, with row identifiers turned into links, or (`names`) into what links lead to.
+fn html_text(s: &str, names: bool) -> String {
     let mut out = String::new();
     let mut i = 0;
     while i < s.len() {
         if let Some(uuid) = s.get(i..i + 36).filter(|u| is_uuid(u)) {
-            out.push_str(&format!("<a href=\"#{uuid}\">{}</a>", &uuid[..8]));
+            let link = if names { "name=\"" } else { "href=\"#" };
+            out.push_str(&format!("<a {link}{uuid}\">{}</a>", &uuid[..8]));
             i += 36;
             continue;
         }

@@ -114,7 +114,6 @@ impl<P: Pipeline> Exec<P> {
             DpAction::PushVlan(_)
             | DpAction::PopVlan
             | DpAction::PushMpls(_)
-            | DpAction::AddMpls(_)
             | DpAction::PopMpls(_)
             | DpAction::PushEth { .. }
             | DpAction::PopEth => {
@@ -151,6 +150,18 @@ impl<P: Pipeline> Exec<P> {
                 }
                 None => self.stats.dropped(DropCause::InvalidMeter, 1),
             },
+            DpAction::AddMpls(_)
+            | DpAction::PushNsh(_)
+            | DpAction::PopNsh
+            | DpAction::PushPbb(_)
+            | DpAction::PopPbb
+            | DpAction::CopyTtl { .. } => {
+                w.headers = None;
+                if !encapsulate(w.packet, w.meta, a) {
+                    self.stats.dropped(DropCause::UnsupportedAction, 1);
+                    return false;
+                }
+            }
             DpAction::LbOutput(bond) => match self.bonds.get(bond).filter(|b| !b.is_empty()) {
                 Some(b) => {
                     let port = b[w.meta.dp_hash as usize % b.len()];
@@ -238,6 +249,21 @@ impl<P: Pipeline> Exec<P> {
     }
 }
 
+/// Actions that change what kind of packet it is. False: there is no such header.
+fn encapsulate(packet: &mut Packet, meta: &mut Meta, a: &DpAction) -> bool {
+    use crate::encap;
+    match a {
+        DpAction::AddMpls(m) => encap::add_mpls(packet, meta, m),
+        DpAction::PushNsh(n) => encap::push_nsh(packet, meta, n),
+        DpAction::PopNsh => return encap::pop_nsh(packet, meta),
+        DpAction::PushPbb(p) => encap::push_pbb(packet, p),
+        DpAction::PopPbb => return encap::pop_pbb(packet),
+        DpAction::CopyTtl { out } => encap::copy_ttl(packet, meta, *out),
+        _ => return false,
+    }
+    true
+}
+
 /// Actions that insert or remove headers.
 fn reshape(packet: &mut Packet, meta: &mut Meta, a: &DpAction) {
     match a {
@@ -257,7 +283,8 @@ fn reshape(packet: &mut Packet, meta: &mut Meta, a: &DpAction) {
                 shift_offload(packet, -4);
             }
         }
-        DpAction::PushMpls(m) | DpAction::AddMpls(m) => push_mpls(packet, m),
+        DpAction::PushMpls(m) => push_mpls(packet, m),
+        DpAction::PopMpls(ty) if meta.packet_type != 0 => crate::encap::pop_front_mpls(packet, meta, *ty),
         DpAction::PopMpls(ty) => {
             let h = Headers::find(packet.buf.data());
             if h.mpls && packet.buf.len() >= h.l2_end + 4 {

@@ -23,6 +23,8 @@ pub(crate) struct Headers {
     pub(crate) proto: u8,
     /// Start of layer 4: absent in later fragments and cut frames.
     pub(crate) l4_at: Option<usize>,
+    /// The type of what is at [`Headers::l2_end`].
+    pub(crate) ethertype: u16,
     /// IPv6 with a routing header that is not used up: the last destination is not in the header.
     pub(crate) routed: bool,
 }
@@ -72,16 +74,33 @@ impl Headers {
             tags += 1;
             at += 2;
         };
-        h.l2_end = at;
-        h.mpls = matches!(ty, eth_type::MPLS | eth_type::MPLS_MULTICAST);
-        h.l3_at = at;
-        match ty {
-            eth_type::IPV4 => h.find_ipv4(d),
-            eth_type::IPV6 => h.find_ipv6(d),
-            eth_type::ARP | eth_type::RARP if d.len() >= at + 28 => h.l3 = L3::Arp,
-            _ => {}
+        h.inside(d, at, ty);
+        h
+    }
+
+    /// Finds the headers of a packet of any type.
+    pub(crate) fn find_typed(d: &[u8], packet_type: u32) -> Headers {
+        if packet_type == 0 {
+            return Headers::find(d);
+        }
+        let mut h = Headers::default();
+        if packet_type >> 16 == 1 {
+            h.inside(d, 0, packet_type as u16);
         }
         h
+    }
+
+    fn inside(&mut self, d: &[u8], at: usize, ty: u16) {
+        self.l2_end = at;
+        self.ethertype = ty;
+        self.mpls = matches!(ty, eth_type::MPLS | eth_type::MPLS_MULTICAST);
+        self.l3_at = at;
+        match ty {
+            eth_type::IPV4 => self.find_ipv4(d),
+            eth_type::IPV6 => self.find_ipv6(d),
+            eth_type::ARP | eth_type::RARP if d.len() >= at + 28 => self.l3 = L3::Arp,
+            _ => {}
+        }
     }
 
     fn find_ipv4(&mut self, d: &[u8]) {

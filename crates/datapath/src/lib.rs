@@ -13,6 +13,7 @@
 mod cache;
 mod control;
 mod drops;
+mod encap;
 mod engine;
 mod event;
 mod exact;

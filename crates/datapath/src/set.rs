@@ -35,16 +35,24 @@ pub(crate) fn apply(
             }
         }
         SetField::Mpls(m) => {
-            let h = *headers.get_or_insert_with(|| Headers::find(packet.buf.data()));
+            let h = *headers.get_or_insert_with(|| Headers::find_typed(packet.buf.data(), meta.packet_type));
             let d = packet.buf.data_mut();
             if let Some(Ok(old)) = d.get(h.l2_end..h.l2_end + 4).filter(|_| h.mpls).map(<[u8; 4]>::try_from) {
                 let lse = m.apply(u32::from_be_bytes(old));
                 d[h.l2_end..h.l2_end + 4].copy_from_slice(&lse.to_be_bytes());
             }
         }
-        SetField::Tunnel(_) | SetField::Nsh(_) | SetField::Other(..) => return false,
+        SetField::Nsh(s) => {
+            let h = *headers.get_or_insert_with(|| Headers::find_typed(packet.buf.data(), meta.packet_type));
+            crate::encap::set_nsh(packet, &h, s);
+        }
+        SetField::Pbb(s) => {
+            let h = *headers.get_or_insert_with(|| Headers::find_typed(packet.buf.data(), meta.packet_type));
+            crate::encap::set_pbb(packet, &h, s);
+        }
+        SetField::Tunnel(_) | SetField::Other(..) => return false,
         _ => {
-            let h = *headers.get_or_insert_with(|| Headers::find(packet.buf.data()));
+            let h = *headers.get_or_insert_with(|| Headers::find_typed(packet.buf.data(), meta.packet_type));
             apply_l3(&mut Rewriter { packet, headers: h }, set);
         }
     }

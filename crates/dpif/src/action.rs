@@ -44,6 +44,15 @@ pub enum DpAction {
     PushNsh(Box<Nsh>),
     /// Removes the network service header.
     PopNsh,
+    /// Puts backbone addresses and a service instance tag in front of the customer's addresses.
+    PushPbb(Pbb),
+    /// Removes backbone addresses and service instance tag; the customer's addresses are in front again.
+    PopPbb,
+    /// Copies a TTL between the outermost label and what is below it: outwards or inwards.
+    CopyTtl {
+        /// From the inner header to the outer one.
+        out: bool,
+    },
     /// Runs the actions over a copy, with a probability out of `u32::MAX`.
     Sample {
         /// Chance, out of `u32::MAX`.
@@ -214,6 +223,8 @@ pub enum SetField {
     NdExt(SetNdExt),
     /// Network service header.
     Nsh(Box<SetNsh>),
+    /// Service instance tag.
+    Pbb(SetPbb),
     /// Tunnel that the next output goes through.
     Tunnel(Arc<SetTunnel>),
     /// A field that a datapath cannot change, kept for its text alone: name of the group and the masked number.
@@ -330,6 +341,23 @@ pub struct Nsh {
     pub context: [u32; 4],
     /// Metadata type 2.
     pub md2: Vec<u8>,
+}
+
+/// A backbone service instance tag (IEEE 802.1Q 9.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Pbb {
+    /// Service identifier, 24 bits.
+    pub isid: u32,
+    /// "Use customer addresses".
+    pub uca: u8,
+}
+
+/// See [`SetField::Pbb`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "fields of the tag")]
+pub struct SetPbb {
+    pub isid: Masked<u32>,
+    pub uca: Masked<u8>,
 }
 
 /// See [`SetField::Nsh`].

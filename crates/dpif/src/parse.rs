@@ -225,6 +225,10 @@ impl<'a> Cursor<'a> {
             "pop_eth" => self.bare("pop_eth", DpAction::PopEth),
             "push_nsh" => self.push_nsh(),
             "pop_nsh" => self.bare("pop_nsh()", DpAction::PopNsh),
+            "push_pbb" => self.push_pbb(),
+            "pop_pbb" => self.bare("pop_pbb", DpAction::PopPbb),
+            "copy_ttl_out" => self.bare("copy_ttl_out", DpAction::CopyTtl { out: true }),
+            "copy_ttl_in" => self.bare("copy_ttl_in", DpAction::CopyTtl { out: false }),
             "sample" => self.sample(),
             "clone" => {
                 self.want("clone(")?;
@@ -293,6 +297,14 @@ impl<'a> Cursor<'a> {
         let eth_type = part(",eth_type=")? as u16;
         let lse = (label & 0xf_ffff) << 12 | (tc & 7) << 9 | (bos & 1) << 8 | (ttl & 0xff);
         self.want(")").map(|()| PushMpls { lse, eth_type })
+    }
+
+    fn push_pbb(&mut self) -> Res<DpAction> {
+        self.want("push_pbb(isid=")?;
+        let isid = self.num32()? & 0xff_ffff;
+        self.want(",uca=")?;
+        let uca = self.num16()? as u8 & 1;
+        self.want(")").map(|()| DpAction::PushPbb(Pbb { isid, uca }))
     }
 
     fn push_nsh(&mut self) -> Res<DpAction> {
@@ -795,6 +807,7 @@ impl Header {
             "nd" => SetField::Nd(Box::default()),
             "nd_ext" => SetField::NdExt(SetNdExt::default()),
             "nsh" => SetField::Nsh(Box::default()),
+            "pbb" => SetField::Pbb(SetPbb::default()),
             _ => return None,
         }))
     }
@@ -855,6 +868,8 @@ impl Header {
             (SetField::Nd(n), "tll") => n.tll = c.masked(Mac::BROADCAST, |c| c.mac())?,
             (SetField::NdExt(n), "nd_reserved") => n.reserved = c.m32()?,
             (SetField::NdExt(n), "nd_options_type") => n.options_type = c.m8()?,
+            (SetField::Pbb(p), "isid") => p.isid = c.masked(0xff_ffff, |c| c.num32())?,
+            (SetField::Pbb(p), "uca") => p.uca = c.m8()?,
             (SetField::Nsh(n), _) => return nsh_field(n, c, name),
             _ => return Err(c.err("a field of this header")),
         }

@@ -91,6 +91,12 @@ fn format_action(out: &mut String, a: &DpAction, names: Option<PortName<'_>>) {
         DpAction::PopEth => out.push_str("pop_eth"),
         DpAction::PushNsh(n) => put_push_nsh(out, n),
         DpAction::PopNsh => out.push_str("pop_nsh()"),
+        DpAction::PushPbb(p) => {
+            put!(out, "push_pbb(isid=0x{:x},uca={})", p.isid, p.uca);
+        }
+        DpAction::PopPbb => out.push_str("pop_pbb"),
+        DpAction::CopyTtl { out: true } => out.push_str("copy_ttl_out"),
+        DpAction::CopyTtl { out: false } => out.push_str("copy_ttl_in"),
         DpAction::Sample { probability, actions } => {
             let percent = 100.0 * f64::from(*probability) / f64::from(u32::MAX);
             put!(out, "sample(sample={percent:.1}%,actions(");
@@ -348,6 +354,7 @@ fn put_set(out: &mut String, s: &SetField, names: Option<PortName<'_>>) {
         SetField::Nd(_) => "nd",
         SetField::NdExt(_) => "nd_ext",
         SetField::Nsh(_) => "nsh",
+        SetField::Pbb(_) => "pbb",
     };
     out.push_str(name);
     out.push('(');
@@ -414,9 +421,13 @@ fn put_header(f: &mut Fields<'_>, s: &SetField) {
             f.dec8("si", n.si);
             for (i, c) in n.context.iter().enumerate() {
                 f.raw(["c1", "c2", "c3", "c4"][i], *c, u32::MAX, format!("0x{:x}", c.value), |x| {
-                    hex(x.into())
+                    format!("0x{x:08x}")
                 });
             }
+        }
+        SetField::Pbb(p) => {
+            f.raw("isid", p.isid, 0xff_ffff, format!("0x{:x}", p.isid.value), |x| hex(x.into()));
+            f.dec8("uca", p.uca);
         }
         SetField::Priority(_) | SetField::Mark(_) | SetField::Other(..) | SetField::Tunnel(_) => {}
     }

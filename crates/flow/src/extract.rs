@@ -303,6 +303,7 @@ const W_IP: usize = l::IPV6_LABEL / 8;
 const W_ARP: usize = l::ARP_SHA / 8;
 const W_ND: usize = l::ND_TARGET / 8;
 const W_NSH: usize = l::NSH_FLAGS / 8;
+const W_PBB: usize = l::PBB_ISID / 8;
 const W_TP: usize = l::TCP_FLAGS / 8;
 const W_TP2: usize = l::IGMP_GROUP / 8;
 
@@ -352,6 +353,7 @@ fn packet<S: Sink>(frame: &[u8], meta: &Metadata<'_>, s: &mut S, offsets: &mut O
         eth_type::ARP | eth_type::RARP => arp(frame, at, s),
         eth_type::MPLS | eth_type::MPLS_MULTICAST => mpls(frame, at, s, offsets),
         eth_type::NSH => nsh(frame, at, s),
+        eth_type::PBB => pbb(frame, at, s),
         _ => {}
     }
 }
@@ -455,12 +457,19 @@ fn ipv6<S: Sink>(frame: &[u8], at: usize, s: &mut S, offsets: &mut Offsets) {
     let label = first & 0xf_ffff;
     let tos = (first >> 20) as u8;
     let end = at + 40 + payload;
-    let Some((proto, l4, nw_frag)) = extension_headers(frame, at + 40, end, h[6]) else {
+    let Some((proto, l4, nw_frag, seen)) = extension_headers(frame, at + 40, end, h[6]) else {
         // The chain is broken: nothing about the datagram inside is known.
         return;
     };
     s.word(W_IP, ip_word(label, nw_frag, tos, h[7], proto));
     offsets.l4 = l4 as u16;
+    // Neighbour discovery writes the rest of the word.
+    let nd =
+        nw_frag & frag::LATER == 0 && proto == ip_proto::ICMPV6 && end > l4 && matches!(frame[l4], 135 | 136);
+    let exthdr = u64::from(seen.flags) << 16;
+    if exthdr != 0 && !nd {
+        s.word(W_ARP + 1, exthdr.to_be());
+    }
     if nw_frag & frag::LATER == 0 {
         transport(frame, l4, end, proto, s, offsets);
     }
@@ -473,13 +482,51 @@ mod ext {
     pub const FRAGMENT: u8 = 44;
     pub const AUTH: u8 = 51;
     pub const DEST_OPTS: u8 = 60;
+    pub const ESP: u8 = 50;
+    pub const NO_NEXT: u8 = 59;
 }
 
-/// Walks the chain: the protocol after it, where that starts, fragment bits. `None` if a header is cut short.
+/// Which extension headers there are, as OpenFlow's pseudo field says it (1.3, table 15), and whether they follow the
+/// order of RFC 8200 4.1.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    flags: u16,
+    rank: u8,
+}
+
+impl Seen {
+    fn add(&mut self, header: u8) {
+        // (flag, places in the order): options for the destination may stand before routing and at the end.
+        let (flag, first, second) = match header {
+            ext::NO_NEXT => (0x001, 8, 8),
+            ext::ESP => (0x002, 6, 6),
+            ext::AUTH => (0x004, 5, 5),
+            ext::DEST_OPTS => (0x008, 2, 7),
+            ext::FRAGMENT => (0x010, 4, 4),
+            ext::ROUTING => (0x020, 3, 3),
+            ext::HOP_BY_HOP => (0x040, 1, 1),
+            _ => return,
+        };
+        let rank = if self.rank < first { first } else { second };
+        if self.flags & flag != 0 && (first == second || self.rank >= second) {
+            self.flags |= 0x080;
+        }
+        if rank < self.rank {
+            self.flags |= 0x100;
+        }
+        self.flags |= flag;
+        self.rank = self.rank.max(rank);
+    }
+}
+
+/// Walks the chain: the protocol after it, where that starts, fragment bits, what was there. `None` if a header is cut
+/// short.
 #[inline(always)]
-fn extension_headers(frame: &[u8], mut at: usize, end: usize, mut next: u8) -> Option<(u8, usize, u8)> {
+fn extension_headers(frame: &[u8], mut at: usize, end: usize, mut next: u8) -> Option<(u8, usize, u8, Seen)> {
     let mut nw_frag = 0;
+    let mut seen = Seen::default();
     loop {
+        seen.add(next);
         match next {
             ext::HOP_BY_HOP | ext::ROUTING | ext::DEST_OPTS | ext::AUTH => {
                 if end < at + 8 {
@@ -504,11 +551,11 @@ fn extension_headers(frame: &[u8], mut at: usize, end: usize, mut next: u8) -> O
                 if ofs_and_flags != 0 {
                     nw_frag = frag::ANY;
                     if ofs_and_flags & 0xfff8 != 0 {
-                        return Some((ext::FRAGMENT, at, frag::ANY | frag::LATER));
+                        return Some((ext::FRAGMENT, at, frag::ANY | frag::LATER, seen));
                     }
                 }
             }
-            _ => return Some((next, at, nw_frag)),
+            _ => return Some((next, at, nw_frag, seen)),
         }
     }
 }
@@ -639,6 +686,14 @@ fn arp<S: Sink>(frame: &[u8], at: usize, s: &mut S) {
         ((u32_at(h, 8) as u64) << 32 | (u16_at(h, 12) as u64) << 16 | u16_at(h, 18) as u64).to_be(),
     );
     s.word(W_ARP + 1, (u32_at(h, 20) as u64).rotate_left(32).to_be());
+}
+
+/// The service instance tag (IEEE 802.1Q 9.7): priority and flags in the first byte, then the service identifier.
+fn pbb<S: Sink>(frame: &[u8], at: usize, s: &mut S) {
+    let Some(tag) = frame.get(at..at + 4) else { return };
+    let isid = u64::from(u32_at(tag, 0) & 0xff_ffff);
+    let uca = u64::from(tag[0] >> 3 & 1);
+    s.word(W_PBB, (isid << 8 | uca).to_be());
 }
 
 /// RFC 8300 2.

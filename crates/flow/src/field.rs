@@ -91,6 +91,8 @@ pub enum Prereq {
     NdAdvert,
     /// NSH.
     Nsh,
+    /// A backbone service instance tag.
+    Pbb,
     /// A tracked packet.
     Ct,
 }
@@ -468,6 +470,9 @@ fields! { PACKET, packet, PACKET_START;
     NSH_C3 = entry("nsh_c3", "nshc3", l::NSH_CONTEXT + 8, 4, Hexadecimal, P::Nsh).any().rw().h(exp("NXOXM_NSH_C3", EXP_NSH, 8, 0));
     NSH_C4 = entry("nsh_c4", "nshc4", l::NSH_CONTEXT + 12, 4, Hexadecimal, P::Nsh).any().rw().h(exp("NXOXM_NSH_C4", EXP_NSH, 9, 0));
     NSH_TTL = entry("nsh_ttl", "", l::NSH_TTL, 1, Decimal, P::Nsh).rw().h(exp("NXOXM_NSH_TTL", EXP_NSH, 10, 0));
+    PBB_ISID = entry("pbb_isid", "", l::PBB_ISID, 3, Hexadecimal, P::Pbb).any().rw().h(oxm("OXM_OF_PBB_ISID", 37, 4));
+    PBB_UCA = bits("pbb_uca", "", l::PBB_UCA * 8 + 7, 1, 1, Decimal, P::Pbb).rw().h(oxm("OXM_OF_PBB_UCA", 41, 5));
+    IPV6_EXTHDR = bits("ipv6_exthdr", "", l::IPV6_EXTHDR * 8 + 7, 9, 2, Hexadecimal, P::Ipv6).any().h(oxm("OXM_OF_IPV6_EXTHDR", 39, 4));
 }
 
 /// Number of fields.

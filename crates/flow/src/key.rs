@@ -26,6 +26,8 @@ pub mod eth_type {
     pub const MPLS_MULTICAST: u16 = 0x8848;
     pub const PBB: u16 = 0x88e7;
     pub const NSH: u16 = 0x894f;
+    /// An Ethernet frame as payload (GRE, MPLS).
+    pub const BRIDGED: u16 = 0x6558;
     pub const LLDP: u16 = 0x88cc;
     /// What a frame without a type has (802.3 with LLC).
     pub const NOT_A_TYPE: u16 = 0x05ff;

@@ -80,6 +80,7 @@ impl Known<'_> {
             Prereq::IpAny => self.ip(),
             Prereq::Mpls => matches!(self.ethertype(), Some(eth_type::MPLS | eth_type::MPLS_MULTICAST)),
             Prereq::Nsh => self.ethertype() == Some(eth_type::NSH),
+            Prereq::Pbb => self.ethertype() == Some(eth_type::PBB),
             Prereq::Tcp => self.l4(ip_proto::TCP),
             Prereq::Udp => self.l4(ip_proto::UDP),
             Prereq::Sctp => self.l4(ip_proto::SCTP),
@@ -113,9 +114,13 @@ pub fn unwildcard_prereq(mask: &mut Mask, prereq: Prereq) {
             mask.0.set_vlan_tci(tci);
             &[]
         }
-        Prereq::Arp | Prereq::Ipv4 | Prereq::Ipv6 | Prereq::IpAny | Prereq::Mpls | Prereq::Nsh => {
-            &[Field::ETH_TYPE]
-        }
+        Prereq::Arp
+        | Prereq::Ipv4
+        | Prereq::Ipv6
+        | Prereq::IpAny
+        | Prereq::Mpls
+        | Prereq::Nsh
+        | Prereq::Pbb => &[Field::ETH_TYPE],
         Prereq::Tcp | Prereq::Udp | Prereq::Sctp | Prereq::Icmpv4 | Prereq::Icmpv6 => {
             &[Field::ETH_TYPE, Field::IP_PROTO, Field::IP_FRAG]
         }

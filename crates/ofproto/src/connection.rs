@@ -116,7 +116,7 @@ impl Connection {
 
     /// Takes a new choice of asynchronous messages. A tool that makes one wants them.
     pub fn set_async(&mut self, config: AsyncConfig) {
-        self.async_config = config;
+        self.async_config.update(&config);
         if self.kind == ConnKind::Service && self.miss_send_len == 0 {
             self.miss_send_len = DEFAULT_MISS_SEND_LEN;
         }
@@ -149,11 +149,11 @@ impl Connection {
         if reason == PacketInReason::ImplicitMiss && self.version() >= Version::V13 {
             return false;
         }
-        self.wants(AsyncKind::PacketIn, wire_reason(reason, self.version()) as u32)
+        self.wants(AsyncKind::PacketIn, wire_reason(reason, self.version()).number().into())
     }
 }
 
-const INVALID_TTL: u32 = 1 << PacketInReason::InvalidTtl as u32;
+const INVALID_TTL: u32 = 1 << PacketInReason::InvalidTtl.number();
 
 /// The reason that a version gives for a packet-in.
 pub fn wire_reason(reason: PacketInReason, version: Version) -> PacketInReason {

@@ -1,5 +1,6 @@
 //! Flow-mods: adding, modifying and deleting flows.
 
+use crate::overflow::make_room;
 use crate::rule::{Rule, RuleStats, groups_in, meters_in};
 use crate::state::State;
 use crate::tables::N_VISIBLE;
@@ -221,26 +222,6 @@ fn add(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result<()
         ..Rule::new(table, priority, fm.matching, state.shared_actions(fm.actions), now)
     };
     state.add_over(rule, old);
-    Ok(())
-}
-
-/// Evicts a flow from a full table, if it is set up so: one of the least important that has a timeout, and of
-/// those the one that would go first.
-fn make_room(state: &mut State, table: TableId) -> Result<(), OfpErr> {
-    let full = OfpErr::OFPFMFC_TABLE_FULL;
-    let t = state.tables().table(table).ok_or(full)?;
-    if !t.config.evict {
-        return Err(full);
-    }
-    let victim = t
-        .flows
-        .iter()
-        .filter(|r| !r.is_hidden() && (r.idle_timeout != 0 || r.hard_timeout != 0))
-        .min_by_key(|r| (r.importance, r.deadline()))
-        .ok_or(full)?
-        .0
-        .clone();
-    state.remove(victim, FlowRemovedReason::Eviction);
     Ok(())
 }
 

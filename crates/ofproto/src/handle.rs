@@ -208,7 +208,7 @@ impl Ofproto {
             } else if role == Role::Primary && c.role == Role::Primary {
                 c.role = Role::Secondary;
                 if c.version() >= Version::V13
-                    && c.wants(AsyncKind::RoleStatus, RoleReason::PrimaryRequest as u32)
+                    && c.wants(AsyncKind::RoleStatus, RoleReason::PrimaryRequest.number().into())
                 {
                     demoted.push(c.id);
                 }
@@ -296,14 +296,19 @@ impl Ofproto {
             }
             match tm.eviction {
                 TableEviction::Default => {}
-                TableEviction::On => config.evict = true,
-                TableEviction::Off => config.evict = false,
+                TableEviction::On => config.evict_asked = true,
+                TableEviction::Off => config.evict_asked = false,
             }
             if tm.vacancy != Default::default() {
                 config.vacancy = tm.vacancy;
             }
+            let told = tm.vacancy != Default::default();
             t.config = config.into();
+            if told {
+                self.watch_vacancy(base::TableId(n));
+            }
         }
+        self.tell_vacancies();
         self.note_change();
         Ok(())
     }

@@ -28,6 +28,7 @@ mod group_mod;
 mod handle;
 pub mod monitor;
 mod ofproto;
+mod overflow;
 mod state;
 mod stats;
 mod table_features;
@@ -44,6 +45,8 @@ pub use port::Port;
 pub use rule::{Rule, RuleEntry, RuleStats};
 pub use tables::{Table, TableConfig, TableCounters, Tables};
 
+#[cfg(test)]
+mod checklist_tests;
 #[cfg(test)]
 mod monitor_tests;
 #[cfg(test)]

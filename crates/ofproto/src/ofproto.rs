@@ -91,6 +91,8 @@ pub struct Ofproto {
     pub(crate) effects: Vec<Effect>,
     /// Generation of the tables up to which [`Effect::TablesChanged`] was given.
     noted: u64,
+    /// Tables whose vacancy is told, and whether they are waited for to empty or to fill up.
+    pub(crate) vacancies: BTreeMap<TableId, bool>,
     /// When memory that is not needed any more is freed next.
     free_at: Time,
 }
@@ -131,6 +133,7 @@ impl Ofproto {
             in_band: InBandFlows::default(),
             effects: Vec::new(),
             noted: 0,
+            vacancies: BTreeMap::new(),
             free_at: now,
         };
         crate::fail::install_internal(&mut ofproto.state, now);
@@ -188,7 +191,7 @@ impl Ofproto {
     }
 
     /// Sets up a table as the database says; what controllers set stays.
-    pub fn configure_table(&mut self, id: TableId, config: TableConfig) {
+    pub fn configure_table(&mut self, id: TableId, config: TableConfig, now: Time) {
         if self.state.tables().table(id).is_some_and(|t| *t.config == config) {
             return;
         }
@@ -197,7 +200,7 @@ impl Ofproto {
             t.flows.set_prefixes(&prefixes);
             t.config = Arc::new(config);
         }
-        self.note_change();
+        self.enforce_limit(id, now);
     }
 }
 
@@ -531,6 +534,9 @@ impl Ofproto {
             }
         }
         self.report(&log, origin);
+        if !self.vacancies.is_empty() {
+            self.tell_vacancies();
+        }
         if !self.state.has_discarded() {
             self.free_at = now + FREE_AFTER;
         }
@@ -553,7 +559,7 @@ impl Ofproto {
                 FlowRemovedReason::GroupDelete if conn.version() < Version::V13 => FlowRemovedReason::Delete,
                 r => r,
             };
-            if !conn.wants(AsyncKind::FlowRemoved, reason as u32) {
+            if !conn.wants(AsyncKind::FlowRemoved, reason.number().into()) {
                 continue;
             }
             let message = FlowRemoved {

@@ -171,11 +171,11 @@ impl Ofproto {
         stats
     }
 
-    fn table_desc(&self, table: u8) -> Option<TableDesc> {
+    pub(crate) fn table_desc(&self, table: u8) -> Option<TableDesc> {
         let t = self.state.tables().table(TableId(table))?;
         Some(TableDesc {
             table,
-            eviction: if t.config.evict { TableEviction::On } else { TableEviction::Off },
+            eviction: if t.config.evict_asked { TableEviction::On } else { TableEviction::Off },
             eviction_flags: EVICTION_FLAGS,
             vacancy: match t.config.vacancy {
                 TableVacancy::On { down, up, .. } => {
@@ -254,7 +254,7 @@ impl Ofproto {
 }
 
 /// How much of a table is free, in per cent.
-fn vacancy(flows: usize, limit: Option<u32>) -> u8 {
+pub(crate) fn vacancy(flows: usize, limit: Option<u32>) -> u8 {
     match limit {
         Some(0) => 0,
         Some(limit) => {

@@ -66,7 +66,7 @@ pub fn table_features(table: u8, config: &TableConfig, version: Version) -> Tabl
         metadata_match: u64::MAX,
         metadata_write: u64::MAX,
         miss: config.miss,
-        supports_eviction: (version >= Version::V14).then_some(config.evict),
+        supports_eviction: (version >= Version::V14).then_some(config.evict || config.evict_asked),
         supports_vacancy: (version >= Version::V14)
             .then_some(matches!(config.vacancy, TableVacancy::On { .. })),
         max_entries: config.flow_limit.unwrap_or(MAX_ENTRIES).min(MAX_ENTRIES),

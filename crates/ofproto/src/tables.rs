@@ -6,7 +6,7 @@ use crate::rule::{Rule, RuleEntry};
 use base::{GroupId, MeterId, TableId};
 use classifier::Classifier;
 use classifier::trie::HashTrie;
-use flow::{Field, FlowKey, Mask, MiniMatch};
+use flow::{Field, FlowKey, Mask, MiniMatch, Subfield};
 use openflow::msg::{TableMiss, TableVacancy};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -53,8 +53,12 @@ pub struct TableConfig {
     pub miss: TableMiss,
     /// Most flows.
     pub flow_limit: Option<u32>,
-    /// Make room by evicting flows when the limit is reached.
+    /// Make room by evicting flows when the limit is reached: so the database says.
     pub evict: bool,
+    /// So a controller says.
+    pub evict_asked: bool,
+    /// Flows that agree in these are a group; who makes room comes from the largest.
+    pub groups: Vec<Subfield>,
     /// Events when it fills up.
     pub vacancy: TableVacancy,
     /// Fields whose prefixes are tracked; `None`: the default.

@@ -119,7 +119,7 @@ impl Sim {
         self.flow_stats(stats_request(MiniMatch::default()))
     }
 
-    fn flow_stats(&mut self, r: FlowStatsRequest) -> Vec<FlowStats> {
+    pub(crate) fn flow_stats(&mut self, r: FlowStatsRequest) -> Vec<FlowStats> {
         let effects = self.send(Message::StatsRequest(StatsRequest::Flow(Box::new(r))));
         let mut flows = Vec::new();
         for e in effects {
@@ -136,7 +136,7 @@ impl Sim {
         self.flows().iter().map(|f| in_port_of(&f.matching)).collect()
     }
 
-    fn rule(&self, m: &MiniMatch) -> std::sync::Arc<Rule> {
+    pub(crate) fn rule(&self, m: &MiniMatch) -> std::sync::Arc<Rule> {
         self.s.tables().find_exact(TableId(0), m, 0x8000).cloned().expect("the flow is there")
     }
 }
@@ -145,19 +145,19 @@ fn in_port_of(m: &MiniMatch) -> u32 {
     m.expand().key.in_port().0
 }
 
-fn on_port(n: u32) -> MiniMatch {
+pub(crate) fn on_port(n: u32) -> MiniMatch {
     let mut m = Match::any();
     m.set(Field::IN_PORT_OXM, u128::from(n));
     MiniMatch::new(&m)
 }
 
-fn on_mac(n: u64) -> MiniMatch {
+pub(crate) fn on_mac(n: u64) -> MiniMatch {
     let mut m = Match::any();
     m.set(Field::ETH_SRC, u128::from(n));
     MiniMatch::new(&m)
 }
 
-fn both(port: u32, mac: u64) -> MiniMatch {
+pub(crate) fn both(port: u32, mac: u64) -> MiniMatch {
     let mut m = Match::any();
     m.set(Field::IN_PORT_OXM, u128::from(port));
     m.set(Field::ETH_SRC, u128::from(mac));
@@ -182,7 +182,7 @@ pub(crate) fn add(n: u32) -> FlowMod {
     fm(FlowModCommand::Add, on_port(n), vec![output(2)])
 }
 
-fn stats_request(matching: MiniMatch) -> FlowStatsRequest {
+pub(crate) fn stats_request(matching: MiniMatch) -> FlowStatsRequest {
     FlowStatsRequest {
         matching,
         cookie: Cookie(0),
@@ -193,7 +193,7 @@ fn stats_request(matching: MiniMatch) -> FlowStatsRequest {
     }
 }
 
-const V: [Version; 6] = Version::ALL;
+pub(crate) const V: [Version; 6] = Version::ALL;
 
 #[test]
 fn table_numbers() {
@@ -414,12 +414,12 @@ fn errors_of_flow_mods() {
 fn full_tables() {
     let mut s = Sim::new(Version::V14);
     let limit = TableConfig { flow_limit: Some(2), ..TableConfig::default() };
-    s.s.configure_table(TableId(0), limit.clone());
+    s.s.configure_table(TableId(0), limit.clone(), s.now);
     s.ok(msg(FlowMod { importance: 5, hard_timeout: 10, flags: FlowModFlags(1), ..add(1) }));
     s.ok(msg(FlowMod { importance: 4, hard_timeout: 20, flags: FlowModFlags(1), ..add(2) }));
     assert_eq!(s.error(msg(add(3))), Some(OfpErr::OFPFMFC_TABLE_FULL));
     s.ok(msg(FlowMod { importance: 4, hard_timeout: 20, flags: FlowModFlags(1), ..add(2) }));
-    s.s.configure_table(TableId(0), TableConfig { evict: true, ..limit });
+    s.s.configure_table(TableId(0), TableConfig { evict: true, ..limit }, s.now);
     let effects = s.send(msg(add(3)));
     assert!(matches!(&effects[..], [Effect::Send(_, Xid(0), Message::FlowRemoved(r))]
         if r.reason == FlowRemovedReason::Eviction && r.matching == on_port(2)));
@@ -512,8 +512,8 @@ fn flow_removed_goes_to_who_wants_it() {
     s.ok(msg(FlowMod { flags: send, ..add(1) }));
     s.ok(msg(add(1)));
     assert_eq!(told(&mut s, delete()), [] as [ConnId; 0]);
-    let mut quiet = AsyncConfig::default();
-    quiet.secondary[AsyncKind::FlowRemoved as usize] = 1 << FlowRemovedReason::Delete as u32;
+    let mut quiet = AsyncConfig { said: 0xfff, ..AsyncConfig::default() };
+    quiet.secondary[AsyncKind::FlowRemoved as usize] = 1 << FlowRemovedReason::Delete.number();
     s.on(second, Message::SetAsync(Box::new(quiet)));
     s.on(v14, Message::SetAsync(Box::new(quiet)));
     s.ok(msg(FlowMod { flags: send, ..add(1) }));
@@ -524,7 +524,7 @@ fn flow_removed_goes_to_who_wants_it() {
 fn roles() {
     let mut s = Sim::new(Version::V13);
     let other = s.connect(Version::V14, ConnKind::Primary);
-    let mut all = AsyncConfig::default();
+    let mut all = AsyncConfig { said: 0xfff, ..AsyncConfig::default() };
     all.secondary[AsyncKind::RoleStatus as usize] = 7;
     s.on(other, Message::SetAsync(Box::new(all)));
     let ask = |role, generation_id| Message::RoleRequest(RoleRequest { role, generation_id });
@@ -656,7 +656,7 @@ fn default_asynchronous_messages() {
     }
 }
 
-fn packet(reason: PacketInReason) -> PacketInEvent {
+pub(crate) fn packet(reason: PacketInReason) -> PacketInEvent {
     PacketInEvent {
         packet: vec![1; 200],
         reason,
@@ -725,7 +725,7 @@ fn bucket(id: u32, port: u32) -> Bucket {
     }
 }
 
-fn group(command: GroupModCommand, id: u32) -> GroupMod {
+pub(crate) fn group(command: GroupModCommand, id: u32) -> GroupMod {
     GroupMod {
         command,
         kind: GroupType::All,

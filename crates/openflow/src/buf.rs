@@ -3,18 +3,20 @@
 use crate::ofperr::OfpErr;
 
 /// Why bytes could not be decoded.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct DecodeError {
     /// The error to send back.
     pub error: OfpErr,
     /// What to log: (module, text), in order.
     pub log: Vec<(&'static str, String)>,
+    /// The message with what was understood before, if it is a list.
+    pub partial: Option<Box<crate::msg::StatsReply>>,
 }
 
 impl DecodeError {
     /// An error and the line to log for it.
     pub fn logged(error: OfpErr, module: &'static str, text: impl Into<String>) -> DecodeError {
-        DecodeError { error, log: vec![(module, text.into())] }
+        DecodeError { error, log: vec![(module, text.into())], partial: None }
     }
 
     /// Adds a line to log.
@@ -26,7 +28,7 @@ impl DecodeError {
 
 impl From<OfpErr> for DecodeError {
     fn from(error: OfpErr) -> DecodeError {
-        DecodeError { error, log: Vec::new() }
+        DecodeError { error, log: Vec::new(), partial: None }
     }
 }
 
@@ -155,6 +157,12 @@ impl<'a> Reader<'a> {
         let end = b.iter().position(|c| *c == 0).unwrap_or(n);
         Ok(String::from_utf8_lossy(&b[..end]).into_owned())
     }
+
+    /// The same for a field whose last byte is a zero, whatever the sender put there.
+    pub fn name(&mut self, n: usize) -> Decode<String> {
+        let s = self.take(n)?;
+        Reader::new(&s[..n - 1]).string(n - 1)
+    }
 }
 
 /// Writing big-endian.
@@ -227,7 +235,7 @@ pub fn hex_dump(bytes: &[u8], ascii: bool) -> String {
     for (n, line) in bytes.chunks(16).enumerate() {
         let _ = write!(out, "{:08x}  ", n * 16);
         for (i, b) in line.iter().enumerate() {
-            let last = !ascii && i == 15;
+            let last = !ascii && i + 1 == line.len();
             let sep = if i == 7 {
                 "-"
             } else if last {

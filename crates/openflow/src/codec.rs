@@ -7,6 +7,7 @@ use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::kind::{Framed, Kind, identify};
 use crate::msg::*;
 use crate::ofperr::OfpErr;
+use crate::text::CHex;
 use crate::version::{Protocol, Version};
 use base::Xid;
 use flow::TunLayout;
@@ -21,6 +22,8 @@ pub struct Codec {
     pub packet_in: PacketInFormat,
     /// Where the switch keeps tunnel options; absent: each match lays out its own.
     pub tun: Option<Arc<TunLayout>>,
+    /// Whether properties that nobody knows are passed over: for showing messages, not for acting on them.
+    pub lenient: bool,
 }
 
 /// A message has no form in the version.
@@ -46,12 +49,17 @@ const SPLIT: usize = MAX - 1024;
 impl Codec {
     /// A fresh connection's.
     pub fn new(version: Version) -> Codec {
-        Codec { protocol: Protocol::initial(version), packet_in: PacketInFormat::Standard, tun: None }
+        Codec {
+            protocol: Protocol::initial(version),
+            packet_in: PacketInFormat::Standard,
+            tun: None,
+            lenient: false,
+        }
     }
 
     /// For a protocol.
     pub fn for_protocol(protocol: Protocol) -> Codec {
-        Codec { protocol, packet_in: PacketInFormat::Standard, tun: None }
+        Codec { protocol, packet_in: PacketInFormat::Standard, tun: None, lenient: false }
     }
 
     /// The version.
@@ -285,6 +293,25 @@ impl Enc<'_> {
     }
 }
 
+/// Decodes a list to its end. An error takes along what was understood before.
+pub(crate) fn list<'a, T>(
+    r: &mut Reader<'a>,
+    wrap: fn(Vec<T>) -> StatsReply,
+    mut one: impl FnMut(&mut Reader<'a>) -> Decode<T>,
+) -> Decode<StatsReply> {
+    let mut out = Vec::new();
+    while !r.is_empty() {
+        match one(r) {
+            Ok(x) => out.push(x),
+            Err(mut e) => {
+                e.partial = Some(Box::new(wrap(out)));
+                return Err(e);
+            }
+        }
+    }
+    Ok(wrap(out))
+}
+
 /// Decodes a message that was identified.
 pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
     let mut r = Reader::new(f.body);
@@ -313,7 +340,7 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::OfptFlowMod => flow_mod::decode(&mut r, v, codec),
         Kind::NxtFlowMod => flow_mod::decode_nxt(&mut r, v, codec),
         Kind::OfptGroupMod | Kind::NxtGroupMod => group::decode_mod(&mut r, v),
-        Kind::OfptPortMod => port::decode_mod(&mut r, v),
+        Kind::OfptPortMod => port::decode_mod(&mut r, v, codec),
         Kind::OfptTableMod => table::decode_mod(&mut r, v),
         Kind::OfptMeterMod => meter::decode_mod(&mut r),
         Kind::OfptBarrierRequest => Ok(Message::BarrierRequest),
@@ -326,10 +353,10 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::NxtRoleReply => Ok(Message::RoleReply(role::decode_nxt(&mut r)?)),
         Kind::OfptRoleStatus | Kind::OnftRoleStatus => role::decode_status(&mut r),
         Kind::OfptGetAsyncRequest => Ok(Message::GetAsyncRequest),
-        Kind::OfptGetAsyncReply => Ok(Message::GetAsyncReply(async_config::decode(&mut r, v)?)),
-        Kind::OfptSetAsync => Ok(Message::SetAsync(async_config::decode(&mut r, v)?)),
-        Kind::NxtSetAsyncConfig => Ok(Message::SetAsync(async_config::decode_masks(&mut r)?)),
-        Kind::NxtSetAsyncConfig2 => Ok(Message::SetAsync(async_config::decode_properties(&mut r)?)),
+        Kind::OfptGetAsyncReply => Ok(Message::GetAsyncReply(async_config::decode(&mut r, v, true)?)),
+        Kind::OfptSetAsync => Ok(Message::SetAsync(async_config::decode(&mut r, v, false)?)),
+        Kind::NxtSetAsyncConfig => Ok(Message::SetAsync(async_config::decode_masks(&mut r, v)?)),
+        Kind::NxtSetAsyncConfig2 => Ok(Message::SetAsync(async_config::decode_properties(&mut r, v, false)?)),
         Kind::OfptTableStatus => table::decode_status(&mut r),
         Kind::OfptRequestforward | Kind::OnftRequestforward => bundle::decode_forward(f, codec),
         Kind::OfptBundleControl | Kind::OnftBundleControl => bundle::decode_control(&mut r),
@@ -337,7 +364,10 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::NxtSetFlowFormat => match r.u32()? {
             0 => Ok(Message::SetFlowFormat(false)),
             2 => Ok(Message::SetFlowFormat(true)),
-            _ => Err(OfpErr::OFPBRC_EPERM.into()),
+            n => {
+                let text = format!("NXT_SET_FLOW_FORMAT message specified invalid flow format {n}");
+                Err(DecodeError::logged(OfpErr::OFPBRC_EPERM, "ofp_protocol", text))
+            }
         },
         Kind::NxtFlowModTableId => Ok(Message::FlowModTableId(r.u8()? != 0)),
         Kind::NxtSetPacketInFormat => packet_in::decode_format(&mut r),
@@ -384,7 +414,10 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::OfpstMeterConfigRequest => request(StatsRequest::MeterConfig(base::MeterId(r.u32()?))),
         Kind::OfpstMeterFeaturesRequest => request(StatsRequest::MeterFeatures),
         Kind::OfpstTableFeaturesRequest => {
-            request(StatsRequest::TableFeatures(table::decode_features(&mut r, v, true)?))
+            match list(&mut r, StatsReply::TableFeatures, |r| table::decode_one_features(r, v))? {
+                StatsReply::TableFeatures(all) => request(StatsRequest::TableFeatures(all)),
+                _ => Err(OfpErr::OFPBRC_BAD_LEN.into()),
+            }
         }
         Kind::OfpstTableDescRequest => request(StatsRequest::TableDesc),
         Kind::OfpstPortDescRequest => {
@@ -402,56 +435,80 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
 
         Kind::OfpstDescReply => reply(StatsReply::Desc(Box::new(simple::decode_desc(&mut r)?))),
         Kind::OfpstFlowReply | Kind::NxstFlowReply => {
-            reply(StatsReply::Flow(flow_stats::decode_reply(&mut r, v, f.kind, codec)?))
+            reply(list(&mut r, StatsReply::Flow, |r| flow_stats::decode_one(r, v, f.kind, codec))?)
         }
         Kind::OfpstAggregateReply | Kind::NxstAggregateReply => {
             reply(StatsReply::Aggregate(flow_stats::decode_aggregate(&mut r, v)?))
         }
-        Kind::OfpstTableReply => reply(StatsReply::Table(table::decode_stats(&mut r, v)?)),
-        Kind::OfpstPortReply => reply(StatsReply::Port(port::decode_stats(&mut r, v)?)),
-        Kind::OfpstQueueReply => reply(StatsReply::Queue(queue::decode_stats(&mut r, v)?)),
+        Kind::OfpstTableReply => reply(list(&mut r, StatsReply::Table, |r| table::decode_one_stats(r, v))?),
+        Kind::OfpstPortReply => reply(list(&mut r, StatsReply::Port, |r| port::decode_one_stats(r, v))?),
+        Kind::OfpstQueueReply => reply(list(&mut r, StatsReply::Queue, |r| queue::decode_one_stats(r, v))?),
         Kind::OfpstGroupReply | Kind::NxstGroupReply => {
-            reply(StatsReply::Group(group::decode_stats(&mut r, v)?))
+            reply(list(&mut r, StatsReply::Group, |r| group::decode_one_stats(r, v))?)
         }
         Kind::OfpstGroupDescReply | Kind::NxstGroupDescReply => {
-            reply(StatsReply::GroupDesc(group::decode_desc(&mut r, v)?))
+            reply(list(&mut r, StatsReply::GroupDesc, |r| group::decode_one_desc(r, v))?)
         }
         Kind::OfpstGroupFeaturesReply | Kind::NxstGroupFeaturesReply => {
             reply(StatsReply::GroupFeatures(Box::new(group::decode_features(&mut r)?)))
         }
-        Kind::OfpstMeterReply => reply(StatsReply::Meter(meter::decode_stats(&mut r)?)),
-        Kind::OfpstMeterConfigReply => reply(StatsReply::MeterConfig(meter::decode_config(&mut r)?)),
+        Kind::OfpstMeterReply => reply(list(&mut r, StatsReply::Meter, meter::decode_one_stats)?),
+        Kind::OfpstMeterConfigReply => {
+            reply(list(&mut r, StatsReply::MeterConfig, meter::decode_one_config)?)
+        }
         Kind::OfpstMeterFeaturesReply => reply(StatsReply::MeterFeatures(meter::decode_features(&mut r)?)),
         Kind::OfpstTableFeaturesReply => {
-            reply(StatsReply::TableFeatures(table::decode_features(&mut r, v, false)?))
+            reply(list(&mut r, StatsReply::TableFeatures, |r| table::decode_one_features(r, v))?)
         }
-        Kind::OfpstTableDescReply => reply(StatsReply::TableDesc(table::decode_descs(&mut r)?)),
-        Kind::OfpstPortDescReply => reply(StatsReply::PortDesc(port::decode_descs(&mut r, v)?)),
-        Kind::OfpstQueueDescReply => reply(StatsReply::QueueDesc(queue::decode_descs(&mut r)?)),
+        Kind::OfpstTableDescReply => reply(list(&mut r, StatsReply::TableDesc, table::pull_one_desc)?),
+        Kind::OfpstPortDescReply => reply(list(&mut r, StatsReply::PortDesc, |r| port::pull_phy(r, v))?),
+        Kind::OfpstQueueDescReply => reply(list(&mut r, StatsReply::QueueDesc, queue::decode_one_desc)?),
         Kind::NxstFlowMonitorReply | Kind::OnfstFlowMonitorReply | Kind::OfpstFlowMonitorReply => {
-            reply(StatsReply::FlowMonitor(monitor::decode_updates(&mut r, v, codec)?))
+            reply(list(&mut r, StatsReply::FlowMonitor, |r| monitor::decode_update(r, v, codec))?)
         }
         Kind::NxstIpfixBridgeReply => reply(StatsReply::IpfixBridge(ipfix::decode(&mut r)?)),
-        Kind::NxstIpfixFlowReply => {
-            let mut all = Vec::new();
-            while !r.is_empty() {
-                all.push(ipfix::decode(&mut r)?);
-            }
-            reply(StatsReply::IpfixFlow(all))
-        }
+        Kind::NxstIpfixFlowReply => reply(list(&mut r, StatsReply::IpfixFlow, ipfix::decode)?),
     }
 }
 
 /// A property of OpenFlow 1.4 and later: its type, and its body without header and padding.
 pub(crate) struct Property<'a> {
     pub(crate) kind: u16,
+    /// Of an experimenter's: the experimenter and its type.
+    pub(crate) experimenter: Option<(u32, u32)>,
     pub(crate) body: Reader<'a>,
 }
 
-impl Property<'_> {
-    /// Refuses a property that says more than was read.
-    pub(crate) fn done(&self) -> Decode<()> {
-        if self.body.is_empty() { Ok(()) } else { Err(OfpErr::OFPBPC_BAD_LEN.into()) }
+impl<'a> Property<'a> {
+    /// Its value of 8 bits, whatever padding follows.
+    pub(crate) fn u8(&mut self) -> Decode<u8> {
+        self.body.u8()
+    }
+
+    /// Its value of 16 bits, whatever padding follows.
+    pub(crate) fn u16(&mut self) -> Decode<u16> {
+        self.body.u16()
+    }
+
+    /// Its value of 32 bits, which is all there is.
+    pub(crate) fn u32(&mut self) -> Decode<u32> {
+        self.exactly(4)?.u32()
+    }
+
+    /// Its value of 64 bits after four bytes of padding, which is all there is.
+    pub(crate) fn u64(&mut self) -> Decode<u64> {
+        let body = self.exactly(12)?;
+        body.skip(4)?;
+        body.u64()
+    }
+
+    /// Its value of 128 bits, which is all there is.
+    pub(crate) fn u128(&mut self) -> Decode<u128> {
+        self.exactly(16)?.u128()
+    }
+
+    fn exactly(&mut self, len: usize) -> Decode<&mut Reader<'a>> {
+        if self.body.len() == len { Ok(&mut self.body) } else { Err(OfpErr::OFPBPC_BAD_LEN.into()) }
     }
 }
 
@@ -467,8 +524,23 @@ pub(crate) fn pull_property<'a>(r: &mut Reader<'a>) -> Decode<Property<'a>> {
     if len < 4 || r.len() + 4 < padded {
         return Err(bad());
     }
-    let body = Reader::with_error(&r.take(padded - 4)?[..len - 4], OfpErr::OFPBPC_BAD_LEN);
-    Ok(Property { kind, body })
+    let mut body = Reader::with_error(&r.take(padded - 4)?[..len - 4], OfpErr::OFPBPC_BAD_LEN);
+    let experimenter = if kind == 0xffff { Some((body.u32()?, body.u32()?)) } else { None };
+    if experimenter.is_some_and(|(exp, _)| exp == 0) {
+        return Err(OfpErr::OFPBPC_BAD_EXPERIMENTER.into());
+    }
+    Ok(Property { kind, experimenter, body })
+}
+
+/// A property that nobody knows, in a message that `what` names.
+pub(crate) fn unknown_property(module: &'static str, what: &str, p: &Property<'_>) -> DecodeError {
+    let (error, text) = match p.experimenter {
+        Some((exp, kind)) => {
+            (OfpErr::OFPBPC_BAD_EXP_TYPE, format!("for exp_id {}, exp_type {kind}", CHex(exp.into())))
+        }
+        None => (OfpErr::OFPBPC_BAD_TYPE, p.kind.to_string()),
+    };
+    DecodeError::logged(error, module, format!("unknown {what} property type {text}"))
 }
 
 /// Appends a property and its padding.

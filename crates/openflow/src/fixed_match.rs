@@ -85,6 +85,64 @@ pub fn pull_of10(r: &mut Reader<'_>) -> Decode<Match> {
     Ok(m)
 }
 
+/// A match of OpenFlow 1.0 field by field as on the wire, with `*` for what is wild.
+pub fn text_of10(bytes: &[u8], names: &dyn crate::port_map::Names) -> Decode<String> {
+    let mut r = Reader::new(bytes);
+    let w = r.u32()? & w10::ALL;
+    let in_port = OfPort::from_u16(r.u16()?);
+    let (src, dst) = (base::Mac(r.array()?), base::Mac(r.array()?));
+    let (vlan, pcp) = (r.u16()?, r.u8()?);
+    r.skip(1)?;
+    let (kind, tos, proto) = (r.u16()?, r.u8()?, r.u8()?);
+    r.skip(2)?;
+    let (nw_src, nw_dst, tp_src, tp_dst) = (r.u32()?, r.u32()?, r.u16()?, r.u16()?);
+
+    let typed = w & w10::DL_TYPE == 0;
+    let proto_known = typed && w & w10::NW_PROTO == 0;
+    let word = match (kind, proto) {
+        (eth_type::IPV4, ip_proto::ICMP) if proto_known => Some("icmp"),
+        (eth_type::IPV4, ip_proto::TCP) if proto_known => Some("tcp"),
+        (eth_type::IPV4, ip_proto::UDP) if proto_known => Some("udp"),
+        (eth_type::IPV4, ip_proto::SCTP) if proto_known => Some("sctp"),
+        (eth_type::IPV4, _) if typed => Some("ip"),
+        (eth_type::ARP, _) if typed => Some("arp"),
+        (eth_type::RARP, _) if typed => Some("rarp"),
+        (eth_type::MPLS, _) if typed => Some("mpls"),
+        (eth_type::MPLS_MULTICAST, _) if typed => Some("mplsm"),
+        _ => None,
+    };
+    let arp = matches!(word, Some("arp" | "rarp"));
+    let mut out: Vec<String> = word.map(str::to_string).into_iter().collect();
+    let mut put = |name: &str, wild: bool, value: String| {
+        out.push(if wild { format!("{name}=*") } else { format!("{name}={value}") });
+    };
+    let wild = |bit: u32| w & bit != 0;
+    put("in_port", wild(w10::IN_PORT), flow::text::port::port_text(in_port, names.ports()));
+    put("dl_vlan", wild(w10::DL_VLAN), vlan.to_string());
+    put("dl_vlan_pcp", wild(w10::DL_VLAN_PCP), pcp.to_string());
+    put("dl_src", wild(w10::DL_SRC), src.to_string());
+    put("dl_dst", wild(w10::DL_DST), dst.to_string());
+    if word.is_none() {
+        put("dl_type", !typed, format!("0x{kind:04x}"));
+    }
+    for (name, address, shift) in
+        [("nw_src", nw_src, w10::NW_SRC_SHIFT), ("nw_dst", nw_dst, w10::NW_DST_SHIFT)]
+    {
+        let bits = w >> shift & 63;
+        let address = std::net::Ipv4Addr::from(address);
+        let prefix = if bits == 0 { String::new() } else { format!("/{}", 32 - bits.min(32)) };
+        put(name, bits >= 32, format!("{address}{prefix}"));
+    }
+    if !matches!(word, Some("icmp" | "tcp" | "udp" | "sctp")) {
+        put(if arp { "arp_op" } else { "nw_proto" }, wild(w10::NW_PROTO), proto.to_string());
+    }
+    put("nw_tos", wild(w10::NW_TOS), tos.to_string());
+    let icmp = w & w10::NW_PROTO == 0 && proto == ip_proto::ICMP;
+    put(if icmp { "icmp_type" } else { "tp_src" }, wild(w10::TP_SRC), tp_src.to_string());
+    put(if icmp { "icmp_code" } else { "tp_dst" }, wild(w10::TP_DST), tp_dst.to_string());
+    Ok(out.join(","))
+}
+
 fn vlan_from_10(m: &mut Match, w: u32, vid: u16, pcp: u8) {
     let (any_vid, any_pcp) = (w & w10::DL_VLAN != 0, w & w10::DL_VLAN_PCP != 0);
     let pcp = u16::from(pcp) << 13;
@@ -134,9 +192,6 @@ pub fn put_of10(out: &mut Vec<u8>, m: &Match) {
         w |= w10::DL_VLAN | w10::DL_VLAN_PCP;
     } else if mask & 0x1000 != 0 && tci & 0x1000 == 0 {
         vid = VID_NONE;
-        if mask & 0xe000 == 0 {
-            w |= w10::DL_VLAN_PCP;
-        }
     } else {
         if mask & 0xfff == 0 {
             w |= w10::DL_VLAN;
@@ -257,7 +312,7 @@ fn of11_fields(m: &mut Match, f: &Of11, nw: [u32; 4]) -> Decode<()> {
                 OfpErr::OFPBMC_BAD_VALUE,
                 "ofp_port",
                 format!(
-                    "port {} is outside the supported range 0 through ffff or 0xffffff00 through 0xffffffff",
+                    "port {} is outside the supported range 0 through 65279 or 0xffffff00 through 0xffffffff",
                     f.in_port
                 ),
             ));
@@ -269,7 +324,8 @@ fn of11_fields(m: &mut Match, f: &Of11, nw: [u32; 4]) -> Decode<()> {
         m.set(Field::ETH_TYPE, f.dl_type.into());
     }
     let t = if w & w11::DL_TYPE == 0 { f.dl_type } else { 0 };
-    let ip = t == eth_type::IPV4 || t == eth_type::IPV6;
+    // The version has no way to match what follows an IPv6 header.
+    let ip = t == eth_type::IPV4;
     let arp = t == eth_type::ARP;
     if ip && w & w11::NW_TOS == 0 {
         if f.tos & !0x3f != 0 {
@@ -363,9 +419,9 @@ pub fn put_of11(out: &mut Vec<u8>, m: &Match) {
     let (tci, mask) = m.get(Field::VLAN_TCI);
     let (tci, mask) = (tci as u16, mask as u16);
     let (mut vid, mut pcp) = (0, 0);
-    if mask & 0x1000 == 0 {
+    if mask == 0 {
         w |= w11::DL_VLAN | w11::DL_VLAN_PCP;
-    } else if tci & 0x1000 == 0 {
+    } else if mask & 0x1000 != 0 && tci & 0x1000 == 0 {
         vid = VID_NONE;
         w |= w11::DL_VLAN_PCP;
     } else {

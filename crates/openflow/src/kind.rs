@@ -78,16 +78,12 @@ fn u32_at(b: &[u8], at: usize) -> Option<u32> {
 /// A message's place, from its bytes; also the length of its header.
 fn place(version: Version, b: &[u8]) -> Result<(Place, usize), Option<String>> {
     let kind = b[1];
-    let (v, t) = (version.wire(), kind);
     if kind == 4 {
         let (vendor, subtype) = (u32_at(b, 8).ok_or(None)?, u32_at(b, 12).ok_or(None)?);
-        let unknown = |s: u32| {
-            Some(format!("unknown OpenFlow message (version {v}, type {t}, vendor {vendor:#x}, subtype {s})"))
-        };
         return match vendor {
             NICIRA => Ok((Nicira(subtype), 16)),
             ONF => Ok((Onf(subtype), 16)),
-            _ => Err(unknown(0)),
+            _ => Err(Some(unknown_vendor(vendor))),
         };
     }
     let reply = kind == stats_type(version, true);
@@ -103,19 +99,21 @@ fn place(version: Version, b: &[u8]) -> Result<(Place, usize), Option<String>> {
         return Ok((if reply { StatsReply(stats) } else { StatsRequest(stats) }, fixed));
     }
     let vendor = u32_at(b, fixed).ok_or(None)?;
-    let subtype = u32_at(b, fixed + 4).ok_or(None)?;
-    if vendor == NICIRA && b.len() >= 24 {
-        return Ok((if reply { NiciraStatsReply(subtype) } else { NiciraStatsRequest(subtype) }, 24));
+    if vendor != NICIRA && (vendor != ONF || version == Version::V10) {
+        return Err(Some(unknown_vendor(vendor)));
     }
-    if vendor == ONF && b.len() >= 24 {
-        return Ok((if reply { OnfStatsReply(subtype) } else { OnfStatsRequest(subtype) }, 24));
-    }
-    if vendor == NICIRA || vendor == ONF {
-        return Err(None);
-    }
-    Err(Some(format!(
-        "unknown OpenFlow message (version {v}, type {t}, stat {stats}, vendor {vendor:#x}, subtype {subtype})"
-    )))
+    let subtype = u32_at(b, fixed + 4).filter(|_| b.len() >= 24).ok_or(None)?;
+    let place = match (vendor, reply) {
+        (NICIRA, true) => NiciraStatsReply(subtype),
+        (NICIRA, false) => NiciraStatsRequest(subtype),
+        (_, true) => OnfStatsReply(subtype),
+        (_, false) => OnfStatsRequest(subtype),
+    };
+    Ok((place, 24))
+}
+
+fn unknown_vendor(vendor: u32) -> String {
+    format!("OpenFlow message has unknown vendor {}", crate::text::CHex(vendor.into()))
 }
 
 fn unknown(version: Version, b: &[u8], place: Place) -> DecodeError {

@@ -245,6 +245,9 @@ const ORDER: &[Field] = &[
     Field::NSH_C2,
     Field::NSH_C3,
     Field::NSH_C4,
+    Field::PBB_ISID,
+    Field::PBB_UCA,
+    Field::IPV6_EXTHDR,
     Field::TUN_ID,
     Field::TUN_FLAGS,
     Field::TUN_SRC,
@@ -481,15 +484,7 @@ fn pull_entry<'a>(r: &mut Reader<'a>) -> Decode<Entry<'a>> {
         None => None,
     };
     if r.len() < header.len {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBMC_BAD_LEN,
-            MODULE,
-            format!(
-                "OXM header {} exceeds remaining match length ({} bytes)",
-                header.text(),
-                r.len() + 4 + if header.class == CLASS_EXPERIMENTER { 4 } else { 0 }
-            ),
-        ));
+        return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
     let body = r.take(header.len)?;
     let (value, mask) =
@@ -508,14 +503,7 @@ fn pull_entry<'a>(r: &mut Reader<'a>) -> Decode<Entry<'a>> {
     }
     // A header that has the number of a field but not its length is no field's header.
     let fits = width.is_none_or(|width| header.len == width << u8::from(header.has_mask));
-    if !fits {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBMC_BAD_FIELD,
-            MODULE,
-            format!("unknown OXM/NXM field {}", header.text()),
-        ));
-    }
-    Ok(Entry { header, field, value, mask })
+    Ok(Entry { header, field: field.filter(|_| fits), value, mask })
 }
 
 fn to_value(bytes: &[u8]) -> Value {
@@ -570,6 +558,24 @@ fn apply_entry(m: &mut Match, e: &Entry<'_>, field: Field, cx: &MatchCx<'_>) -> 
         return set_tun_metadata(m, n, e, cx);
     }
     let info = field.info();
+    let value = to_value(e.value);
+    let mask = e.mask.map(to_value);
+    let ones = flow::field::ones(8 * u16::from(info.bytes));
+    if mask.is_some_and(|k| k != 0 && k != ones) && matches!(info.maskable, flow::Maskable::No) {
+        return Err(OfpErr::OFPBMC_BAD_MASK.into());
+    }
+    if mask.is_none() && (value & !full_width(field) != 0 || !value_ok(field, value)) {
+        return Err(match field {
+            Field::IN_PORT_OXM | Field::ACTSET_OUTPUT => {
+                let mut e = crate::msg::port::port_from_wire(value as u32)
+                    .err()
+                    .unwrap_or_else(|| OfpErr::OFPBMC_BAD_VALUE.into());
+                e.error = OfpErr::OFPBMC_BAD_VALUE;
+                e
+            }
+            _ => OfpErr::OFPBMC_BAD_VALUE.into(),
+        });
+    }
     if cx.pipeline_only && !crate::prereq::is_pipeline(field) {
         return Err(OfpErr::OFPBRC_PIPELINE_FIELDS_ONLY.into());
     }
@@ -579,28 +585,11 @@ fn apply_entry(m: &mut Match, e: &Entry<'_>, field: Field, cx: &MatchCx<'_>) -> 
     if m.get(field).1 != 0 && !shares_bits(field) {
         return Err(OfpErr::OFPBMC_DUP_FIELD.into());
     }
-    let value = to_value(e.value);
-    match e.mask {
-        None => {
-            if value & !full_width(field) != 0 || !value_ok(field, value) {
-                return Err(OfpErr::OFPBMC_BAD_VALUE.into());
-            }
-            set_exact(m, field, value);
-        }
-        Some(mask) => {
-            let mask = to_value(mask);
-            let ones = flow::field::ones(8 * u16::from(info.bytes));
-            if mask == 0 {
-                return Ok(());
-            }
-            if mask == ones {
-                set_exact(m, field, value);
-            } else if matches!(info.maskable, flow::Maskable::No) {
-                return Err(OfpErr::OFPBMC_BAD_MASK.into());
-            } else {
-                m.set_masked(field, value, mask);
-            }
-        }
+    match mask {
+        None => set_exact(m, field, value),
+        Some(0) => {}
+        Some(mask) if mask == ones => set_exact(m, field, value),
+        Some(mask) => m.set_masked(field, value, mask),
     }
     Ok(())
 }
@@ -654,11 +643,7 @@ pub fn pull_match_raw(bytes: &[u8], cx: &MatchCx<'_>, with_cookie: bool) -> Deco
         }
         let Some(field) = e.field else {
             if cx.strict {
-                return Err(DecodeError::logged(
-                    OfpErr::OFPBMC_BAD_FIELD,
-                    MODULE,
-                    format!("unknown OXM/NXM field {}", e.header.text()),
-                ));
+                return Err(OfpErr::OFPBMC_BAD_FIELD.into());
             }
             continue;
         };
@@ -674,14 +659,7 @@ pub fn pull_match_raw(bytes: &[u8], cx: &MatchCx<'_>, with_cookie: bool) -> Deco
 /// Decodes NXM of a given length from a reader, with its padding.
 pub fn pull_nxm(r: &mut Reader<'_>, len: usize, cx: &MatchCx<'_>) -> Decode<(Match, (u64, u64))> {
     if r.len() < len.next_multiple_of(8) {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBMC_BAD_LEN,
-            MODULE,
-            format!(
-                "nx_match length {len}, rounded up to a multiple of 8, is longer than space in message (max length {})",
-                r.len()
-            ),
-        ));
+        return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
     let body = r.take(len.next_multiple_of(8))?;
     pull_match_raw(&body[..len], cx, true)
@@ -705,14 +683,7 @@ pub fn pull_oxm(r: &mut Reader<'_>, cx: &MatchCx<'_>) -> Decode<Match> {
     }
     let padded = len.next_multiple_of(8);
     if len < 4 || r.len() < padded - 4 {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBMC_BAD_LEN,
-            MODULE,
-            format!(
-                "match length {len}, rounded up to a multiple of 8, is longer than space in message (max length {})",
-                r.len() + 4
-            ),
-        ));
+        return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
     // What the padding holds is nobody's business.
     let body = r.take(padded - 4)?;

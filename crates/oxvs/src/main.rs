@@ -25,14 +25,36 @@ const PROGRAMS: &[(&str, Main)] = &[
 /// What is ours alone: `oxvs COMMAND`.
 const COMMANDS: &[(&str, Main, &str)] = &[
     ("run", run::main, "database and switch in one process"),
+    ("help", cli::manual::help, "help field [NAME], help action [NAME]: what flows can match and do"),
+    ("completion", cli::manual::completion, "completion bash: a script that completes command lines"),
     ("demo", demo::main, "shows the switch at work between hosts made for it"),
 ];
+
+/// Programs that do not mind whether anybody reads what they print.
+const UNMINDFUL: &[&str] = &["ovs-vsctl", "vtep-ctl", "ovsdb-client", "ovs-vswitchd", "ovsdb-server"];
+
+/// A reader of our output that has gone away ends the program without a word: as it ends other programs, or (where
+/// the program is one that never minds) as if all had been written.
+fn end_quietly_without_reader(minds: bool) {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let said = info.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if said.starts_with("failed printing to std") && said.contains("Broken pipe") {
+            if !minds {
+                std::process::exit(0);
+            }
+            sys::signal::die_of(sys::signal::PIPE);
+        }
+        usual(info);
+    }));
+}
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().map(|a| a.to_string_lossy().into_owned());
     let called = args.next().unwrap_or_default();
     let name = Path::new(&called).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let args: Vec<String> = args.collect();
+    end_quietly_without_reader(!UNMINDFUL.contains(&name.as_str()));
     if let Some(run) = program(&name) {
         return run(args);
     }

@@ -5,46 +5,15 @@
 //! priority, mark. A field that did not change is left out; one that did is set in those bits that the translation
 //! looked at, which are all bits that can have changed.
 
-use crate::ctx::{Ctx, is_mpls};
+use crate::ctx::{Ctx, Pending, is_mpls};
 use dpif::DpAction;
 use dpif::action::{
-    Bits, Masked, PushMpls, PushVlan, SetArp, SetEth, SetField, SetIcmp, SetIpv4, SetIpv6, SetNd, SetNdExt,
-    SetPorts, SlowPath,
+    Bits, Masked, Nsh, Pbb, PushMpls, PushVlan, SetArp, SetEth, SetField, SetIcmp, SetIpv4, SetIpv6, SetNd,
+    SetNdExt, SetNsh, SetPbb, SetPorts, SlowPath,
 };
 use flow::FlowKey;
 use flow::key::{VLAN_PRESENT, eth_type, frag, ip_proto};
 use flow::layout as l;
-
-/// Emits what differs between the flow as the pipeline has it and as the datapath has it.
-pub(crate) fn commit(ctx: &mut Ctx<'_, '_>) {
-    const PACKET: std::ops::Range<usize> = l::STAGE_L2..l::STAGE_PIPELINE;
-    const ARRIVAL: usize = l::SKB_PRIORITY / 8;
-    if ctx.key.words[PACKET] != ctx.base.words[PACKET] {
-        ethernet(ctx);
-        match ctx.key.eth_type() {
-            // What lies below a popped label is not known, so nothing of it can have changed.
-            _ if ctx.was_mpls || ctx.key.eth_type() != ctx.base.eth_type() => {}
-            eth_type::IPV4 => ipv4(ctx),
-            eth_type::IPV6 => ipv6(ctx),
-            eth_type::ARP | eth_type::RARP => arp(ctx),
-            _ => {}
-        }
-        mpls(ctx);
-        vlan(ctx);
-    }
-    if ctx.key.words[ARRIVAL..ARRIVAL + 2] != ctx.base.words[ARRIVAL..ARRIVAL + 2] {
-        priority_and_mark(ctx);
-    }
-}
-
-/// A value of which the bits in `mask` count; the others differ among the packets of a megaflow and are zero here.
-fn masked<T: Bits>(value: T, mask: T) -> Masked<T> {
-    Masked { value: value.and(mask), mask }
-}
-
-fn emit(ctx: &mut Ctx<'_, '_>, set: SetField) {
-    ctx.out.push(DpAction::Set(set));
-}
 
 /// One field: if it changed, the looked-at bits of its new value, and the datapath's copy is brought up to date.
 macro_rules! change {
@@ -59,6 +28,134 @@ macro_rules! change {
             masked(new, $ctx.mask.0.$at($ofs))
         }
     }};
+}
+
+/// Emits what differs between the flow as the pipeline has it and as the datapath has it.
+pub(crate) fn commit(ctx: &mut Ctx<'_, '_>) {
+    const PACKET: std::ops::Range<usize> = l::STAGE_L2..l::STAGE_PIPELINE;
+    const ARRIVAL: usize = l::SKB_PRIORITY / 8;
+    outermost(ctx);
+    if ctx.key.words[PACKET] != ctx.base.words[PACKET] {
+        ethernet(ctx);
+        match ctx.key.eth_type() {
+            // What lies below a popped label is not known, so nothing of it can have changed.
+            _ if ctx.was_mpls || ctx.key.eth_type() != ctx.base.eth_type() => {}
+            eth_type::IPV4 => ipv4(ctx),
+            eth_type::IPV6 => ipv6(ctx),
+            eth_type::ARP | eth_type::RARP => arp(ctx),
+            eth_type::NSH => nsh(ctx),
+            eth_type::PBB => pbb(ctx),
+            _ => {}
+        }
+        mpls(ctx);
+        vlan(ctx);
+    }
+    if ctx.key.words[ARRIVAL..ARRIVAL + 2] != ctx.base.words[ARRIVAL..ARRIVAL + 2] {
+        priority_and_mark(ctx);
+    }
+}
+
+/// Headers that came in front of the packet or went, and Ethernet headers after which the packet is of another type.
+fn outermost(ctx: &mut Ctx<'_, '_>) {
+    const PACKET: std::ops::Range<usize> = l::STAGE_L2..l::STAGE_PIPELINE;
+    let k = &ctx.key;
+    let action = match ctx.pending.take() {
+        Some(Pending::PushNsh(md2)) => {
+            let path = k.u32_at(l::NSH_PATH);
+            DpAction::PushNsh(Box::new(Nsh {
+                flags: k.u8_at(l::NSH_FLAGS),
+                ttl: k.u8_at(l::NSH_TTL),
+                mdtype: k.u8_at(l::NSH_MDTYPE),
+                np: k.u8_at(l::NSH_NP),
+                spi: path >> 8,
+                si: path as u8,
+                context: std::array::from_fn(|i| k.u32_at(l::NSH_CONTEXT + 4 * i)),
+                md2,
+            }))
+        }
+        Some(Pending::PopNsh) => DpAction::PopNsh,
+        Some(Pending::AddMpls) => {
+            DpAction::AddMpls(PushMpls { lse: k.mpls_lse(0), eth_type: k.packet_type() as u16 })
+        }
+        Some(Pending::PushPbb) => {
+            let pushed = Pbb { isid: k.get(flow::Field::PBB_ISID) as u32, uca: k.u8_at(l::PBB_UCA) & 1 };
+            let (old_src, old_dst) = (ctx.base.eth_src(), ctx.base.eth_dst());
+            let words = ctx.key.words;
+            ctx.base.words[PACKET].copy_from_slice(&words[PACKET]);
+            // The tag is put under a copy of the customer's addresses.
+            ctx.base.put(l::ETH_DST, &old_dst.0);
+            ctx.base.put(l::ETH_SRC, &old_src.0);
+            ctx.base_labels = 0;
+            ctx.out.push(DpAction::PushPbb(pushed));
+            return;
+        }
+        None => {
+            ethernet_header(ctx);
+            return;
+        }
+    };
+    ctx.out.push(action);
+    let words = ctx.key.words;
+    ctx.base.words[PACKET].copy_from_slice(&words[PACKET]);
+    let packet_type = ctx.key.packet_type().to_be_bytes();
+    ctx.base.put(l::PACKET_TYPE, &packet_type);
+    ctx.base_labels = ctx.labels;
+}
+
+/// The packet's Ethernet header came or went.
+fn ethernet_header(ctx: &mut Ctx<'_, '_>) {
+    let (new, old) = (ctx.key.packet_type(), ctx.base.packet_type());
+    if new == old {
+        return;
+    }
+    if old == 0 && new >> 16 == 1 {
+        ctx.out.push(DpAction::PopEth);
+        ctx.base.put(l::ETH_DST, &[0; 12]);
+    } else if new == 0 && old >> 16 == 1 {
+        let (src, dst) = (ctx.key.eth_src(), ctx.key.eth_dst());
+        ctx.out.push(DpAction::PushEth { src, dst });
+        ctx.base.put(l::ETH_DST, &dst.0);
+        ctx.base.put(l::ETH_SRC, &src.0);
+    }
+    ctx.base.put(l::PACKET_TYPE, &new.to_be_bytes());
+}
+
+fn nsh(ctx: &mut Ctx<'_, '_>) {
+    let mut changed = false;
+    let mut set = SetNsh {
+        flags: change!(ctx, u8_at, l::NSH_FLAGS, 1, changed),
+        ttl: change!(ctx, u8_at, l::NSH_TTL, 1, changed),
+        ..SetNsh::default()
+    };
+    // Path and index are one word.
+    let path = change!(ctx, u32_at, l::NSH_PATH, 4, changed);
+    set.spi = Masked::new(path.value >> 8, path.mask >> 8);
+    set.si = Masked::new(path.value as u8, path.mask as u8);
+    for (i, c) in set.context.iter_mut().enumerate() {
+        *c = change!(ctx, u32_at, l::NSH_CONTEXT + 4 * i, 4, changed);
+    }
+    if changed {
+        emit(ctx, SetField::Nsh(Box::new(set)));
+    }
+}
+
+fn pbb(ctx: &mut Ctx<'_, '_>) {
+    let mut changed = false;
+    let tag = change!(ctx, u32_at, l::PBB_ISID, 4, changed);
+    if changed {
+        let isid = Masked::new(tag.value >> 8, tag.mask >> 8);
+        let uca = Masked::new(tag.value as u8, tag.mask as u8);
+        emit(ctx, SetField::Pbb(SetPbb { isid, uca }));
+    }
+}
+
+/// A value of which the bits in `mask` count; the others differ among the packets of a megaflow and are zero here.
+fn masked<T: Bits>(value: T, mask: T) -> Masked<T> {
+    Masked { value: value.and(mask), mask }
+}
+
+fn emit(ctx: &mut Ctx<'_, '_>, set: SetField) {
+    ctx.out.push(DpAction::Set(set));
 }
 
 fn mac(ctx: &mut Ctx<'_, '_>, ofs: usize, changed: &mut bool) -> Masked<base::Mac> {

@@ -33,6 +33,29 @@ pub(crate) struct Freeze {
     pub hash: Option<DpAction>,
 }
 
+/// A packet that a trace follows through recirculation.
+pub(crate) struct Fork {
+    /// Its continuation.
+    pub id: u32,
+    /// Its flow.
+    pub key: FlowKey,
+    /// Its addresses may be translated.
+    pub nat: bool,
+}
+
+/// A change of the packet's outermost headers that the datapath has not been told of.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Pending {
+    /// A network service header to push, with metadata of type 2.
+    PushNsh(Vec<u8>),
+    /// One to pop.
+    PopNsh,
+    /// A label to put in front.
+    AddMpls,
+    /// Backbone addresses and service tag to push.
+    PushPbb,
+}
+
 /// The state of one translation.
 pub(crate) struct Ctx<'a, 'r> {
     pub snap: &'a Snapshot,
@@ -76,6 +99,10 @@ pub(crate) struct Ctx<'a, 'r> {
     pub in_action_set: bool,
     pub in_packet_out: bool,
     pub freeze: Option<Freeze>,
+    /// Copies that went through the connection tracker, if there is a record.
+    pub forks: Vec<Fork>,
+    /// What the next commit begins with.
+    pub pending: Option<Pending>,
     /// The packet was MPLS and what is below is not known.
     pub was_mpls: bool,
     pub conntracked: bool,
@@ -195,6 +222,7 @@ impl<'a> Ctx<'a, '_> {
             Prereq::NdSolicit => self.is_nd(&[135]),
             Prereq::NdAdvert => self.is_nd(&[136]),
             Prereq::Nsh => ty == eth_type::NSH,
+            Prereq::Pbb => ty == eth_type::PBB,
             Prereq::Ct => {
                 self.look(l::CT_STATE, 4);
                 self.key.ct_state() & flow::key::ct_state::TRK != 0

@@ -65,6 +65,7 @@ drop_reasons! {
     NoLiveBucket = 50, "no_live_bucket", "No bucket of the group is live";
     Unsupported = 51, "unsupported", "The action is not supported";
     UnknownInPort = 52, "unknown_in_port", "The port is not known";
+    NotEthernet = 54, "not_ethernet", "The packet has no Ethernet header, which the port needs";
     TooManyActions = 53, "too_many_actions", "Too many actions";
 }
 

@@ -25,6 +25,10 @@ pub(crate) fn send(ctx: &mut Ctx<'_, '_>, port: OfPort, trunc: Option<u32>, last
         let text = || "STP not in forwarding state, skipping output".into();
         return ctx.drop(DropReason::StpNotForwarding, NodeKind::Warning, text);
     }
+    if ctx.key.packet_type() != 0 {
+        let text = || "Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.".into();
+        return ctx.drop(DropReason::NotEthernet, NodeKind::Warning, text);
+    }
     match view.patch {
         Some(patch) => through_patch(ctx, view, patch, last),
         None if view.dp_port == base::DpPort::NONE => {}

@@ -1,5 +1,6 @@
 //! `ofproto/trace` and `ofproto/trace-packet-out`: a translation with a record, as text.
 
+use crate::ctx::Fork;
 use crate::recorder::Recorder;
 use crate::snapshot::{BridgeId, BridgeView, Snapshot};
 use crate::text::{self, Namer};
@@ -19,6 +20,7 @@ use flow::{Field, FlowKey, Match};
 use openflow::action::text::{Outer, parse_list};
 use openflow::text::TextCx;
 use openflow::{Action, NameMap, Names, NoNames};
+use std::collections::VecDeque;
 use std::fmt::Write;
 
 /// What a trace is about, and how it prints.
@@ -32,6 +34,8 @@ pub struct Trace<'a> {
     pub names: Option<&'a dyn Names>,
     /// Names of datapath ports to print instead of numbers.
     pub dp_names: Option<dpif::text::PortName<'a>>,
+    /// Connection states that the connection tracker answers with, in turn.
+    pub ct_next: &'a [u32],
 }
 
 /// The text of a trace, from `Flow:` to the last note.
@@ -53,7 +57,58 @@ fn record(snap: &Snapshot, t: &Trace<'_>, dry_run: bool) -> (String, Translation
     let outcome = translate::run(snap, &req, Some(&mut rec), namer);
     out.push_str(&rec.text());
     finish(&mut out, &key, &outcome, &namer, t.dp_names);
+    let mut forks = VecDeque::new();
+    let mut next = t.ct_next.iter();
+    let mut pending = outcome.shown.map(|s| s.forks).unwrap_or_default();
+    loop {
+        forks.extend(pending.drain(..));
+        if out.len() > MAX_TEXT {
+            break;
+        }
+        let Some(fork) = forks.pop_front() else { break };
+        pending = resumed(snap, t, fork, next.next().copied(), &mut out);
+    }
     (out, outcome.translation)
+}
+
+/// A trace that says more than this does not follow further recirculations.
+const MAX_TEXT: usize = 1 << 20;
+
+/// Traces a packet that comes back from the connection tracker; gives those that go there from it.
+fn resumed(snap: &Snapshot, t: &Trace<'_>, fork: Fork, state: Option<u32>, out: &mut String) -> Vec<Fork> {
+    let rule = "=".repeat(79);
+    let flags = &flow::text::flags::CT_STATE;
+    let default = flow::key::ct_state::TRK | flow::key::ct_state::NEW;
+    let _ = writeln!(out, "\n{rule}");
+    let _ = match state {
+        None => writeln!(
+            out,
+            "recirc({:#x}) - resume conntrack with default ct_state=trk|new (use --ct-next to customize)",
+            fork.id
+        ),
+        Some(s) => {
+            writeln!(out, "recirc({:#x}) - resume conntrack with ct_state={}", fork.id, flags.list(s, "|"))
+        }
+    };
+    if fork.nat {
+        out.push_str("Replacing src/dst IP/ports to simulate NAT:\n Initial flow: \n Modified flow: \n");
+    }
+    let _ = writeln!(out, "{rule}\n");
+    let mut key = fork.key;
+    key.set(Field::CT_STATE, state.unwrap_or(default).into());
+    key.set(Field::ACTSET_OUTPUT, 0);
+    let bridge = match snap.recirc.get(fork.id) {
+        Some(frozen) => frozen.bridge,
+        None => return Vec::new(),
+    };
+    let namer = Namer(t.names.unwrap_or(&NoNames));
+    let _ = writeln!(out, "Flow: {}", text::flow(&key, &namer));
+    let mut rec = Recorder::new();
+    let req = Request { key: &key, origin: Origin::Port(bridge, key.in_port()), dry_run: true };
+    let outcome = translate::run(snap, &req, Some(&mut rec), namer);
+    out.push_str(&rec.text());
+    finish(out, &key, &outcome, &namer, t.dp_names);
+    outcome.shown.map(|s| s.forks).unwrap_or_default()
 }
 
 fn finish(
@@ -106,6 +161,7 @@ struct Parsed {
     bridge: BridgeId,
     in_port: OfPort,
     names: bool,
+    ct_next: Vec<u32>,
     consistent: bool,
     /// The packet, if it is known: what the trace causes then happens.
     packet: Option<Vec<u8>>,
@@ -188,8 +244,11 @@ fn run(snap: &Snapshot, p: Parsed, actions: Option<&[Action]>) -> Traced {
     let dp = |port: DpPort| DpNames(snap).dp_port_name(port);
     let dp_names: Option<dpif::text::PortName<'_>> = if p.names { Some(&dp) } else { None };
     let names = p.names.then_some(&map as &dyn Names);
-    let (text, translation) =
-        record(snap, &Trace { key: &p.key, origin, names, dp_names }, p.packet.is_none());
+    let (text, translation) = record(
+        snap,
+        &Trace { key: &p.key, origin, names, dp_names, ct_next: &p.ct_next },
+        p.packet.is_none(),
+    );
     let port = snap.bridge(p.bridge).and_then(|b| b.port(p.in_port)).map_or(DpPort::NONE, |p| p.dp_port);
     let live = p.packet.map(|packet| Live { packet, key: p.key, port, translation });
     Traced { text, live }
@@ -208,6 +267,7 @@ fn parse(snap: &Snapshot, args: &[&str], datapaths: &[&str], packet_out: bool) -
     let mut words: Vec<&str> = Vec::new();
     let (mut names, mut generate, mut consistent) = (false, false, false);
     let mut payload: Option<Vec<u8>> = None;
+    let mut ct_next = Vec::new();
     let mut iter = args.iter();
     while let Some(a) = iter.next() {
         let mut value = || iter.next().copied().ok_or_else(|| format!("Missing argument for option {a}"));
@@ -222,7 +282,7 @@ fn parse(snap: &Snapshot, args: &[&str], datapaths: &[&str], packet_out: bool) -
                 let len = text[..digits].parse().unwrap_or(0usize).min(MAX_PAYLOAD);
                 payload = Some((0..len).map(|i| i as u8).collect());
             }
-            "--ct-next" => check_ct_state(value()?)?,
+            "--ct-next" => ct_next.push(parse_ct_state(value()?)?),
             "-consistent" | "--consistent" if packet_out => consistent = true,
             option if option.starts_with('-') && option.len() > 1 => {
                 return Err(format!("{option}: unknown option"));
@@ -267,7 +327,7 @@ fn parse(snap: &Snapshot, args: &[&str], datapaths: &[&str], packet_out: bool) -
         let payload = payload.as_deref().map_or(Payload::Counting, Payload::Bytes);
         p.packet = Some(compose(&p.key, payload, false).map_err(|e| e.to_string())?);
     }
-    (p.names, p.consistent) = (names, consistent);
+    (p.names, p.consistent, p.ct_next) = (names, consistent, ct_next);
     Ok(p)
 }
 
@@ -317,7 +377,7 @@ fn odp(snap: &Snapshot, key: &FlowKey) -> Result<Parsed, String> {
 }
 
 fn parsed(key: FlowKey, bridge: BridgeId, in_port: OfPort) -> Parsed {
-    Parsed { key, bridge, in_port, names: false, consistent: false, packet: None }
+    Parsed { key, bridge, in_port, names: false, consistent: false, ct_next: Vec::new(), packet: None }
 }
 
 /// Tags beyond the limit are payload: the frame's type is the type of the first of them.
@@ -363,19 +423,20 @@ fn with_packet(key: &FlowKey, packet: &[u8], vlan_limit: u8) -> FlowKey {
     new
 }
 
-fn check_ct_state(flags: &str) -> Result<(), String> {
-    const KNOWN: [&str; 8] = ["trk", "new", "est", "rel", "rpl", "inv", "snat", "dnat"];
+fn parse_ct_state(flags: &str) -> Result<u32, String> {
+    let known = flow::text::flags::CT_STATE.names;
+    let mut state = 0;
     for f in flags.split([',', ' ', '|']).filter(|f| !f.is_empty()) {
-        if !KNOWN.contains(&f) {
-            return Err(format!("{f}: unknown connection tracking state flag"));
+        match known.iter().find(|(name, _)| *name == f) {
+            Some((_, bit)) => state |= bit,
+            None => return Err(format!("{f}: unknown connection tracking state flag")),
         }
     }
-    let given = |flag: &str| flags.split([',', ' ', '|']).any(|f| f == flag);
-    if !given("trk") && KNOWN[1..].iter().any(|f| given(f)) {
+    if state != 0 && state & flow::key::ct_state::TRK == 0 {
         let why = "If \"trk\" is unset, no other flags are set";
         return Err(format!("{flags}: invalid connection state: {why}"));
     }
-    Ok(())
+    Ok(state)
 }
 
 /// Reads a flow as `ovs-ofctl` would a match, but one that has no wildcards: what is not said is zero.

@@ -37,12 +37,14 @@ pub(crate) struct Shown {
     pub flow: FlowKey,
     /// The mask before it was made fit for the datapath.
     pub looked_at: Mask,
+    /// Where a trace goes on.
+    pub forks: Vec<crate::ctx::Fork>,
 }
 
 /// A packet that no bridge takes.
 fn nowhere(req: &Request<'_>, reason: DropReason) -> Outcome {
     let mask = always_matters(req.key);
-    let shown = Some(Box::new(Shown { flow: req.key.clone(), looked_at: mask.clone() }));
+    let shown = Some(Box::new(Shown { flow: req.key.clone(), looked_at: mask.clone(), forks: Vec::new() }));
     let translation = Translation { mask, drop_reason: Some(reason), ..Translation::default() };
     Outcome { translation, shown }
 }
@@ -128,6 +130,8 @@ where
         in_action_set: false,
         in_packet_out: false,
         freeze: None,
+        forks: Vec::new(),
+        pending: None,
         was_mpls: false,
         conntracked: frozen.as_ref().is_some_and(|f| f.conntracked),
     };
@@ -169,7 +173,7 @@ fn resume<'b>(
     ctx.open(NodeKind::Bridge, |_| format!("bridge(\"{name}\")"));
     ctx.open(NodeKind::Thaw, |_| "thaw".into());
     if let Some(table) = f.table {
-        ctx.record(NodeKind::Action, |_| format!("Resuming from table {}", table.0));
+        ctx.record(NodeKind::Table, |_| format!("Resuming from table {}", table.0));
     }
     ctx.close();
     if let Some(table) = f.table {
@@ -229,7 +233,8 @@ fn finish(ctx: &mut Ctx<'_, '_>, req: &Request<'_>) -> Outcome {
         Some(ctx.drop_reason.unwrap_or(DropReason::NoOutput))
     });
     tidy(&mut ctx.mask, req.key);
-    let shown = || Box::new(Shown { flow: ctx.key.clone(), looked_at: ctx.mask.clone() });
+    let forks = std::mem::take(&mut ctx.forks);
+    let shown = || Box::new(Shown { flow: ctx.key.clone(), looked_at: ctx.mask.clone(), forks });
     let shown = ctx.rec.is_some().then(shown);
     for_datapath(&mut ctx.mask, req.key);
     let translation = Translation {
@@ -283,6 +288,9 @@ fn tidy(mask: &mut Mask, key: &FlowKey) {
     }
     if !crate::ctx::is_mpls(ty) {
         m[l::MPLS..l::MPLS + 12].fill(0);
+    }
+    if ty != eth_type::PBB {
+        m[l::PBB_ISID..l::PBB_ISID + 4].fill(0);
     }
     if ty != eth_type::IPV4 && !arp {
         m[l::NW_SRC..l::NW_SRC + 8].fill(0);

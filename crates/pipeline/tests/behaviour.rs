@@ -286,13 +286,15 @@ fn patch_ports_credit_both_ends_and_a_loop_of_bridges_ends() {
 
 #[test]
 fn unsupported_actions_name_themselves() {
+    let resubmit = openflow::action::Resubmit { in_port: OfPort::IN_PORT, table: 1, with_ct_orig: true };
+    let resubmit = Action::Resubmit(resubmit);
     let mut br = Br::new("br0", 2, 0);
-    br.flow(0, 1, Match::any(), vec![output(2), Action::CopyTtlIn, output(1)]);
+    br.flow(0, 1, Match::any(), vec![output(2), resubmit, output(1)]);
     let key = frame(1, A, B);
     let snap = switch(&[&br]);
     let t = go(&snap, &key);
     assert_eq!(text(&t), "2");
-    assert!(t.warnings[0].starts_with("copy_ttl_in is not supported, dropping on bridge br0"));
+    assert!(t.warnings[0].starts_with("resubmit with ct is not supported, dropping on bridge br0"));
 }
 
 /// In-band control: a DHCP server's answers come to the local port whatever the flows say, once, and what could be

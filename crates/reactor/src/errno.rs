@@ -8,6 +8,9 @@ pub fn os(n: i32) -> io::Error {
     io::Error::from_raw_os_error(n)
 }
 
+/// The number of "Address family not supported by protocol": of a name that means nothing.
+pub const NO_SUCH_FAMILY: i32 = libc::EAFNOSUPPORT;
+
 /// The peer closed the connection.
 pub fn eof() -> io::Error {
     io::Error::from(io::ErrorKind::UnexpectedEof)

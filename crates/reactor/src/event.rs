@@ -289,6 +289,8 @@ impl Reactor {
 
     /// Tells `key` of signals from now on.
     pub fn watch_signals(&mut self, signals: &[Signal], key: Key) -> io::Result<()> {
+        // The old ones give back the mask that they found: before the new ones set theirs.
+        self.signals = None;
         let signals = Signals::new(signals)?;
         self.epoll.add(&signals, OWN_TOKEN, Interest::READ)?;
         self.signals = Some((signals, key));

@@ -157,7 +157,9 @@ impl Stream {
     pub fn poll_connect(&mut self, r: &mut Reactor) -> io::Result<bool> {
         if let Sock::Resolving(answer) = &self.sock {
             let to = match answer.try_recv() {
-                Ok(answer) => answer?,
+                Ok(answer) => answer.inspect_err(|e| {
+                    error!(r.log(), "stream_tcp", "{}: connect: {}", self.name, errno::text(e));
+                })?,
                 Err(mpsc::TryRecvError::Empty) => return Ok(false),
                 Err(mpsc::TryRecvError::Disconnected) => return Err(errno::os(libc::EIO)),
             };

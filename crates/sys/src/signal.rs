@@ -144,6 +144,9 @@ pub fn kill(pid: i32, number: i32) -> io::Result<()> {
     cvt(unsafe { libc::kill(pid, number) }).map(|_| ())
 }
 
+/// SIGPIPE: nobody reads what is written.
+pub const PIPE: i32 = libc::SIGPIPE;
+
 /// Ends this process by `number`'s default action, so that the parent sees it died of that signal.
 pub fn die_of(number: i32) -> ! {
     // SAFETY: resets the action to the default (no code), opens the mask for this signal, and raises it.

@@ -7,6 +7,7 @@ use base::{Dpid, Mac, TableId, error, info, warn};
 use dpif::Datapath as _;
 use ofproto::TableConfig;
 use reactor::Reactor;
+use std::collections::HashMap;
 use std::time::Duration;
 
 impl Switch {
@@ -167,6 +168,7 @@ impl Switch {
     }
 
     fn configure_tables(&mut self, name: &str) {
+        let time = self.now();
         let Some(b) = self.bridges.get_mut(name) else { return };
         for n in 0..ofproto::tables::N_VISIBLE {
             let id = TableId(n);
@@ -176,6 +178,7 @@ impl Switch {
                 name: wanted.and_then(|w| w.name.clone()).unwrap_or_default(),
                 flow_limit: wanted.and_then(|w| w.flow_limit),
                 evict: wanted.is_some_and(|w| w.evict),
+                groups: wanted.map_or_else(Vec::new, |w| eviction_groups(&w.groups)),
                 prefixes: wanted.filter(|w| !w.prefixes.is_empty()).map(|w| {
                     w.prefixes
                         .iter()
@@ -185,7 +188,7 @@ impl Switch {
                 }),
                 ..now
             };
-            b.ofproto.configure_table(id, config);
+            b.ofproto.configure_table(id, config, time);
         }
     }
 
@@ -194,7 +197,13 @@ impl Switch {
         let now = self.now();
         let Some(b) = self.bridges.get_mut(name) else { return };
         let backer = self.backers.get(&b.kind);
-        let descs: Vec<_> = b.interfaces.values().map(|i| describe(b, i, backer)).collect();
+        let mut descs: Vec<_> = b.interfaces.values().map(|i| describe(b, i, backer)).collect();
+        let is_new = |desc: &openflow::msg::PhyPort| b.ofproto.port(desc.port).is_none();
+        if descs.iter().filter(|d| is_new(d)).count() > 1 {
+            let order = crate::plan::listing(&b.config);
+            let order: HashMap<&str, usize> = order.into_iter().enumerate().map(|(n, i)| (i, n)).collect();
+            descs.sort_by_key(|d| order.get(d.name.as_str()).copied());
+        }
         for desc in descs {
             let changed = b.ofproto.port(desc.port).is_none_or(|p| p.desc != desc);
             if changed {
@@ -237,6 +246,17 @@ impl Switch {
         }
         any
     }
+}
+
+/// The fields by which flows are grouped for eviction: names, with a range of bits or with none.
+fn eviction_groups(names: &[String]) -> Vec<flow::Subfield> {
+    names
+        .iter()
+        .filter_map(|name| {
+            let (sub, rest) = openflow::text::subfield_prefix(name).ok()?;
+            rest.is_empty().then_some(sub)
+        })
+        .collect()
 }
 
 /// Whether the address is administered locally: the second bit of its first byte.

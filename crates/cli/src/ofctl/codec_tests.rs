@@ -200,7 +200,7 @@ fn entries(text: &str, version: Version) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-pub fn check_vlan(_: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+pub fn check_vlan(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let number = |s: &str| {
         u16::from_str_radix(s.trim_start_matches("0x"), 16)
             .map_err(|_| Fatal::new(format!("{s}: bad number")))
@@ -217,18 +217,23 @@ pub fn check_vlan(_: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
         let mut bytes = Vec::new();
         oxm::put_match_raw(&mut bytes, &m, version, (0, 0));
         let cx = oxm::MatchCx { strict: true, tun: None, pipeline_only: false };
-        let back = oxm::pull_match_raw(&bytes, &cx, false).map_err(|e| Fatal::new(e.error.to_string()))?.0;
-        let pcp = if name == "OXM" {
-            let (value, mask) = back.get(flow::Field::VLAN_PCP);
-            if mask == 0 { ",--".to_string() } else { format!(",{value:02x}") }
-        } else {
-            String::new()
+        let read = match oxm::pull_match_raw(&bytes, &cx, false) {
+            Ok((back, _)) if name == "OXM" => {
+                let (value, mask) = back.get(flow::Field::VLAN_VID);
+                let (pcp, pcp_mask) = back.get(flow::Field::VLAN_PCP);
+                let pcp = if pcp_mask == 0 { "--".to_string() } else { format!("{pcp:02x}") };
+                format!("{value:04x}/{mask:04x},{pcp}")
+            }
+            Ok((back, _)) => vlan(&back),
+            Err(e) => {
+                for (module, text) in &e.log {
+                    base::record!(c.logger(), base::Level::Warn, *module, "{text}");
+                }
+                e.error.to_string()
+            }
         };
-        out.push_str(&format!(
-            "{name}: {} -> {}{pcp}\n",
-            openflow::text::print::entries_text(&bytes),
-            vlan(&back)
-        ));
+        let entries = openflow::text::print::entries_text(&bytes);
+        out.push_str(&format!("{name}: {entries} -> {read}\n"));
     }
     let mut bytes = Vec::new();
     fixed_match::put_of10(&mut bytes, &m);

@@ -76,7 +76,7 @@ pub struct Settings {
     pub read_only: bool,
     pub bare: bool,
     pub bad_checksum: bool,
-    pub raw: Option<String>,
+    pub pcap: bool,
     pub versions: Option<VersionSet>,
     pub colored: bool,
 }
@@ -101,7 +101,7 @@ impl Default for Settings {
             read_only: false,
             bare: false,
             bad_checksum: false,
-            raw: None,
+            pcap: false,
             versions: None,
             colored: false,
         }
@@ -217,8 +217,13 @@ impl Context {
         let mut printer = Printer { names, colors: &self.colors, verbosity, log: Vec::new() };
         let text = printer.print(bytes);
         let logger = self.logger();
-        for (module, text) in printer.log {
-            base::record!(logger, Level::Warn, module, "{text}");
+        for (module, severity, text) in printer.log {
+            let level = match severity {
+                Severity::Err => Level::Err,
+                Severity::Warn => Level::Warn,
+                Severity::Info => Level::Info,
+            };
+            base::record!(logger, level, module, "{text}");
         }
         text
     }
@@ -555,7 +560,10 @@ fn describe(bytes: &[u8]) -> String {
 
 /// A dump of bytes without the characters, and without spaces at the ends of lines.
 pub fn dump(bytes: &[u8]) -> String {
-    openflow::buf::hex_dump(bytes, false).lines().map(|l| format!("{}\n", l.trim_end())).collect()
+    openflow::buf::hex_dump(bytes, false)
+        .lines()
+        .map(|l| format!("{}\n", l.trim_end_matches([' ', '-'])))
+        .collect()
 }
 
 /// Prints to standard output; a reader that has gone away is no error.

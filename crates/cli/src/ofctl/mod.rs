@@ -56,10 +56,11 @@ const OPTIONS: &[Opt] = &[
     Opt::flag("bundle"),
     Opt::optional("color"),
     Opt::flag("may-create"),
-    Opt::flag("read-only"),
-    Opt::value("raw"),
+    Opt::flag("pcap"),
     Opt::flag("bare"),
     Opt::flag("bad-csum"),
+    Opt::flag("raw"),
+    Opt::flag("read-only"),
     Opt::value("protocols").short('O'),
     Opt::flag("version").short('V'),
 ];
@@ -336,8 +337,9 @@ fn own(given: &Given, s: &mut Settings) -> Result<bool, Fatal> {
         "read-only" => s.read_only = true,
         "bare" => s.bare = true,
         "bad-csum" => s.bad_checksum = true,
-        "raw" => s.raw = given.value.clone(),
-        "protocols" => s.versions = Some(parse_versions(given.value())?),
+        "pcap" => s.pcap = true,
+        "raw" => {}
+        "protocols" => s.versions = Some(parse_versions(given.value())?).filter(|v| !v.is_empty()),
         _ => return Ok(false),
     }
     Ok(true)

@@ -2,7 +2,7 @@
 
 use super::context::{Context, dump, print};
 use crate::fatal::Fatal;
-use base::Xid;
+use base::{Level, Xid};
 use openflow::NoNames;
 use openflow::codec::Codec;
 use openflow::msg::{ErrorMsg, FlowMod, Hello, Message};
@@ -211,11 +211,9 @@ fn tcp_payload<'a>(packet: &'a [u8], key: &flow::FlowKey, l4: usize) -> Option<(
 pub fn print_error(_: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let error = error_named(&args[0])?;
     for v in Version::ALL {
-        let text = match error.code(v) {
-            Some(code) => format!("vendor {}, type {}, code {}", hex(code.vendor), code.kind, code.code),
-            None => "vendor 0, type -1, code -1".to_string(),
-        };
-        print(&format!("OpenFlow 1.{}: {text}\n", v.wire() - 1));
+        let Some(code) = error.code(v) else { continue };
+        let (vendor, kind, code) = (hex(code.vendor), code.kind, code.code);
+        print(&format!("OpenFlow 1.{}: vendor {vendor}, type {kind}, code {code}\n", v.wire() - 1));
     }
     OK
 }
@@ -226,25 +224,46 @@ fn hex(n: u32) -> String {
 }
 
 fn error_named(name: &str) -> Result<OfpErr, Fatal> {
-    OfpErr::from_name(name).ok_or_else(|| Fatal::new(format!("unknown error \"{name}\"")))
+    OfpErr::from_name(name)
+        .filter(|e| e.name() == name)
+        .ok_or_else(|| Fatal::new(format!("unknown error \"{name}\"")))
 }
 
-pub fn encode_error_reply(_: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
+pub fn encode_error_reply(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let error = error_named(&args[0])?;
     let (bytes, rest) = hex_prefix(&args[1]);
     if !rest.trim().is_empty() {
-        return Err(Fatal::new("trailing garbage following hex bytes"));
+        return Err(Fatal::new("Trailing garbage in hex data"));
     }
     let Some(header) = bytes.first_chunk::<8>() else {
-        return Err(Fatal::new("Request is too short to be an OpenFlow message"));
+        return Err(Fatal::new("Request too short"));
     };
     let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
     if len != bytes.len() {
-        return Err(Fatal::new("size of specified message and message header's length field disagree"));
+        return Err(Fatal::new("Request size inconsistent"));
     }
-    let version = Version::from_wire(header[0]).unwrap_or(Version::V10);
+    let logger = c.logger();
+    let version = Version::from_wire(header[0]).unwrap_or_else(|| {
+        let wire = header[0];
+        base::record!(
+            logger,
+            Level::Err,
+            "ofp_errors",
+            "cannot encode error for unknown OpenFlow version 0x{wire:02x}"
+        );
+        Version::V10
+    });
+    if error.code(version).is_none() {
+        base::record!(
+            logger,
+            Level::Err,
+            "ofp_errors",
+            "cannot encode {error} for OpenFlow 1.{}",
+            version.wire() - 1
+        );
+    }
     let xid = Xid(u32::from_be_bytes([header[4], header[5], header[6], header[7]]));
-    let data = bytes[..bytes.len().min(64)].to_vec();
+    let data = bytes.clone();
     let reply = Codec::new(version)
         .encode(xid, &Message::Error(ErrorMsg { error, data }))
         .map_err(|e| Fatal::new(e.to_string()))?;

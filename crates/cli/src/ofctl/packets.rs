@@ -9,7 +9,7 @@ use openflow::action::text::{Outer, parse_list};
 use openflow::msg::{Message, PacketOut};
 use openflow::text::TextCx;
 use openflow::text::packet::{hex_prefix, parse_packet_out};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 
 const OK: Result<ExitCode, Fatal> = Ok(ExitCode::SUCCESS);
@@ -73,15 +73,9 @@ pub fn parse_packet(_: &mut Context, _: &[String]) -> Result<ExitCode, Fatal> {
 }
 
 pub fn compose_packet(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    let mut parser = MatchParser::new(&flow::text::NoPorts);
-    let mut m = Match::any();
-    for (name, value) in flow::text::parse::pairs(&args[0]) {
-        match parser.pair(&mut m, name, value) {
-            Ok(true) => {}
-            Ok(false) => return Err(Fatal::new(format!("{}: unknown field {name}", args[0]))),
-            Err(e) => return Err(Fatal::new(format!("{}: {}", args[0], e.0))),
-        }
-    }
+    let specified = MatchParser::new(&flow::text::NoPorts)
+        .parse_exact(&args[0])
+        .map_err(|e| Fatal::new(e.to_string()))?;
     let payload = match args.get(1) {
         None => None,
         Some(text) => {
@@ -96,20 +90,35 @@ pub fn compose_packet(c: &mut Context, args: &[String]) -> Result<ExitCode, Fata
         Some(bytes) => flow::compose::Payload::Bytes(bytes),
         None => flow::compose::Payload::Counting,
     };
-    let packet = flow::compose::compose(&m.key, content, c.settings.bad_checksum)
+    let packet = flow::compose::compose(&specified, content, c.settings.bad_checksum)
         .map_err(|e| Fatal::new(e.to_string()))?;
-    let specified = m.key;
     let (extracted, _) = extract_key(&packet, &Metadata { in_port: OfPort::NONE.0, ..Metadata::default() });
-    let mut status = 0;
     let (a, b) = (flow_text(&specified, Style::default()), flow_text(&extracted, Style::default()));
-    if specified.in_port() != OfPort(0) {
+    let differ = a != b;
+    if differ {
         eprint!("specified and extracted flows differ:\nspecified: {a}\nextracted: {b}");
-        status = 1;
     }
-    if c.settings.bare {
+    if c.settings.pcap {
+        print_pcap(&packet)?;
+    } else if c.settings.bare {
         print(&packet.iter().map(|b| format!("{b:02x}")).collect::<String>());
     } else {
         print(&dump(&packet));
     }
-    Ok(ExitCode::from(status))
+    Ok(ExitCode::from(u8::from(differ)))
+}
+
+/// A capture that holds one packet, to standard output.
+fn print_pcap(packet: &[u8]) -> Result<(), Fatal> {
+    let millis = base::Clock::real().wall_millis().max(0) as u64;
+    let mut out = Vec::new();
+    for word in [0xa1b2_c3d4, 4 << 16 | 2, 0, 0, 1518, 1] {
+        out.extend_from_slice(&u32::to_le_bytes(word));
+    }
+    let len = packet.len() as u32;
+    for word in [(millis / 1000) as u32, (millis % 1000) as u32 * 1000, len, len] {
+        out.extend_from_slice(&word.to_le_bytes());
+    }
+    out.extend_from_slice(packet);
+    std::io::stdout().write_all(&out).map_err(|e| Fatal::new(reactor::errno::text(&e)))
 }

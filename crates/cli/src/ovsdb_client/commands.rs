@@ -105,8 +105,9 @@ pub(super) fn query(c: &mut Context, args: &[String]) -> Result {
     params.push(Value::object([("op", "abort".into())]));
     let n = params.len() - 2;
     let mut reply = c.rpc.call("transact", params)?;
+    // After an error nothing was undone.
     if let Value::Array(results) = &mut reply
-        && results.len() > n
+        && results.get(n).is_some_and(|r| *r != Value::Null)
     {
         results.remove(n);
     }
@@ -196,8 +197,10 @@ struct Holding {
 
 /// Sends the request, then prints what comes until the end.
 fn hold(c: &mut Context, method: &'static str, lock: &str) -> Result {
+    super::monitor::begin(c)?;
     let first = c.rpc.request(method, vec![lock.into()]);
     let detach = c.daemon.detach();
+    let mut detached = false;
     let mut table: CommandTable<Holding> = CommandTable::new();
     table.add_fn("exit", "", 0..=0, |h, _, _| {
         h.exiting = true;
@@ -209,15 +212,12 @@ fn hold(c: &mut Context, method: &'static str, lock: &str) -> Result {
     });
     let mut holding = Holding { exiting: false, unlock: None };
     let mut control = unixctl::Server::closed(UNIXCTL);
-    let mut process = None;
     loop {
         match c.rpc.wait()? {
             Arrived::Message(Message::Reply { id, result }) if id == first => {
                 c.print(&format!("{result}\n"))?;
-                if detach && process.is_none() {
-                    let (p, ctl) = super::monitor::detach(c)?;
-                    process = Some(p);
-                    control = ctl;
+                if detach && !std::mem::replace(&mut detached, true) {
+                    control = super::monitor::detach(c)?;
                 }
             }
             Arrived::Message(Message::Error { id, error }) if id == first => {
@@ -241,9 +241,7 @@ fn hold(c: &mut Context, method: &'static str, lock: &str) -> Result {
         }
         if holding.exiting {
             control.flush(&mut c.rpc.reactor);
-            if let Some(p) = process {
-                p.end();
-            }
+            c.rpc.end();
             return Ok(ExitCode::SUCCESS);
         }
     }

@@ -47,6 +47,8 @@ struct Context {
     database: String,
     style: Style,
     force: bool,
+    /// Tell the server that we stay when databases come and go.
+    change_aware: bool,
     clock: Clock,
     dirs: Dirs,
     vlog: Arc<Vlog>,
@@ -167,16 +169,19 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     };
     let invalid = || Fatal::new(format!("invalid syntax for '{name}' (use --help for help)"));
     let log = vlog.logger();
-    timeout::arm(seconds, &log)?;
+    // A background process goes on when the one that was started ends.
+    if !daemon.detach() {
+        timeout::arm(seconds, &log)?;
+    }
     let mut server = dirs.default_db();
     if args.len() > c.min && args[0].starts_with(|c: char| c.is_ascii_alphabetic()) && args[0].contains(':') {
         server = args[0].clone();
         args = &args[1..];
     }
-    if args.len() < c.min || (c.needs == Needs::Server && args.len() > c.max) {
+    if args.len() < c.min {
         return Err(invalid());
     }
-    if c.name == "wait" && !commands::STATES.contains(&args[1].as_str()) {
+    if c.name == "wait" && args.len() == c.min && !commands::STATES.contains(&args[1].as_str()) {
         return Err(Fatal::new(format!("{}: unknown state", args[1])));
     }
     let env = Environment { log, rundir: dirs.run.clone(), tls: keys };
@@ -186,9 +191,15 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     } else {
         Rpc::connect(&server, env, &clock)?
     };
-    if change_aware {
+    if change_aware && lasting {
         // A server that does not know it does not disconnect us either: the answer does not matter.
         rpc.request("set_db_change_aware", vec![true.into()]);
+    }
+    let named = server != dirs.default_db();
+    let lock = ["lock", "steal", "unlock"].contains(&c.name);
+    if c.needs == Needs::Server && !named && !lock && c.max > 0 && args.len() == c.max + 1 {
+        // What could have been a server and is none.
+        args = &args[1..];
     }
     let mut database = String::new();
     if c.needs == Needs::Database {
@@ -198,7 +209,8 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     if args.len() < c.min || args.len() > c.max {
         return Err(invalid());
     }
-    let mut context = Context { rpc, database, style, force, clock, dirs, vlog, daemon, unixctl, out: None };
+    let mut context =
+        Context { rpc, database, style, force, change_aware, clock, dirs, vlog, daemon, unixctl, out: None };
     (c.run)(&mut context, args)
 }
 

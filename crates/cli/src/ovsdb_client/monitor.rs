@@ -4,7 +4,6 @@ use super::commands::fetch_schema;
 use super::dump::cell;
 use super::rpc::{Arrived, UNIXCTL};
 use super::{Context, PROGRAM};
-use crate::daemon::Daemon;
 use crate::fatal::Fatal;
 use crate::table::{Cell, Table};
 use ovsdb::atom::NoSymbols;
@@ -94,6 +93,11 @@ fn run(
             "monitor_cond_since"
         }
     };
+    if c.change_aware {
+        // A server that does not know it does not disconnect us either: the answer does not matter.
+        c.rpc.request("set_db_change_aware", vec![true.into()]);
+    }
+    begin(c)?;
     let id = c.rpc.request(method, params);
     let mut show = Show { schema, watched, version, captions: all, first: true };
     follow(c, &mut show, &id, &database)
@@ -288,10 +292,21 @@ fn commands() -> CommandTable<Control> {
     table
 }
 
-/// Goes into the background, with a control socket.
-pub(super) fn detach(c: &mut Context) -> Result<(Daemon, unixctl::Server)> {
+/// Becomes the process that follows what the server says: in the background if so asked.
+pub(super) fn begin(c: &mut Context) -> Result<()> {
+    let mut process = c.daemon.start(&c.vlog)?;
+    if c.daemon.detach() {
+        c.rpc.watch_signals()?;
+    } else {
+        process.complete(&c.vlog)?;
+    }
+    c.rpc.follow(process);
+    Ok(())
+}
+
+/// In the background: all is ready. Lets go of the terminal and opens a control socket.
+pub(super) fn detach(c: &mut Context) -> Result<unixctl::Server> {
     let vlog = c.vlog.clone();
-    let mut process = c.daemon.start(&vlog)?;
     let default = c.dirs.control_socket(PROGRAM, std::process::id() as i32);
     let path = c.unixctl.as_ref().map_or(default, |p| c.dirs.run.join(p));
     let control = unixctl::Server::listen(&c.rpc.reactor, UNIXCTL, &path.display().to_string());
@@ -299,24 +314,24 @@ pub(super) fn detach(c: &mut Context) -> Result<(Daemon, unixctl::Server)> {
         Fatal::new(format!("{}: could not initialize control socket ({})", path.display(), errno::text(&e)))
     })?;
     c.out = std::io::stdout().as_fd().try_clone_to_owned().ok().map(File::from);
-    process.complete(&vlog)?;
-    Ok((process, control))
+    if let Some(process) = c.rpc.process() {
+        process.complete(&vlog)?;
+    }
+    Ok(control)
 }
 
 fn follow(c: &mut Context, show: &mut Show, first: &Value, database: &str) -> Result<ExitCode> {
     let table = commands();
     let mut state = Control::default();
     let mut control = unixctl::Server::closed(UNIXCTL);
-    let mut process: Option<Daemon> = None;
+    let mut detached = false;
     let mut held: Vec<Message> = Vec::new();
     loop {
         match c.rpc.wait()? {
             Arrived::Message(Message::Reply { id, result }) if id == *first => {
                 initial(c, show, &result)?;
-                if c.daemon.detach() && process.is_none() {
-                    let (p, ctl) = detach(c)?;
-                    process = Some(p);
-                    control = ctl;
+                if c.daemon.detach() && !std::mem::replace(&mut detached, true) {
+                    control = detach(c)?;
                 }
             }
             Arrived::Message(Message::Error { id, error }) if id == *first => {
@@ -343,9 +358,7 @@ fn follow(c: &mut Context, show: &mut Show, first: &Value, database: &str) -> Re
         }
         if state.exiting {
             control.flush(&mut c.rpc.reactor);
-            if let Some(p) = process {
-                p.end();
-            }
+            c.rpc.end();
             return Ok(ExitCode::SUCCESS);
         }
     }

@@ -1,6 +1,7 @@
 //! A connection to a server, for a program that mostly waits: it blocks, and keeps an eye on signals and, when
 //! the program is a daemon, on its control socket.
 
+use crate::daemon::Daemon;
 use crate::fatal::Fatal;
 use base::{Clock, info, warn};
 use ovsdb::json::Value;
@@ -25,6 +26,8 @@ pub(super) struct Rpc {
     connection: Connection,
     next_id: i64,
     name: String,
+    /// What ends with the program.
+    process: Option<Daemon>,
 }
 
 /// What a wait brought.
@@ -50,7 +53,9 @@ impl Rpc {
             any_of(&mut reactor, &server.split(',').collect::<Vec<_>>())
         } else {
             one(&mut reactor, server).map_err(|e| {
-                let known = target::is_active(server) || target::is_passive(server);
+                // An address that means nothing could have been of either kind.
+                let meant = e.raw_os_error() != Some(reactor::errno::NO_SUCH_FAMILY);
+                let known = (target::is_active(server) || target::is_passive(server)) && meant;
                 let what = match (known, target::is_passive(server)) {
                     (false, _) => "connect or listen to",
                     (true, true) => "listen on",
@@ -59,7 +64,7 @@ impl Rpc {
                 Fatal::new(format!("failed to {what} \"{server}\" ({})", errno::text(&e)))
             })
         }?;
-        Ok(Rpc { reactor, connection, next_id: 0, name: server.to_owned() })
+        Ok(Rpc { reactor, connection, next_id: 0, name: server.to_owned(), process: None })
     }
 
     /// Connects to `server` as a lasting session would, and says so in the log.
@@ -68,7 +73,37 @@ impl Rpc {
         let mut reactor = Reactor::new(clock.clone(), env).map_err(os)?;
         reactor.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup], SIGNALS).map_err(os)?;
         let connection = any_of(&mut reactor, &server.split(',').collect::<Vec<_>>())?;
-        Ok(Rpc { reactor, connection, next_id: 0, name: server.to_owned() })
+        Ok(Rpc { reactor, connection, next_id: 0, name: server.to_owned(), process: None })
+    }
+
+    /// Watches for signals as the process that this has become by forking: the kernel tells each only of its own.
+    pub(super) fn watch_signals(&mut self) -> Result<(), Fatal> {
+        let watched = self.reactor.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup], SIGNALS);
+        watched.map_err(|e| Fatal::new(errno::text(&e)))
+    }
+
+    /// From now on the program follows what the server says, as this process.
+    pub(super) fn follow(&mut self, process: Daemon) {
+        self.process = Some(process);
+    }
+
+    /// The process that [`Rpc::follow`] was told of.
+    pub(super) fn process(&mut self) -> Option<&mut Daemon> {
+        self.process.as_mut()
+    }
+
+    /// Before the program ends.
+    pub(super) fn end(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.end();
+        }
+    }
+
+    fn lost(&self, e: &io::Error) -> Fatal {
+        match self.process {
+            Some(_) => Fatal::new(format!("{}: receive failed ({})", self.name, errno::text(e))),
+            None => lost(e),
+        }
     }
 
     /// The name that it was opened by.
@@ -89,8 +124,9 @@ impl Rpc {
     pub(super) fn wait(&mut self) -> Result<Arrived, Fatal> {
         let mut events = Vec::new();
         loop {
-            self.connection.flush(&mut self.reactor).map_err(|e| lost(&e))?;
-            match self.connection.recv(&self.reactor).map_err(|e| lost(&e))? {
+            let flushed = self.connection.flush(&mut self.reactor);
+            flushed.map_err(|e| self.lost(&e))?;
+            match self.connection.recv(&self.reactor).map_err(|e| self.lost(&e))? {
                 Some(Message::Request { id, method, params }) if method == "echo" => {
                     let reply = Message::Reply { id, result: Value::Array(params) };
                     self.connection.send(&mut self.reactor, &reply);
@@ -101,7 +137,11 @@ impl Rpc {
                 None => {}
             }
             events.clear();
-            turn(&mut self.reactor, &mut events)?;
+            self.reactor.turn(&mut events).map_err(|e| self.lost(&e))?;
+            if events.iter().any(|e| matches!(e.ready, Ready::Signal(_))) {
+                self.end();
+            }
+            end_by_signal(&self.reactor, &events);
             if let Some(e) = events.iter().find(|e| e.key.component() == UNIXCTL) {
                 return Ok(Arrived::Control(*e));
             }
@@ -156,6 +196,7 @@ fn one(r: &mut Reactor, server: &str) -> io::Result<Connection> {
     let mut events = Vec::new();
     if target::is_passive(server) {
         let mut listener = Listener::open(r, CONNECTION, server, Options::OVSDB)?;
+        info!(r.log(), "ovsdb_client", "{server}: waiting for connection...");
         loop {
             if let Some(stream) = listener.accept(r, CONNECTION)? {
                 return Ok(Connection::new(stream));

@@ -40,6 +40,32 @@ pub(super) fn clustered(_: &Context, _: &[String]) -> Result {
     Err(Fatal::new("clustered databases are not supported yet"))
 }
 
+/// What an election timer may be, in milliseconds.
+const ELECTION_TIMERS: std::ops::RangeInclusive<u64> = 100..=600_000;
+
+pub(super) fn create_cluster(c: &Context, args: &[String]) -> Result {
+    if !ELECTION_TIMERS.contains(&c.election_timer) {
+        return Err(Fatal::new("ovsdb error: election timer must be between 100 and 600000, in msec."));
+    }
+    clustered(c, args)
+}
+
+pub(super) fn check_cluster(c: &Context, args: &[String]) -> Result {
+    for name in args {
+        if kind(c, name)? != FileKind::Clustered {
+            return Err(Fatal::new(format!("ovsdb error: {name}: cannot identify file type")));
+        }
+    }
+    clustered(c, args)
+}
+
+pub(super) fn cluster_to_standalone(c: &Context, args: &[String]) -> Result {
+    match kind(c, &args[1])? {
+        FileKind::Clustered => clustered(c, args),
+        _ => Err(Fatal::new("Database is not clustered db.\n")),
+    }
+}
+
 pub(super) fn create(c: &Context, args: &[String]) -> Result {
     let schema = file::read_schema(c.schema(args, 1))?;
     let records = log::encode(&schema.to_json().to_string());
@@ -76,7 +102,8 @@ pub(super) fn compact(c: &Context, args: &[String]) -> Result {
         }
         Some(to) => {
             let loaded = load(c, c.db(args, 0), Mode::ReadOnly, &mut uuids)?;
-            file::write_over(to, &log::snapshot(&loaded.db, date, &comment), &c.log).map_err(fatal)?;
+            let records = log::snapshot(&loaded.db, date, &comment);
+            file::write_over(to, &records, &c.log).map_err(|e| without_kind(fatal(e)))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -93,7 +120,7 @@ pub(super) fn convert(c: &Context, args: &[String]) -> Result {
     let records = log::snapshot(&db, date, &comment);
     match args.get(2) {
         None => loaded.file.replace(&records).map_err(fatal)?,
-        Some(to) => file::write_over(to, &records, &c.log).map_err(fatal)?,
+        Some(to) => file::write_over(to, &records, &c.log).map_err(|e| without_kind(fatal(e)))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -223,12 +250,13 @@ fn run(c: &Context, args: &[String], mode: Mode) -> Result {
             return print(e.to_json());
         }
     };
+    let access = c.role.clone().map(|role| transaction::Access { client: None, role });
     let mut context = transaction::Context {
         read_only: false,
         may_wait: false,
         elapsed: Duration::ZERO,
         owns_lock: &|_| false,
-        access: None,
+        access: access.as_ref(),
         uuids: &mut uuids,
     };
     let Outcome::Done(mut done) = transaction::execute(&loaded.db, operations, &mut context) else {
@@ -241,6 +269,15 @@ fn run(c: &Context, args: &[String], mode: Mode) -> Result {
         {
             done.results.push(e.to_json());
         }
+    }
+    if mode == Mode::ReadOnly && !done.failed && !done.changes.is_empty() {
+        // The changes cannot be written: the file is open for reading.
+        let details = format!("{}: cannot truncate to length {}", name, loaded.file.len());
+        done.results.push(Value::object([
+            ("details", details.into()),
+            ("error", "I/O error".into()),
+            ("io-error", "Invalid argument".into()),
+        ]));
     }
     print(Value::Array(done.results))
 }

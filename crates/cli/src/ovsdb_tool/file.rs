@@ -58,7 +58,14 @@ fn lock(name: &str, log: &Logger) -> Result<FileLock, Error> {
             warn!(log, "lockfile", "{shown}: cannot lock file because it is already locked{who}");
             Error::io(format!("{name}: failed to lock lockfile (Resource temporarily unavailable)"))
         }
-        LockError::Io(e) => io_error(name, "failed to lock lockfile", &e),
+        LockError::Io(e) => {
+            let why = errno::text(&e);
+            let shown = Path::new(name).with_file_name(path.file_name().unwrap_or_default());
+            for what in ["open lock file", "lock file"] {
+                warn!(log, "lockfile", "{}: failed to {what}: {why}", shown.display());
+            }
+            io_error(name, "failed to lock lockfile", &e)
+        }
     })
 }
 
@@ -121,7 +128,7 @@ impl DbFile {
         let mut start = Vec::new();
         let read = self.file.seek(SeekFrom::Start(0));
         let read = read.and_then(|_| (&mut self.file).take(256).read_to_end(&mut start));
-        read.map_err(|e| io_error(&self.name, "read failed", &e))?;
+        read.map_err(|e| io_error(&self.name, "read error", &e))?;
         if start.is_empty() {
             return Err(Error::other(format!("{}: cannot identify file type", self.name)));
         }
@@ -394,7 +401,10 @@ pub fn read_database(mut file: DbFile, uuids: &mut UuidSource) -> Result<Loaded,
 
 /// Reads a schema file; or says what is wrong with it, in words.
 pub fn read_schema(name: &str) -> Result<ovsdb::Schema, String> {
-    let text = fs::read(name).map_err(|e| format!("error opening \"{name}\": {}", errno::text(&e)));
+    let text = fs::read(name).map_err(|e| match e.kind() {
+        io::ErrorKind::IsADirectory => format!("error reading JSON stream: {}", errno::text(&e)),
+        _ => format!("error opening \"{name}\": {}", errno::text(&e)),
+    });
     let json = text
         .and_then(ovsdb::json::parse)
         .map_err(|e| format!("failed to read schema: \"{name}\" could not be read as JSON ({e})"))?;

@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 const PROGRAM: &str = "ovsdb-tool";
 
+const DEFAULT_ELECTION_TIMER: u64 = 1000;
+
 const OPTIONS: &[Opt] =
     &[Opt::flag("more").short('m'), Opt::value("rbac-role"), Opt::value("cid"), Opt::value("election-timer")];
 
@@ -69,6 +71,10 @@ struct Context {
     db: String,
     schema: String,
     more: u32,
+    /// The role in which to ask.
+    role: Option<String>,
+    /// Milliseconds.
+    election_timer: u64,
     log: Logger,
     clock: Clock,
 }
@@ -101,7 +107,7 @@ const fn command(name: &'static str, usage: &'static str, min: usize, max: usize
 
 const COMMANDS: &[Command] = &[
     command("create", "[db [schema]]", 0, 2, commands::create),
-    command("create-cluster", "db contents local", 3, 3, commands::clustered),
+    command("create-cluster", "db contents local", 3, 3, commands::create_cluster),
     command("join-cluster", "db name local remote...", 4, usize::MAX, commands::clustered),
     command("compact", "[db [dst]]", 0, 2, commands::compact),
     command("convert", "[db [schema [dst]]]", 0, 3, commands::convert),
@@ -120,11 +126,11 @@ const COMMANDS: &[Command] = &[
     command("query", "[db] trns", 1, 2, commands::query),
     command("transact", "[db] trns", 1, 2, commands::transact),
     command("show-log", "[db]", 0, 1, show_log::show_log),
-    command("check-cluster", "db...", 1, usize::MAX, commands::clustered),
+    command("check-cluster", "db...", 1, usize::MAX, commands::check_cluster),
     command("compare-versions", "a op b", 3, 3, commands::compare_versions),
     command("help", "", 0, usize::MAX, commands::help),
     command("list-commands", "", 0, usize::MAX, commands::list),
-    command("cluster-to-standalone", "db clusterdb", 2, 2, commands::clustered),
+    command("cluster-to-standalone", "db clusterdb", 2, 2, commands::cluster_to_standalone),
 ];
 
 /// The program. `args`: without the program's name.
@@ -134,9 +140,11 @@ pub fn main(args: Vec<String>) -> ExitCode {
         let clock = Clock::real();
         let vlog = Vlog::new(PROGRAM, &dirs, &clock);
         vlog.environment()?;
-        let options = Options::new(&[OPTIONS, COMMON, vlog::OPTIONS]);
+        let options = Options::new(&[OPTIONS, COMMON, &vlog::OPTIONS[..1]]);
         let mut parser = options.parser(&args, Order::Anywhere);
         let mut more = 0;
+        let mut election_timer = DEFAULT_ELECTION_TIMER;
+        let mut role = None;
         for given in parser.by_ref() {
             let given = given?;
             let text = match given.id {
@@ -148,8 +156,20 @@ pub fn main(args: Vec<String>) -> ExitCode {
                 "version" => version::text(PROGRAM, &[]),
                 // Shell completion is not told of the other options of logging.
                 "option" => Options::new(&[OPTIONS, &vlog::OPTIONS[..1], COMMON]).listing(),
-                "rbac-role" => return Err(Fatal::new("--rbac-role: roles are not supported yet")),
-                "cid" | "election-timer" => continue,
+                "rbac-role" => {
+                    role = given.value.clone();
+                    continue;
+                }
+                "cid" => {
+                    if given.value().parse::<ovsdb::Uuid>().is_err() {
+                        return Err(Fatal::new(format!("{}: not a valid UUID", given.value())));
+                    }
+                    continue;
+                }
+                "election-timer" => {
+                    election_timer = given.value().parse().unwrap_or(0);
+                    continue;
+                }
                 _ => {
                     vlog.option(&given)?;
                     continue;
@@ -175,6 +195,8 @@ pub fn main(args: Vec<String>) -> ExitCode {
             db: dirs.default_db_file().display().to_string(),
             schema: dirs.default_schema().display().to_string(),
             more,
+            role,
+            election_timer,
             log: vlog.logger(),
             clock,
         };

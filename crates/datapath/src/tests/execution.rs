@@ -374,3 +374,67 @@ fn sctp_checksum_follows() {
     assert_eq!(crate::frame::crc32c(&out[34..]).to_le_bytes()[..], stored[..]);
     assert_eq!(crate::frame::crc32c(b"123456789"), 0xe306_9283);
 }
+
+#[test]
+fn backbone_tags_go_around_a_frame() {
+    let f = one("push_vlan(vid=5,pcp=3),1", &ipv4(17, A, B, (1, 2), b"x"));
+    let p = one("push_pbb(isid=0x123456,uca=1),set(eth(dst=02:00:00:00:00:77)),1", &f);
+    assert_eq!(p.len(), f.len() + 18);
+    assert_eq!(p[..6], [2, 0, 0, 0, 0, 0x77], "the backbone's destination");
+    assert_eq!(p[6..12], f[6..12], "a copy of the customer's source");
+    assert_eq!(p[12..18], [0x88, 0xe7, 0x68, 0x12, 0x34, 0x56], "priority 3, UCA, service");
+    assert_eq!(p[18..], f[..], "the customer's frame is as it was");
+    let set = one("set(pbb(isid=0x42,uca=0)),1", &p);
+    assert_eq!(set[12..18], [0x88, 0xe7, 0x60, 0, 0, 0x42]);
+    assert_eq!(one("pop_pbb,1", &p), f);
+    assert!(with("pop_pbb,1").pass(0, &f)[1].is_empty(), "no such header");
+}
+
+#[test]
+fn network_service_headers() {
+    let f = ipv4(6, A, B, (1, 2), b"payload");
+    let push = "push_nsh(flags=1,ttl=62,mdtype=1,np=3,spi=0x123456,si=250,c1=0x1,c2=0x2,c3=0x3,c4=0x4)";
+    let eth = "push_eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02)";
+    let n = one(&format!("{push},{eth},1"), &f);
+    assert_eq!(n[..14], [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x89, 0x4f]);
+    // Flags 1, TTL 62, length 6 words; metadata of type 1, an Ethernet frame next; path and index.
+    assert_eq!(n[14..22], [0x1f, 0x86, 1, 3, 0x12, 0x34, 0x56, 250]);
+    assert_eq!(n[22..38], [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4]);
+    assert_eq!(n[38..], f[..]);
+    let s = one("set(nsh(flags=2,ttl=5,spi=0x7,si=9,c2=0xff/0xf0)),1", &n);
+    assert_eq!(s[14..22], [0x21, 0x46, 1, 3, 0, 0, 7, 9]);
+    assert_eq!(s[26..30], [0, 0, 0, 0xf2]);
+    assert_eq!(one("pop_eth,pop_nsh(),1", &n), f);
+    let md2 = "push_nsh(flags=0,ttl=63,mdtype=2,np=3,spi=0x1,si=255,md2=0x10000a0412345678)";
+    let m = one(&format!("{md2},{eth},1"), &f);
+    assert_eq!(m[14..30], [0x0f, 0xc4, 2, 3, 0, 0, 1, 255, 0x10, 0, 0x0a, 4, 0x12, 0x34, 0x56, 0x78]);
+    assert_eq!(one("pop_eth,pop_nsh(),1", &m), f);
+    assert!(with("pop_nsh(),1").pass(0, &f)[1].is_empty(), "no such header");
+}
+
+#[test]
+fn labels_in_front_of_any_packet() {
+    let f = ipv4(17, A, B, (1, 2), b"x");
+    let eth = "push_eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02)";
+    let m = one(&format!("add_mpls(label=5,tc=0,ttl=64,bos=1,eth_type=0x8847),{eth},1"), &f);
+    assert_eq!(m[12..18], [0x88, 0x47, 0, 0, 0x51, 64]);
+    assert_eq!(m[18..], f[..], "the whole frame is the payload");
+    let l3 = one(&format!("pop_eth,add_mpls(label=5,tc=0,ttl=64,bos=1,eth_type=0x8847),{eth},1"), &f);
+    assert_eq!(l3[12..18], [0x88, 0x47, 0, 0, 0x51, 64]);
+    assert_eq!(l3[18..], f[14..], "the IP packet is the payload");
+    assert_eq!(one(&format!("pop_eth,pop_mpls(eth_type=0x800),{eth},1"), &l3)[12..], f[12..]);
+}
+
+#[test]
+fn times_to_live_are_copied_across_the_bottom_of_the_stack() {
+    let f = one("set(ipv4(ttl=33)),1", &ipv4(17, A, B, (1, 2), b"x"));
+    let m = one("push_mpls(label=5,tc=0,ttl=7,bos=1,eth_type=0x8847),1", &f);
+    let out = one("copy_ttl_out,1", &m);
+    assert_eq!((out[17], out[18 + 8]), (33, 33));
+    let inward = one("copy_ttl_in,pop_mpls(eth_type=0x800),1", &m);
+    assert_eq!(inward[14 + 8], 7);
+    assert_checksums(&inward);
+    let deep = one("push_mpls(label=6,tc=0,ttl=9,bos=0,eth_type=0x8847),1", &m);
+    assert_eq!(one("copy_ttl_out,1", &deep), deep, "not at the bottom");
+    assert_eq!(one("copy_ttl_in,1", &f), f, "no label");
+}

@@ -77,3 +77,36 @@ fn wide_and_compact_agree_on_any_bytes() {
         }
     }
 }
+
+#[test]
+fn service_tags_and_extension_headers() {
+    let key = |hex: &str| extract_key(&bytes(hex), &Metadata::received(1)).0;
+    let macs = "000000000001 000000000002";
+    let pbb = key(&format!("{macs} 88e7 48123456 000000000003 000000000004 0800 4500"));
+    assert_eq!(pbb.eth_type(), 0x88e7);
+    assert_eq!((pbb.get(crate::Field::PBB_ISID), pbb.get(crate::Field::PBB_UCA)), (0x12_3456, 1));
+    let v6 = |next: &str, chain: &str| {
+        let len = chain.split_whitespace().collect::<String>().len() / 2;
+        let addrs = "fe800000000000000000000000000001 fe800000000000000000000000000002";
+        let k = key(&format!("{macs} 86dd 60000000 {len:04x} {next} 40 {addrs} {chain}"));
+        (k.get(crate::Field::IPV6_EXTHDR), k.ip_proto())
+    };
+    let udp = "0001 0002 0008 0000";
+    let cases = [
+        ("11", udp.to_string(), (0, 17)),
+        ("00", format!("11 00 000000000000 {udp}"), (0x40, 17)),
+        ("00", format!("3c 00 000000000000 11 00 000000000000 {udp}"), (0x48, 17)),
+        // Options for the destination before routing, and at the end.
+        ("3c", format!("2b 00 000000000000 3c 00 000000000000 11 00 000000000000 {udp}"), (0x28, 17)),
+        // Hop-by-hop options after routing are out of order.
+        ("2b", format!("00 00 000000000000 11 00 000000000000 {udp}"), (0x160, 17)),
+        // Routing twice.
+        ("2b", format!("2b 00 000000000000 11 00 000000000000 {udp}"), (0xa0, 17)),
+        ("2c", format!("11 00 0000 00000000 {udp}"), (0x10, 17)),
+        ("3b", String::new(), (0x01, 59)),
+        ("32", "00000000 00000000".to_string(), (0x02, 50)),
+    ];
+    for (next, chain, want) in cases {
+        assert_eq!(v6(next, &chain), want, "{next} {chain}");
+    }
+}

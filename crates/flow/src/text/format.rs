@@ -377,6 +377,9 @@ fn network(out: &mut Out<'_>, m: &Match, skip_proto: bool) {
             out.item(f.name(), &m.key.get(f).to_string());
         }
     }
+    out.hex("pbb_isid", m.get(Field::PBB_ISID), 24);
+    out.dec("pbb_uca", m.get(Field::PBB_UCA), 1);
+    out.hex("ipv6_exthdr", m.get(Field::IPV6_EXTHDR), 9);
     for n in 1..3 {
         let (v, mask) = (m.key.mpls_lse(n) as u128, m.mask.0.mpls_lse(n) as u128);
         out.dec(&format!("mpls_lse{n}"), (v, mask), 32);
@@ -481,6 +484,7 @@ pub fn fields_of(key: &FlowKey) -> Mask {
         let nd_extra = matches!(f, Field::ND_RESERVED | Field::ND_OPTIONS_TYPE);
         if met
             && !nd_extra
+            && f != Field::IPV6_EXTHDR
             && (!nsh_context || key.get(Field::NSH_MDTYPE) == 1)
             && !matches!(f, Field::DL_VLAN | Field::DL_VLAN_PCP | Field::VLAN_VID)
         {

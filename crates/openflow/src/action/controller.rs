@@ -121,7 +121,7 @@ impl Controller {
             e.nicira(20, |o| {
                 o.u16(self.max_len);
                 o.u16(self.controller_id);
-                o.u8(self.reason as u8);
+                o.u8(self.reason.number());
             });
             return;
         }
@@ -134,7 +134,7 @@ impl Controller {
                 property(o, 1, &self.controller_id.to_be_bytes());
             }
             if self.reason != PacketInReason::Action {
-                property(o, 2, &[self.reason as u8]);
+                property(o, 2, &[self.reason.number()]);
             }
             if !self.userdata.is_empty() {
                 property(o, 3, &self.userdata);
@@ -159,7 +159,7 @@ impl PacketInReason {
             PacketInReason::ActionSet => "action_set",
             PacketInReason::Group => "group",
             PacketInReason::PacketOut => "packet_out",
-            PacketInReason::ExplicitMiss | PacketInReason::ImplicitMiss => "",
+            PacketInReason::ExplicitMiss | PacketInReason::ImplicitMiss | PacketInReason::Unknown(_) => "",
         }
     }
 

@@ -140,11 +140,7 @@ pub fn decode_instructions(bytes: &[u8], version: Version) -> Decode<Vec<Action>
     let mut slots: [Option<Reader<'_>>; 6] = [None; 6];
     while !r.is_empty() {
         let offset = bytes.len() - r.len();
-        let bad = |e: DecodeError| {
-            let text = format!("bad instruction at offset {offset} ({})", e.error);
-            e.and(MODULE, text)
-        };
-        pull_instruction(&mut r, version, &mut slots).map_err(bad)?;
+        pull_instruction(&mut r, offset, version, &mut slots)?;
     }
     let mut out = Vec::new();
     for (i, slot) in slots.iter().enumerate() {
@@ -179,6 +175,7 @@ pub fn decode_instructions(bytes: &[u8], version: Version) -> Decode<Vec<Action>
 
 fn pull_instruction<'a>(
     r: &mut Reader<'a>,
+    offset: usize,
     version: Version,
     slots: &mut [Option<Reader<'a>>; 6],
 ) -> Decode<()> {
@@ -186,7 +183,8 @@ fn pull_instruction<'a>(
     let kind = r.u16()?;
     let len = usize::from(r.u16()?);
     if len < 8 || len % 8 != 0 || len > whole.len() {
-        return Err(OfpErr::OFPBIC_BAD_LEN.into());
+        let text = format!("bad instruction format at offset {offset}");
+        return Err(DecodeError::logged(OfpErr::OFPBIC_BAD_LEN, MODULE, text));
     }
     let body = r.sub(len - 4)?;
     let slot = TYPES.iter().position(|t| *t == kind);

@@ -14,6 +14,7 @@ pub mod conjunction;
 pub mod controller;
 pub mod ct;
 pub mod delete_field;
+pub mod doc;
 pub mod encap;
 pub mod enqueue;
 pub mod fin_timeout;

@@ -49,7 +49,7 @@ pub(crate) fn port_from_11(port: u32, error: OfpErr) -> Decode<OfPort> {
             error,
             "ofp_port",
             format!(
-                "port {} is outside the supported range 0 through ffff or 0xffffff00 through 0xffffffff",
+                "port {} is outside the supported range 0 through 65279 or 0xffffff00 through 0xffffffff",
                 port.0
             ),
         ))

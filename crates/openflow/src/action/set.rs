@@ -143,7 +143,9 @@ pub(super) fn encode_ttl(e: &mut Enc<'_>, a: &SetIpByte) {
 }
 
 pub(super) fn encode_l4(e: &mut Enc<'_>, a: &SetL4Port, src: bool) {
-    if e.version < Version::V12 {
+    // Where the protocol is not known (in a group's bucket) the old action says what no field can.
+    let known = [ip_proto::TCP, ip_proto::UDP, ip_proto::SCTP].contains(&a.flow_ip_proto);
+    if e.version < Version::V12 || !known {
         e.standard(if src { 9 } else { 10 }, |o| o.u16(a.port));
         return;
     }

@@ -264,15 +264,11 @@ fn decode_into(bytes: &[u8], version: Version, depth: u8, out: &mut Vec<Action>)
     let mut r = Reader::with_error(bytes, OfpErr::OFPBAC_BAD_LEN);
     while !r.is_empty() {
         let offset = bytes.len() - r.len();
-        let before = r.rest();
         match pull_action(&mut r, version, depth) {
             Ok(a) => out.push(a),
             Err(e) => {
-                let len =
-                    before.get(2..4).map_or(before.len(), |b| usize::from(u16::from_be_bytes([b[0], b[1]])));
-                let shown = &before[..len.clamp(8, before.len().max(8)).min(before.len())];
                 let text =
-                    format!("bad action at offset {offset} ({}):\n{}", e.error, hex_dump(shown, false));
+                    format!("bad action at offset {offset} ({}):\n{}", e.error, hex_dump(bytes, false));
                 return Err(e.and(MODULE, text.trim_end_matches('\n').to_string()));
             }
         }
@@ -290,6 +286,17 @@ pub fn decode(bytes: &[u8], version: Version) -> Decode<Vec<Action>> {
             .map_err(|t| DecodeError::logged(OfpErr::OFPBAC_UNSUPPORTED_ORDER, MODULE, t))?;
     }
     Ok(actions)
+}
+
+/// Takes the actions of a message, whose length it gives.
+pub fn pull(r: &mut Reader<'_>, len: usize, version: Version) -> Decode<Vec<Action>> {
+    check_length(len)?;
+    if len > r.len() {
+        let text =
+            format!("OpenFlow message actions length {len} exceeds remaining message length ({})", r.len());
+        return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, MODULE, text));
+    }
+    decode(r.take(len)?, version)
 }
 
 fn check_length(len: usize) -> Decode<()> {

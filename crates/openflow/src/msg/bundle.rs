@@ -1,7 +1,7 @@
 //! Bundles: several changes as one transaction.
 
 use super::Message;
-use crate::buf::{Decode, Put, Reader};
+use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::codec::Codec;
 use crate::codec::{Enc, Encode};
 use crate::kind::Framed;
@@ -30,6 +30,8 @@ pub enum BundleControlKind {
     /// Discarded.
     DiscardReply = 7,
 }
+
+const MODULE: &str = "ofp_bundle";
 
 /// Bundle control.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,12 +106,15 @@ pub(crate) fn put_add(e: &mut Enc<'_>, b: &BundleAdd) -> Encode {
     })
 }
 
-/// Whether a message may be part of a bundle.
-fn bundlable(m: &Message) -> bool {
-    matches!(m, Message::FlowMod(_) | Message::GroupMod(_) | Message::PortMod(_) | Message::PacketOut(_))
+/// An addition to a bundle whose inner message was looked at from outside.
+pub(crate) struct AddFrame<'a> {
+    pub(crate) bundle_id: u32,
+    pub(crate) flags: u16,
+    pub(crate) inner: Framed<'a>,
 }
 
-pub(crate) fn decode_add(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
+/// Checks what there is to check without decoding the inner message.
+pub(crate) fn check_add<'a>(f: &Framed<'a>) -> Decode<AddFrame<'a>> {
     let mut r = Reader::new(f.body);
     let bundle_id = r.u32()?;
     r.skip(2)?;
@@ -121,20 +126,36 @@ pub(crate) fn decode_add(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         return Err(OfpErr::OFPBFC_MSG_BAD_LEN.into());
     }
     if header[0] != f.version.wire() {
-        return Err(OfpErr::OFPBFC_MSG_UNSUP.into());
+        return Err(OfpErr::OFPBFC_BAD_VERSION.into());
     }
     if header[4..8] != f.xid.0.to_be_bytes() {
         return Err(OfpErr::OFPBFC_MSG_BAD_XID.into());
     }
-    let kind = crate::kind::kind_of(&inner[..len])?;
-    if matches!(kind, Kind::OfptBundleAddMessage | Kind::OnftBundleAddMessage) {
-        return Err(OfpErr::OFPBFC_MSG_UNSUP.into());
+    let inner = crate::kind::identify(&inner[..len]).map_err(|mut e| {
+        let text = format!("OFPT14_BUNDLE_ADD_MESSAGE contained message is unparsable ({})", e.error);
+        e.error = OfpErr::OFPBFC_MSG_UNSUP;
+        e.and(MODULE, text)
+    })?;
+    let allowed = matches!(
+        inner.kind,
+        Kind::OfptFlowMod
+            | Kind::NxtFlowMod
+            | Kind::OfptGroupMod
+            | Kind::NxtGroupMod
+            | Kind::OfptPortMod
+            | Kind::OfptPacketOut
+    );
+    if !allowed {
+        let text = format!("{} message not allowed inside OFPT14_BUNDLE_ADD_MESSAGE", inner.kind.name());
+        return Err(DecodeError::logged(OfpErr::OFPBFC_MSG_UNSUP, MODULE, text));
     }
-    let (xid, message) = codec.decode(&inner[..len])?;
-    if !bundlable(&message) {
-        return Err(OfpErr::OFPBFC_MSG_UNSUP.into());
-    }
-    Ok(Message::BundleAdd(Box::new(BundleAdd { bundle_id, flags, xid, message })))
+    Ok(AddFrame { bundle_id, flags, inner })
+}
+
+pub(crate) fn decode_add(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
+    let AddFrame { bundle_id, flags, inner } = check_add(f)?;
+    let message = crate::codec::decode_framed(&inner, codec)?;
+    Ok(Message::BundleAdd(Box::new(BundleAdd { bundle_id, flags, xid: inner.xid, message })))
 }
 
 pub(crate) fn put_forward(e: &mut Enc<'_>, xid: Xid, m: &Message) -> Encode {

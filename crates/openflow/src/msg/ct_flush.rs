@@ -3,7 +3,7 @@
 use super::Message;
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::{Enc, Encode};
-use crate::codec::{Property, pull_property, put_property};
+use crate::codec::{pull_property, put_property, unknown_property};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 
@@ -59,15 +59,6 @@ fn put_u16(o: &mut Vec<u8>, kind: u16, value: u16) {
         o.u16(value);
         o.zeros(2);
     });
-}
-
-/// The number in such a property, with its padding or without.
-fn pull_u16(b: &mut Reader<'_>) -> Decode<u16> {
-    let value = b.u16()?;
-    if b.len() == 2 {
-        b.skip(2)?;
-    }
-    Ok(value)
 }
 
 fn put_tuple(o: &mut Vec<u8>, kind: u16, t: &CtTuple) {
@@ -128,19 +119,35 @@ fn tuple(body: &mut Reader<'_>) -> Decode<CtTuple> {
     let mut t = CtTuple::default();
     body.skip(4)?;
     while !body.is_empty() {
-        let Property { kind, body: mut b } = pull_property(body)?;
-        match kind {
-            0 => t.src = Some(b.u128()?),
-            1 => t.dst = Some(b.u128()?),
-            2 => t.src_port = Some(pull_u16(&mut b)?),
-            3 => t.dst_port = Some(pull_u16(&mut b)?),
-            4 => t.icmp_id = Some(pull_u16(&mut b)?),
-            5 => t.icmp_type = Some(b.u8()?),
-            6 => t.icmp_code = Some(b.u8()?),
-            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+        let mut p = pull_property(body)?;
+        match p.kind {
+            0 => t.src = Some(p.u128()?),
+            1 => t.dst = Some(p.u128()?),
+            2 => (t.src_port, t.icmp_id) = (Some(p.u16()?), None),
+            3 => t.dst_port = Some(p.u16()?),
+            4 => t.icmp_id = Some(p.u16()?),
+            5 => t.icmp_type = Some(p.u8()?),
+            6 => t.icmp_code = Some(p.u8()?),
+            _ => return Err(unknown_property("ofp_ct", "NXT_CT_TUPLE", &p)),
         }
     }
     Ok(t)
+}
+
+fn value_and_mask<T: Default>((value, mask): (Option<T>, Option<T>), exact: T) -> Option<(T, T)> {
+    if value.is_none() && mask.is_none() {
+        return None;
+    }
+    Some((value.unwrap_or_default(), mask.unwrap_or(exact)))
+}
+
+/// All addresses must be of one family.
+fn check_family(c: &CtFlush) -> Decode<()> {
+    let all = [c.orig.src, c.orig.dst, c.reply.src, c.reply.dst];
+    let v4 = |a: &u128| *a >> 32 == 0xffff;
+    let mut given = all.iter().flatten().filter(|a| **a != 0);
+    let Some(first) = given.next() else { return Ok(()) };
+    if given.all(|a| v4(a) == v4(first)) { Ok(()) } else { Err(OfpErr::OFPBPC_BAD_VALUE.into()) }
 }
 
 pub(crate) fn decode(r: &mut Reader<'_>) -> Decode<Message> {
@@ -155,16 +162,17 @@ pub(crate) fn decode(r: &mut Reader<'_>) -> Decode<Message> {
         match p.kind {
             ORIG => c.orig = tuple(&mut p.body)?,
             REPLY => c.reply = tuple(&mut p.body)?,
-            ZONE => c.zone = Some(pull_u16(&mut p.body)?),
-            MARK => mark.0 = Some(p.body.u32()?),
-            MARK_MASK => mark.1 = Some(p.body.u32()?),
-            LABELS => labels.0 = Some(p.body.u128()?),
-            LABELS_MASK => labels.1 = Some(p.body.u128()?),
-            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+            ZONE => c.zone = Some(p.u16()?),
+            MARK => mark.0 = Some(p.u32()?),
+            MARK_MASK => mark.1 = Some(p.u32()?),
+            LABELS => labels.0 = Some(p.u128()?),
+            LABELS_MASK => labels.1 = Some(p.u128()?),
+            _ => return Err(unknown_property("ofp_ct", "NXT_CT_FLUSH", &p)),
         }
-        p.done()?;
     }
-    c.mark = mark.0.map(|v| (v, mark.1.unwrap_or(u32::MAX)));
-    c.labels = labels.0.map(|v| (v, labels.1.unwrap_or(u128::MAX)));
+    // A mask without a value stands for the value zero.
+    c.mark = value_and_mask(mark, u32::MAX);
+    c.labels = value_and_mask(labels, u128::MAX);
+    check_family(&c)?;
     Ok(Message::CtFlush(Box::new(c)))
 }

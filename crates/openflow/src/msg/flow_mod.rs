@@ -240,14 +240,14 @@ fn put_11(o: &mut Vec<u8>, fm: &FlowMod, m: &Match, version: Version) {
 }
 
 fn command(raw: u16, codec: &Codec) -> Decode<(FlowModCommand, u8)> {
-    let tid = codec.protocol.has_table_id() && codec.version() == Version::V10;
+    let tid = codec.lenient || codec.protocol.has_table_id() && codec.version() == Version::V10;
     let (n, table) = if tid { (raw & 0xff, (raw >> 8) as u8) } else { (raw, 0xff) };
     let command = u8::try_from(n).ok().and_then(FlowModCommand::from_wire);
     command.map(|c| (c, table)).ok_or_else(|| OfpErr::OFPFMFC_BAD_COMMAND.into())
 }
 
 /// Parts that both forms of OpenFlow 1.0 have in common.
-fn tail_10(r: &mut Reader<'_>, fm: &mut FlowMod, cookie: u64, codec: &Codec) -> Decode<()> {
+fn tail_10(r: &mut Reader<'_>, fm: &mut FlowMod, cookie: u64, codec: &Codec) -> Decode<u16> {
     let (cmd, table) = command(r.u16()?, codec)?;
     fm.command = cmd;
     fm.table = table;
@@ -256,22 +256,31 @@ fn tail_10(r: &mut Reader<'_>, fm: &mut FlowMod, cookie: u64, codec: &Codec) -> 
     fm.priority = r.u16()?;
     fm.buffer_id = buffer_from_wire(r.u32()?);
     fm.out_port = OfPort::from_u16(r.u16()?);
-    fm.flags = flags_from_wire(r.u16()?, Version::V10)?;
+    let flags = r.u16()?;
     fm.new_cookie = Cookie(cookie);
     fm.modify_cookie =
         matches!(cmd, FlowModCommand::Modify | FlowModCommand::ModifyStrict) && cookie != u64::MAX;
-    Ok(())
+    Ok(flags)
 }
 
 pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
     let mut fm = FlowMod::new(FlowModCommand::Add, MiniMatch::default());
     let mut m;
     if version == Version::V10 {
+        // A match without wildcards goes before all others.
+        let exact = r
+            .rest()
+            .first_chunk::<4>()
+            .is_some_and(|w| u32::from_be_bytes(*w) & crate::fixed_match::w10::ALL == 0);
         m = crate::fixed_match::pull_of10(r)?;
         m.normalize();
         let cookie = r.u64()?;
-        tail_10(r, &mut fm, cookie, codec)?;
+        let flags = tail_10(r, &mut fm, cookie, codec)?;
+        if exact {
+            fm.priority = u16::MAX;
+        }
         fm.actions = action::wire::decode(r.take_all(), version)?;
+        fm.flags = flags_from_wire(flags, version)?;
     } else {
         m = decode_11(r, &mut fm, version, codec)?;
     }
@@ -296,12 +305,16 @@ fn decode_11(r: &mut Reader<'_>, fm: &mut FlowMod, version: Version, codec: &Cod
     }
     // Which of several faults is reported follows from this order: match, port, command, instructions, flags.
     let m = pull_match_11(r, version, codec, true)?;
+    let command = FlowModCommand::from_wire(cmd);
+    let deleting = matches!(command, Some(FlowModCommand::Delete | FlowModCommand::DeleteStrict));
+    if fm.table == 0xff && command.is_some() && (version == Version::V11 || !deleting) {
+        return Err(OfpErr::OFPFMFC_BAD_TABLE_ID.into());
+    }
     let out_port = port_from_wire(out_port)?;
-    let cmd = FlowModCommand::from_wire(cmd).ok_or(OfpErr::OFPFMFC_BAD_COMMAND)?;
+    let cmd = command.ok_or(OfpErr::OFPFMFC_BAD_COMMAND)?;
     fm.command = cmd;
-    let deleting = matches!(cmd, FlowModCommand::Delete | FlowModCommand::DeleteStrict);
+    fm.out_port = out_port;
     if deleting {
-        fm.out_port = out_port;
         fm.out_group = GroupId(out_group);
     }
     match cmd {
@@ -315,9 +328,6 @@ fn decode_11(r: &mut Reader<'_>, fm: &mut FlowMod, version: Version, codec: &Cod
                 fm.cookie = Cookie(0);
             }
         }
-    }
-    if version == Version::V11 && fm.table == 0xff {
-        return Err(OfpErr::OFPFMFC_BAD_TABLE_ID.into());
     }
     fm.actions = action::instruction::decode_instructions(r.take_all(), version)?;
     fm.flags = flags_from_wire(flags, version)?;
@@ -337,7 +347,7 @@ pub(crate) fn pull_match_11(
 pub(crate) fn decode_nxt(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
     let mut fm = FlowMod::new(FlowModCommand::Add, MiniMatch::default());
     let cookie = r.u64()?;
-    tail_10(r, &mut fm, cookie, codec)?;
+    let flags = tail_10(r, &mut fm, cookie, codec)?;
     let len = usize::from(r.u16()?);
     r.skip(6)?;
     let (m, (value, mask)) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true))?;
@@ -346,12 +356,20 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>, version: Version, codec: &Codec) ->
     if fm.command == FlowModCommand::Add && mask != 0 {
         return Err(OfpErr::NXBRC_NXM_INVALID.into());
     }
-    fm.actions = action::wire::decode(r.take_all(), version)?;
+    fm.actions = if version >= Version::V11 {
+        action::instruction::decode_instructions(r.take_all(), version)?
+    } else {
+        action::wire::decode(r.take_all(), version)?
+    };
+    fm.flags = flags_from_wire(flags, version)?;
     finish(fm, &m, version)
 }
 
-/// Checks the actions against the match.
+/// Checks the actions against the match, and what cannot be said together.
 fn finish(mut fm: FlowMod, m: &Match, version: Version) -> Decode<Message> {
+    if fm.flags.0 & FlowModFlags::EMERG != 0 && (fm.idle_timeout != 0 || fm.hard_timeout != 0) {
+        return Err(OfpErr::OFPFMFC_BAD_EMERG_TIMEOUT.into());
+    }
     let versions = crate::version::VersionSet::only(version);
     let mut cx = action::check::CheckCx::new(ProtocolSet::of_versions(versions));
     cx.table = fm.table;

@@ -13,20 +13,21 @@ use flow::MiniMatch;
 
 /// Why a flow has gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
 pub enum FlowRemovedReason {
     /// Idle timeout.
-    IdleTimeout = 0,
+    IdleTimeout,
     /// Hard timeout.
-    HardTimeout = 1,
+    HardTimeout,
     /// Deleted by a flow-mod.
-    Delete = 2,
+    Delete,
     /// Its group was deleted (from 1.3 on).
-    GroupDelete = 3,
+    GroupDelete,
     /// Its meter was deleted (from 1.4 on).
-    MeterDelete = 4,
+    MeterDelete,
     /// Evicted (from 1.4 on).
-    Eviction = 5,
+    Eviction,
+    /// A number that no version knows.
+    Unknown(u8),
 }
 
 /// A flow has gone.
@@ -58,37 +59,52 @@ pub struct FlowRemoved {
 
 impl FlowRemovedReason {
     /// From the number on the wire.
-    pub fn from_wire(n: u8) -> Option<FlowRemovedReason> {
-        Some(match n {
+    pub fn from_wire(n: u8) -> FlowRemovedReason {
+        match n {
             0 => FlowRemovedReason::IdleTimeout,
             1 => FlowRemovedReason::HardTimeout,
             2 => FlowRemovedReason::Delete,
             3 => FlowRemovedReason::GroupDelete,
             4 => FlowRemovedReason::MeterDelete,
             5 => FlowRemovedReason::Eviction,
-            _ => return None,
-        })
+            n => FlowRemovedReason::Unknown(n),
+        }
     }
 
-    /// Its name.
-    pub fn name(self) -> &'static str {
+    /// Its number.
+    pub const fn number(self) -> u8 {
         match self {
+            FlowRemovedReason::IdleTimeout => 0,
+            FlowRemovedReason::HardTimeout => 1,
+            FlowRemovedReason::Delete => 2,
+            FlowRemovedReason::GroupDelete => 3,
+            FlowRemovedReason::MeterDelete => 4,
+            FlowRemovedReason::Eviction => 5,
+            FlowRemovedReason::Unknown(n) => n,
+        }
+    }
+
+    /// Its name, or its number.
+    pub fn name(self) -> std::borrow::Cow<'static, str> {
+        let name = match self {
             FlowRemovedReason::IdleTimeout => "idle",
             FlowRemovedReason::HardTimeout => "hard",
             FlowRemovedReason::Delete => "delete",
             FlowRemovedReason::GroupDelete => "group_delete",
             FlowRemovedReason::Eviction => "eviction",
             FlowRemovedReason::MeterDelete => "meter_delete",
-        }
+            FlowRemovedReason::Unknown(n) => return n.to_string().into(),
+        };
+        name.into()
     }
 
     /// The number that a version has for it.
     pub(crate) fn for_version(self, version: Version) -> u8 {
         match self {
-            FlowRemovedReason::MeterDelete if version < Version::V14 => FlowRemovedReason::Delete as u8,
-            FlowRemovedReason::GroupDelete if version < Version::V13 => FlowRemovedReason::Delete as u8,
-            FlowRemovedReason::Eviction if version < Version::V14 => FlowRemovedReason::Delete as u8,
-            r => r as u8,
+            FlowRemovedReason::MeterDelete if version < Version::V14 => FlowRemovedReason::Delete.number(),
+            FlowRemovedReason::GroupDelete if version < Version::V13 => FlowRemovedReason::Delete.number(),
+            FlowRemovedReason::Eviction if version < Version::V14 => FlowRemovedReason::Delete.number(),
+            r => r.number(),
         }
     }
 }
@@ -181,20 +197,15 @@ fn empty() -> FlowRemoved {
     }
 }
 
-fn reason(n: u8) -> Decode<FlowRemovedReason> {
-    FlowRemovedReason::from_wire(n).ok_or_else(|| OfpErr::NXBRC_BAD_REASON.into())
-}
-
 pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
     let mut f = empty();
-    let mut m;
+    let m;
     match version {
         Version::V10 => {
             m = crate::fixed_match::pull_of10(r)?;
-            m.normalize();
             f.cookie = Cookie(r.u64()?);
             f.priority = r.u16()?;
-            f.reason = reason(r.u8()?)?;
+            f.reason = FlowRemovedReason::from_wire(r.u8()?);
             r.skip(1)?;
             f.duration_sec = r.u32()?;
             f.duration_nsec = r.u32()?;
@@ -205,21 +216,21 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
         }
         Version::V15 => {
             f.table = r.u8()?;
-            f.reason = reason(r.u8()?)?;
+            f.reason = FlowRemovedReason::from_wire(r.u8()?);
             f.priority = r.u16()?;
             f.idle_timeout = r.u16()?;
             f.hard_timeout = r.u16()?;
             f.cookie = Cookie(r.u64()?);
-            m = pull_match_11(r, version, codec, false)?;
+            m = pull_match_11(r, version, codec, true)?;
             let s = super::oxs::pull(r)?;
-            (f.duration_sec, f.duration_nsec) = s.duration.unwrap_or((0, 0));
+            (f.duration_sec, f.duration_nsec) = s.duration.unwrap_or((u32::MAX, u32::MAX));
             f.packet_count = s.packet_count.unwrap_or(u64::MAX);
             f.byte_count = s.byte_count.unwrap_or(u64::MAX);
         }
         _ => {
             f.cookie = Cookie(r.u64()?);
             f.priority = r.u16()?;
-            f.reason = reason(r.u8()?)?;
+            f.reason = FlowRemovedReason::from_wire(r.u8()?);
             f.table = r.u8()?;
             f.duration_sec = r.u32()?;
             f.duration_nsec = r.u32()?;
@@ -227,7 +238,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
             f.hard_timeout = r.u16()?;
             f.packet_count = r.u64()?;
             f.byte_count = r.u64()?;
-            m = pull_match_11(r, version, codec, false)?;
+            m = pull_match_11(r, version, codec, true)?;
         }
     }
     f.matching = MiniMatch::new(&m);
@@ -238,7 +249,7 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>, codec: &Codec) -> Decode<Message> {
     let mut f = empty();
     f.cookie = Cookie(r.u64()?);
     f.priority = r.u16()?;
-    f.reason = reason(r.u8()?)?;
+    f.reason = FlowRemovedReason::from_wire(r.u8()?);
     f.table = r.u8()?.wrapping_sub(1);
     f.duration_sec = r.u32()?;
     f.duration_nsec = r.u32()?;
@@ -246,7 +257,7 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>, codec: &Codec) -> Decode<Message> {
     let len = usize::from(r.u16()?);
     f.packet_count = r.u64()?;
     f.byte_count = r.u64()?;
-    let (m, _) = crate::oxm::pull_nxm(r, len, &codec.match_cx(false))?;
+    let (m, _) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true))?;
     if !r.is_empty() {
         return Err(OfpErr::OFPBRC_BAD_LEN.into());
     }

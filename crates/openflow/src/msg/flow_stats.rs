@@ -132,7 +132,7 @@ pub(crate) fn decode_request(
         out_group: GroupId::ANY,
         table: 0xff,
     };
-    let mut m;
+    let m;
     if matches!(kind, Kind::NxstFlowRequest | Kind::NxstAggregateRequest) {
         q.out_port = OfPort::from_u16(r.u16()?);
         let len = usize::from(r.u16()?);
@@ -147,7 +147,6 @@ pub(crate) fn decode_request(
         }
     } else if version == Version::V10 {
         m = crate::fixed_match::pull_of10(r)?;
-        m.normalize();
         q.table = r.u8()?;
         r.skip(1)?;
         q.out_port = OfPort::from_u16(r.u16()?);
@@ -265,19 +264,6 @@ fn put_15(o: &mut Vec<u8>, s: &FlowStats, m: &Match) {
 }
 
 /// Decodes the flows of a reply.
-pub(crate) fn decode_reply(
-    r: &mut Reader<'_>,
-    version: Version,
-    kind: Kind,
-    codec: &Codec,
-) -> Decode<Vec<FlowStats>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        out.push(decode_one(r, version, kind, codec)?);
-    }
-    Ok(out)
-}
-
 fn bad(text: String) -> DecodeError {
     DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_flow", text)
 }
@@ -298,10 +284,12 @@ pub fn decode_one(r: &mut Reader<'_>, version: Version, kind: Kind, codec: &Code
         return Err(bad(format!("{name} has {left} leftover bytes at end")));
     }
     let len = usize::from(r.u16()?);
-    if len < fixed || len > left {
+    // From OpenFlow 1.1 on, a length that is too great shows in what comes last, the instructions.
+    let too_long = version >= Version::V11 && len > left;
+    if len < fixed || (len > left && !too_long) {
         return Err(bad(format!("{name} claims invalid length {len}")));
     }
-    let mut b = r.sub(len - 2)?;
+    let mut b = if too_long { Reader::new(r.take_all()) } else { r.sub(len - 2)? };
     let b = &mut b;
     let mut s = FlowStats {
         matching: MiniMatch::default(),
@@ -323,8 +311,8 @@ pub fn decode_one(r: &mut Reader<'_>, version: Version, kind: Kind, codec: &Code
     let m = match version {
         Version::V10 if nxst => decode_nxst(b, &mut s, codec)?,
         Version::V10 => decode_10(b, &mut s)?,
-        Version::V15 => decode_15(b, &mut s, codec)?,
-        _ => decode_11(b, &mut s, version, codec)?,
+        Version::V15 => decode_15(b, &mut s, codec, len.saturating_sub(left))?,
+        _ => decode_11(b, &mut s, version, codec, len.saturating_sub(left))?,
     };
     s.matching = MiniMatch::new(&m);
     let versions = crate::version::VersionSet::ALL;
@@ -348,8 +336,7 @@ fn common(b: &mut Reader<'_>, s: &mut FlowStats) -> Decode<()> {
 fn decode_10(b: &mut Reader<'_>, s: &mut FlowStats) -> Decode<Match> {
     s.table = b.u8()?;
     b.skip(1)?;
-    let mut m = crate::fixed_match::pull_of10(b)?;
-    m.normalize();
+    let m = crate::fixed_match::pull_of10(b)?;
     common(b, s)?;
     b.skip(6)?;
     s.cookie = Cookie(b.u64()?);
@@ -375,7 +362,36 @@ fn decode_nxst(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec) -> Decode<M
     Ok(m)
 }
 
-fn decode_11(b: &mut Reader<'_>, s: &mut FlowStats, version: Version, codec: &Codec) -> Decode<Match> {
+/// The instructions at the end, of which `missing` bytes are not there.
+fn instructions(b: &mut Reader<'_>, version: Version, missing: usize) -> Decode<Vec<crate::Action>> {
+    if missing == 0 {
+        return action::instruction::decode_instructions(b.take_all(), version);
+    }
+    let left = b.len();
+    let len = left + missing;
+    let text = if len.is_multiple_of(8) {
+        format!("OpenFlow message instructions length {len} exceeds remaining message length ({left})")
+    } else {
+        format!("OpenFlow message instructions length {len} is not a multiple of 8")
+    };
+    Err(DecodeError::logged(OfpErr::OFPBIC_BAD_LEN, "ofp_actions", text))
+}
+
+fn bad_match(e: DecodeError) -> DecodeError {
+    e.and("ofp_flow", "OFPST_FLOW reply bad match".to_string())
+}
+
+fn bad_instructions(e: DecodeError) -> DecodeError {
+    e.and("ofp_flow", "OFPST_FLOW reply bad instructions".to_string())
+}
+
+fn decode_11(
+    b: &mut Reader<'_>,
+    s: &mut FlowStats,
+    version: Version,
+    codec: &Codec,
+    missing: usize,
+) -> Decode<Match> {
     s.table = b.u8()?;
     b.skip(1)?;
     common(b, s)?;
@@ -391,12 +407,12 @@ fn decode_11(b: &mut Reader<'_>, s: &mut FlowStats, version: Version, codec: &Co
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
-    let m = pull_match_11(b, version, codec, false)?;
-    s.actions = action::instruction::decode_instructions(b.take_all(), version)?.into();
+    let m = pull_match_11(b, version, codec, false).map_err(bad_match)?;
+    s.actions = instructions(b, version, missing).map_err(bad_instructions)?.into();
     Ok(m)
 }
 
-fn decode_15(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec) -> Decode<Match> {
+fn decode_15(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec, missing: usize) -> Decode<Match> {
     b.skip(2)?;
     s.table = b.u8()?;
     b.skip(1)?;
@@ -406,13 +422,13 @@ fn decode_15(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec) -> Decode<Mat
     s.flags = flags_from_wire(b.u16()?, Version::V15)?;
     s.importance = b.u16()?;
     s.cookie = Cookie(b.u64()?);
-    let m = pull_match_11(b, Version::V15, codec, false)?;
+    let m = pull_match_11(b, Version::V15, codec, false).map_err(bad_match)?;
     let x = oxs::pull(b)?;
-    (s.duration_sec, s.duration_nsec) = x.duration.unwrap_or((0, 0));
+    (s.duration_sec, s.duration_nsec) = x.duration.unwrap_or((u32::MAX, u32::MAX));
     s.idle_age = x.idle_time.map(|(sec, _)| sec);
     s.packet_count = x.packet_count.unwrap_or(u64::MAX);
     s.byte_count = x.byte_count.unwrap_or(u64::MAX);
-    s.actions = action::instruction::decode_instructions(b.take_all(), Version::V15)?.into();
+    s.actions = instructions(b, Version::V15, missing).map_err(bad_instructions)?.into();
     Ok(m)
 }
 

@@ -6,7 +6,7 @@ use crate::Action;
 use crate::action;
 use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::codec::{Enc, Encode};
-use crate::codec::{Property, pull_property, put_property, put_sized};
+use crate::codec::{pull_property, put_property, put_sized, unknown_property};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
@@ -224,9 +224,19 @@ fn pull_buckets(r: &mut Reader<'_>, version: Version, kind: GroupType) -> Decode
     let mut out: Vec<Bucket> = Vec::new();
     while !r.is_empty() {
         let left = r.len();
+        let bad = |text| DecodeError::logged(OfpErr::OFPGMFC_BAD_BUCKET, MODULE, text);
+        let head = if new_form(version) { 8 } else { 16 };
+        if left < head {
+            return Err(bad(format!("buckets end with {left} leftover bytes")));
+        }
         let len = usize::from(r.u16()?);
-        if len < 8 || len > left || len % 8 != 0 {
-            return Err(OfpErr::OFPBRC_BAD_LEN.into());
+        if len < head {
+            return Err(bad(format!("OpenFlow message bucket length {len} is not valid")));
+        }
+        if len > left {
+            let text =
+                format!("OpenFlow message bucket length {len} exceeds remaining buckets data size {left}");
+            return Err(bad(text));
         }
         let mut b = r.sub(len - 2)?;
         let id = out.len() as u32;
@@ -243,9 +253,14 @@ fn pull_buckets(r: &mut Reader<'_>, version: Version, kind: GroupType) -> Decode
     Ok(out)
 }
 
+fn bad_watch(mut e: DecodeError) -> DecodeError {
+    e.error = OfpErr::OFPGMFC_BAD_WATCH;
+    e
+}
+
 fn bucket_11(b: &mut Reader<'_>, bucket_id: u32, version: Version) -> Decode<Bucket> {
     let weight = b.u16()?;
-    let watch_port = port_from_wire(b.u32()?).map_err(|_| OfpErr::OFPGMFC_BAD_WATCH)?;
+    let watch_port = port_from_wire(b.u32()?).map_err(bad_watch)?;
     let watch_group = GroupId(b.u32()?);
     b.skip(4)?;
     let actions = action::wire::decode(b.take_all(), version)?;
@@ -256,7 +271,10 @@ fn bucket_15(b: &mut Reader<'_>, version: Version, kind: GroupType) -> Decode<Bu
     let n = usize::from(b.u16()?);
     let bucket_id = b.u32()?;
     if n > b.len() {
-        return Err(OfpErr::OFPGMFC_BAD_BUCKET.into());
+        let left = b.len();
+        let text =
+            format!("OpenFlow message bucket actions length {n} exceeds remaining bucket data size {left}");
+        return Err(DecodeError::logged(OfpErr::OFPGMFC_BAD_BUCKET, MODULE, text));
     }
     let actions = action::wire::decode(b.take(n)?, version)?;
     let mut out = Bucket {
@@ -267,54 +285,78 @@ fn bucket_15(b: &mut Reader<'_>, version: Version, kind: GroupType) -> Decode<Bu
         actions,
     };
     while !b.is_empty() {
-        let Property { kind, mut body } = pull_property(b)?;
-        match kind {
-            0 => out.weight = body.u16()?,
-            1 => out.watch_port = port_from_wire(body.u32()?).map_err(|_| OfpErr::OFPGMFC_BAD_WATCH)?,
-            2 => out.watch_group = GroupId(body.u32()?),
-            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+        let mut p = pull_property(b)?;
+        match p.kind {
+            0 => out.weight = p.u16()?,
+            1 => out.watch_port = port_from_wire(p.u32()?).map_err(bad_watch)?,
+            2 => out.watch_group = GroupId(p.u32()?),
+            _ => return Err(unknown_property(MODULE, "group bucket", &p)),
         }
     }
     if out.bucket_id > Bucket::ID_MAX {
-        return Err(OfpErr::OFPGMFC_BAD_BUCKET.into());
+        let text = format!("bucket id ({bucket_id}) is out of range");
+        return Err(DecodeError::logged(OfpErr::OFPGMFC_BAD_BUCKET, MODULE, text));
     }
     Ok(out)
 }
 
-fn pull_props(r: &mut Reader<'_>, group: GroupType) -> Decode<GroupProps> {
+/// The fields of a selection, each with its mask.
+fn pull_fields(r: &mut Reader<'_>) -> Decode<Vec<(Field, Value)>> {
+    let mut out: Vec<(Field, Value)> = Vec::new();
+    while !r.is_empty() {
+        let (field, header) = crate::oxm::pull_field(r).map_err(|mut e| {
+            e.log.clear();
+            e
+        })?;
+        if header.has_mask {
+            return Err(OfpErr::OFPBMC_BAD_MASK.into());
+        }
+        let value = crate::oxm::pull_value(r, header.len)?;
+        if out.iter().any(|(f, _)| *f == field) {
+            return Err(OfpErr::OFPBMC_DUP_FIELD.into());
+        }
+        out.push((field, value));
+    }
+    Ok(out)
+}
+
+fn pull_props(r: &mut Reader<'_>, group: GroupType, command: Option<GroupModCommand>) -> Decode<GroupProps> {
     let mut props = GroupProps::default();
     while !r.is_empty() {
-        let Property { kind, mut body } = pull_property(r)?;
-        if kind != 0xffff {
-            return Err(OfpErr::OFPBPC_BAD_TYPE.into());
+        let p = pull_property(r)?;
+        if p.experimenter != Some((NTR_VENDOR, NTR_SELECTION_METHOD)) {
+            return Err(unknown_property(MODULE, "group", &p));
         }
-        let (vendor, kind) = (body.u32()?, body.u32()?);
-        if vendor != NTR_VENDOR {
-            return Err(OfpErr::OFPBPC_BAD_EXPERIMENTER.into());
-        }
-        if kind != NTR_SELECTION_METHOD {
-            return Err(OfpErr::OFPBPC_BAD_EXP_TYPE.into());
-        }
+        let mut body = p.body;
         if group != GroupType::Select {
             let text = "ntr selection method property is only allowed for select groups";
             return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
         }
+        if !matches!(
+            command,
+            Some(GroupModCommand::Add | GroupModCommand::Modify | GroupModCommand::AddOrModify)
+        ) {
+            let text = "ntr selection method property is only allowed for add and delete group modifications";
+            return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
+        }
         body.skip(4)?;
+        if body.rest().get(..16).is_some_and(|m| !m.contains(&0)) {
+            let text = "ntr selection method is not null terminated";
+            return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
+        }
         props.selection_method = body.string(16)?;
         if !["hash", "dp_hash"].contains(&&*props.selection_method) {
             let text = format!("ntr selection method '{}' is not supported", props.selection_method);
             return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
         }
         props.selection_method_param = body.u64()?;
-        while !body.is_empty() {
-            let (field, header) = crate::oxm::pull_field(&mut body)?;
-            let width = if header.has_mask { header.len / 2 } else { header.len };
-            let value = crate::oxm::pull_value(&mut body, width)?;
-            if header.has_mask {
-                crate::oxm::pull_value(&mut body, width)?;
-            }
-            props.fields.push((field, value));
+        let method = props.selection_method.as_str();
+        if !matches!(method, "hash" | "dp_hash") {
+            let text = format!("ntr selection method '{method}' is not supported");
+            return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
         }
+        props.fields = pull_fields(&mut body)
+            .map_err(|e| e.and(MODULE, "ntr selection method fields are invalid".to_string()))?;
     }
     Ok(props)
 }
@@ -345,22 +387,28 @@ pub(crate) fn put_mod(e: &mut Enc<'_>, g: &GroupMod) -> Encode {
     })
 }
 
-/// In a group-mod, a bucket whose length is wrong is a bad bucket.
-fn bad_bucket(mut e: DecodeError) -> DecodeError {
-    if e.error == OfpErr::OFPBRC_BAD_LEN {
-        e.error = OfpErr::OFPGMFC_BAD_BUCKET;
+/// The bucket that a command names must fit the command.
+fn check_command_bucket(command: u16, id: u32) -> Decode<()> {
+    let fits = match command {
+        3 => id <= Bucket::ID_MAX || id == Bucket::ID_FIRST || id == Bucket::ID_LAST,
+        5 => id <= Bucket::ID_MAX || id >= Bucket::ID_FIRST,
+        _ => id == Bucket::ID_ALL,
+    };
+    if fits {
+        return Ok(());
     }
-    e
+    let text = format!("group command bucket id ({id}) is out of range");
+    Err(DecodeError::logged(OfpErr::OFPGMFC_BAD_BUCKET, MODULE, text))
 }
 
 /// A group-mod's command.
-fn command_from_wire(raw: u16, version: Version) -> Option<GroupModCommand> {
+fn command_from_wire(raw: u16) -> Option<GroupModCommand> {
     Some(match raw {
         0 => GroupModCommand::Add,
         1 => GroupModCommand::Modify,
         2 => GroupModCommand::Delete,
-        3 if new_form(version) => GroupModCommand::InsertBucket,
-        5 if new_form(version) => GroupModCommand::RemoveBucket,
+        3 => GroupModCommand::InsertBucket,
+        5 => GroupModCommand::RemoveBucket,
         0x8000 => GroupModCommand::AddOrModify,
         _ => return None,
     })
@@ -368,7 +416,7 @@ fn command_from_wire(raw: u16, version: Version) -> Option<GroupModCommand> {
 
 pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message> {
     let raw = r.u16()?;
-    let command = command_from_wire(raw, version);
+    let command = command_from_wire(raw);
     let kind = r.u8()?;
     r.skip(1)?;
     let group = GroupId(r.u32()?);
@@ -389,51 +437,46 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message
         if len > r.len() {
             return Err(OfpErr::OFPBRC_BAD_LEN.into());
         }
-        g.buckets = pull_buckets(&mut r.sub(len)?, version, kind).map_err(bad_bucket)?;
-        g.props = pull_props(r, kind)?;
+        g.buckets = pull_buckets(&mut r.sub(len)?, version, kind)?;
+        check_command_bucket(raw, g.command_bucket_id)?;
+        g.props = pull_props(r, kind, command)?;
     } else {
-        g.buckets = pull_buckets(r, version, kind).map_err(bad_bucket)?;
+        g.buckets = pull_buckets(r, version, kind)?;
+        let old = version < Version::V13;
+        if command == Some(GroupModCommand::Delete) && !old && !g.buckets.is_empty() {
+            return Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
+        }
     }
     // The buckets' and then the type's faults are reported before the command's.
-    if wire_kind.is_none() && command != Some(GroupModCommand::Delete) {
+    if wire_kind.is_none() {
         return Err(OfpErr::OFPGMFC_BAD_TYPE.into());
     }
-    let command = command.ok_or(OfpErr::OFPGMFC_BAD_COMMAND)?;
-    let changes = !matches!(command, GroupModCommand::Delete | GroupModCommand::RemoveBucket);
-    check_mod(&g, changes)?;
+    command.ok_or(OfpErr::OFPGMFC_BAD_COMMAND)?;
+    check_mod(&g)?;
     Ok(Message::GroupMod(Box::new(g)))
 }
 
 /// Checks that hold whatever the switch's groups are.
-fn check_mod(g: &GroupMod, changes: bool) -> Decode<()> {
-    match g.kind {
-        _ if !changes || g.command == GroupModCommand::InsertBucket => {}
-        GroupType::Indirect if g.buckets.len() != 1 => return Err(OfpErr::OFPGMFC_INVALID_GROUP.into()),
-        _ => {}
+fn check_mod(g: &GroupMod) -> Decode<()> {
+    let invalid = || Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
+    if g.kind == GroupType::Indirect && g.command != GroupModCommand::Delete && g.buckets.len() != 1 {
+        return invalid();
+    }
+    if g.command == GroupModCommand::RemoveBucket && !g.buckets.is_empty() {
+        return Err(OfpErr::OFPGMFC_BAD_BUCKET.into());
     }
     for b in &g.buckets {
-        if changes
-            && b.weight != 0
-            && g.kind != GroupType::Select
-            && g.command != GroupModCommand::InsertBucket
-        {
-            return Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
+        let weighs = b.weight != 0 && g.kind != GroupType::Select;
+        if weighs && g.command != GroupModCommand::InsertBucket {
+            return invalid();
         }
         let watches = b.watch_port != OfPort::NONE || b.watch_group != GroupId::ANY;
-        if changes && watches && matches!(g.kind, GroupType::All | GroupType::Indirect) {
-            return Err(OfpErr::OFPGMFC_WATCH_UNSUPPORTED.into());
-        }
-        if changes
-            && g.kind == GroupType::FastFailover
-            && b.watch_port == OfPort::NONE
-            && b.watch_group == GroupId::ANY
-        {
-            return Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
-        }
-        let watches = b.watch_port != OfPort::NONE || b.watch_group != GroupId::ANY;
-        let may = g.kind == GroupType::FastFailover || g.command == GroupModCommand::InsertBucket;
-        if changes && watches && !may {
-            return Err(OfpErr::OFPGMFC_WATCH_UNSUPPORTED.into());
+        match g.kind {
+            GroupType::All | GroupType::Indirect if watches => {
+                return Err(OfpErr::OFPGMFC_WATCH_UNSUPPORTED.into());
+            }
+            GroupType::FastFailover if !watches => return invalid(),
+            _ => {}
         }
     }
     Ok(())
@@ -476,30 +519,32 @@ pub(crate) fn put_desc(e: &mut Enc<'_>, all: &[GroupDesc], more: bool) -> Encode
     })
 }
 
-pub(crate) fn decode_desc(r: &mut Reader<'_>, version: Version) -> Decode<Vec<GroupDesc>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        let len = usize::from(r.u16()?);
-        if len < 8 {
-            return Err(OfpErr::OFPBRC_BAD_LEN.into());
-        }
-        let mut b = r.sub(len - 2)?;
-        let kind = GroupType::from_wire(b.u8()?).ok_or(OfpErr::OFPGMFC_BAD_TYPE)?;
-        b.skip(1)?;
-        let group = GroupId(b.u32()?);
-        let mut props = GroupProps::default();
-        let buckets = if new_form(version) {
-            let n = usize::from(b.u16()?);
-            b.skip(6)?;
-            let buckets = pull_buckets(&mut b.sub(n)?, version, kind)?;
-            props = pull_props(&mut b, kind)?;
-            buckets
-        } else {
-            pull_buckets(&mut b, version, kind)?
-        };
-        out.push(GroupDesc { group, kind, buckets, props });
+pub(crate) fn decode_one_desc(r: &mut Reader<'_>, version: Version) -> Decode<GroupDesc> {
+    let left = r.len();
+    let bad = |text| Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, MODULE, text));
+    let head = if new_form(version) { 16 } else { 8 };
+    if left < head {
+        return bad(format!("OFPST11_GROUP_DESC reply has {left} leftover bytes at end"));
     }
-    Ok(out)
+    let len = usize::from(r.u16()?);
+    if len < head || len > left {
+        return bad(format!("OFPST11_GROUP_DESC reply claims invalid length {len}"));
+    }
+    let mut b = r.sub(len - 2)?;
+    let kind = GroupType::from_wire(b.u8()?).ok_or(OfpErr::OFPGMFC_BAD_TYPE)?;
+    b.skip(1)?;
+    let group = GroupId(b.u32()?);
+    let mut props = GroupProps::default();
+    let buckets = if new_form(version) {
+        let n = usize::from(b.u16()?);
+        b.skip(6)?;
+        let buckets = pull_buckets(&mut b.sub(n)?, version, kind)?;
+        props = pull_props(&mut b, kind, Some(GroupModCommand::Add))?;
+        buckets
+    } else {
+        pull_buckets(&mut b, version, kind)?
+    };
+    Ok(GroupDesc { group, kind, buckets, props })
 }
 
 pub(crate) fn put_stats(e: &mut Enc<'_>, all: &[GroupStats], more: bool) -> Encode {
@@ -526,36 +571,44 @@ pub(crate) fn put_stats(e: &mut Enc<'_>, all: &[GroupStats], more: bool) -> Enco
     })
 }
 
-pub(crate) fn decode_stats(r: &mut Reader<'_>, version: Version) -> Decode<Vec<GroupStats>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        let len = usize::from(r.u16()?);
-        if len < 32 {
-            return Err(OfpErr::OFPBRC_BAD_LEN.into());
-        }
-        let mut b = r.sub(len - 2)?;
-        b.skip(2)?;
-        let group = GroupId(b.u32()?);
-        let ref_count = b.u32()?;
-        b.skip(4)?;
-        let mut s = GroupStats {
-            group,
-            ref_count,
-            packet_count: b.u64()?,
-            byte_count: b.u64()?,
-            duration: None,
-            buckets: Vec::new(),
-        };
-        if version >= Version::V13 || version == Version::V10 {
-            let (sec, nsec) = (b.u32()?, b.u32()?);
-            s.duration = (sec != u32::MAX || nsec != u32::MAX).then_some((sec, nsec));
-        }
-        while !b.is_empty() {
-            s.buckets.push(BucketStats { packet_count: b.u64()?, byte_count: b.u64()? });
-        }
-        out.push(s);
+pub(crate) fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<GroupStats> {
+    let left = r.len();
+    let name = if version == Version::V10 { "NXST_GROUP reply" } else { "OFPST_GROUP reply" };
+    let timed = version >= Version::V13 || version == Version::V10;
+    let head = if timed { 40 } else { 32 };
+    let bad = |text: String| Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, MODULE, text));
+    if left < head {
+        return bad(format!("{name} reply has {left} leftover bytes at end"));
     }
-    Ok(out)
+    let len = usize::from(r.u16()?);
+    let fixed = head;
+    if len == 0 {
+        return bad(format!("{name} reply claims invalid length {len}"));
+    }
+    if len < fixed || len > left || (len - fixed) % 16 != 0 {
+        return bad(format!("{name} reply has {} leftover bytes at end", left - fixed));
+    }
+    let mut b = r.sub(len - 2)?;
+    b.skip(2)?;
+    let group = GroupId(b.u32()?);
+    let ref_count = b.u32()?;
+    b.skip(4)?;
+    let mut s = GroupStats {
+        group,
+        ref_count,
+        packet_count: b.u64()?,
+        byte_count: b.u64()?,
+        duration: None,
+        buckets: Vec::new(),
+    };
+    if version >= Version::V13 || version == Version::V10 {
+        let (sec, nsec) = (b.u32()?, b.u32()?);
+        s.duration = (sec != u32::MAX).then_some((sec, nsec));
+    }
+    while !b.is_empty() {
+        s.buckets.push(BucketStats { packet_count: b.u64()?, byte_count: b.u64()? });
+    }
+    Ok(s)
 }
 
 pub(crate) fn put_features(e: &mut Enc<'_>, f: &GroupFeatures) -> Encode {

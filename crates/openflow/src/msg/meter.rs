@@ -1,7 +1,7 @@
 //! Meters: mod, configuration, statistics, features.
 
 use super::Message;
-use crate::buf::{Decode, Put, Reader};
+use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::codec::{Enc, Encode};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
@@ -142,19 +142,22 @@ fn put_bands(o: &mut Vec<u8>, bands: &[MeterBand]) {
 fn pull_bands(r: &mut Reader<'_>) -> Decode<Vec<MeterBand>> {
     let mut out = Vec::new();
     while !r.is_empty() {
+        let left = r.len();
         let kind = r.u16()?;
-        let len = r.u16()?;
-        let (rate, burst_size) = (r.u32()?, r.u32()?);
-        let prec_level = r.u8()?;
-        r.skip(3)?;
-        let kind = match kind {
-            1 => MeterBandKind::Drop,
-            2 => MeterBandKind::DscpRemark { prec_level },
-            _ => return Err(OfpErr::OFPMMFC_BAD_BAND.into()),
-        };
+        let len = usize::from(r.u16()?);
+        if len > left || len < 8 {
+            return Err(OfpErr::OFPBRC_BAD_LEN.into());
+        }
+        if !matches!(kind, 1 | 2) {
+            return Err(OfpErr::OFPMMFC_BAD_BAND.into());
+        }
         if len != 16 {
             return Err(OfpErr::OFPBRC_BAD_LEN.into());
         }
+        let (rate, burst_size) = (r.u32()?, r.u32()?);
+        let prec_level = r.u8()?;
+        r.skip(3)?;
+        let kind = if kind == 1 { MeterBandKind::Drop } else { MeterBandKind::DscpRemark { prec_level } };
         out.push(MeterBand { kind, rate, burst_size });
     }
     Ok(out)
@@ -214,31 +217,32 @@ pub(crate) fn put_stats(e: &mut Enc<'_>, all: &[MeterStats], more: bool) -> Enco
     })
 }
 
-pub(crate) fn decode_stats(r: &mut Reader<'_>) -> Decode<Vec<MeterStats>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        let meter = MeterId(r.u32()?);
-        let len = usize::from(r.u16()?);
-        if len < 40 {
-            return Err(OfpErr::OFPBRC_BAD_LEN.into());
-        }
-        let mut b = r.sub(len - 6)?;
-        b.skip(6)?;
-        let mut s = MeterStats {
-            meter,
-            flow_count: b.u32()?,
-            packet_in_count: b.u64()?,
-            byte_in_count: b.u64()?,
-            duration_sec: b.u32()?,
-            duration_nsec: b.u32()?,
-            bands: Vec::new(),
-        };
-        while !b.is_empty() {
-            s.bands.push(MeterBandStats { packet_count: b.u64()?, byte_count: b.u64()? });
-        }
-        out.push(s);
+pub(crate) fn decode_one_stats(r: &mut Reader<'_>) -> Decode<MeterStats> {
+    let left = r.len();
+    if left < 40 {
+        let text = format!("OFPMP_METER reply has {left} leftover bytes at end");
+        return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_meter", text));
     }
-    Ok(out)
+    let meter = MeterId(r.u32()?);
+    let len = usize::from(r.u16()?);
+    if len < 40 {
+        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+    }
+    let mut b = r.sub(len - 6)?;
+    b.skip(6)?;
+    let mut s = MeterStats {
+        meter,
+        flow_count: b.u32()?,
+        packet_in_count: b.u64()?,
+        byte_in_count: b.u64()?,
+        duration_sec: b.u32()?,
+        duration_nsec: b.u32()?,
+        bands: Vec::new(),
+    };
+    while !b.is_empty() {
+        s.bands.push(MeterBandStats { packet_count: b.u64()?, byte_count: b.u64()? });
+    }
+    Ok(s)
 }
 
 pub(crate) fn put_config(e: &mut Enc<'_>, all: &[MeterConfig], more: bool) -> Encode {
@@ -250,19 +254,15 @@ pub(crate) fn put_config(e: &mut Enc<'_>, all: &[MeterConfig], more: bool) -> En
     })
 }
 
-pub(crate) fn decode_config(r: &mut Reader<'_>) -> Decode<Vec<MeterConfig>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        let len = usize::from(r.u16()?);
-        if len < 8 {
-            return Err(OfpErr::OFPBRC_BAD_LEN.into());
-        }
-        let mut b = r.sub(len - 2)?;
-        let flags = b.u16()?;
-        let meter = MeterId(b.u32()?);
-        out.push(MeterConfig { meter, flags, bands: pull_bands(&mut b)? });
+pub(crate) fn decode_one_config(r: &mut Reader<'_>) -> Decode<MeterConfig> {
+    let len = usize::from(r.u16()?);
+    if len < 8 {
+        return Err(OfpErr::OFPBRC_BAD_LEN.into());
     }
-    Ok(out)
+    let mut b = r.sub(len - 2)?;
+    let flags = b.u16()?;
+    let meter = MeterId(b.u32()?);
+    Ok(MeterConfig { meter, flags, bands: pull_bands(&mut b)? })
 }
 
 pub(crate) fn put_features(e: &mut Enc<'_>, f: &MeterFeatures) -> Encode {

@@ -8,6 +8,7 @@ use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::codec::{Codec, Enc, Encode, put_sized};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
+use crate::text::CHex;
 use crate::version::Version;
 use base::Xid;
 use base::{Cookie, GroupId, OfPort};
@@ -168,9 +169,15 @@ pub(crate) fn decode_requests(
     Ok(out)
 }
 
-fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<MonitorRequest> {
+pub(crate) fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<MonitorRequest> {
     // From 1.4 on, the switch that set the habit takes the bit of ONLY_OWN for OWN, and none for NO_ABBREV.
     let known = if version >= Version::V14 { 0x5f } else { 0x3f };
+    let name = name(version);
+    let least = 16;
+    if r.len() < least {
+        let text = format!("{name} request has {} leftover bytes at end", r.len());
+        return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_monitor", text));
+    }
     let id = r.u32()?;
     let mut m = MonitorRequest {
         id,
@@ -182,8 +189,8 @@ fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode
         matching: MiniMatch::default(),
     };
     let check = |flags: u16| {
-        if flags & !known != 0 {
-            let text = format!("NXST_FLOW_MONITOR has bad flags {flags:#x}");
+        if flags & 0xe == 0 || flags & !known != 0 {
+            let text = format!("{name} has bad flags {}", CHex(flags.into()));
             return Err(DecodeError::logged(OfpErr::OFPMOFC_BAD_FLAGS, "ofp_monitor", text));
         }
         Ok(MonitorFlags(flags))
@@ -191,14 +198,17 @@ fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode
     if version >= Version::V14 {
         m.out_port = port_from_wire(r.u32()?)?;
         m.out_group = GroupId(r.u32()?);
-        m.flags = check(r.u16()?)?;
+        let flags = r.u16()?;
         m.table = r.u8()?;
         m.command = match r.u8()? {
-            0 => MonitorCommand::Add,
             1 => MonitorCommand::Modify,
             2 => MonitorCommand::Delete,
+            0 => MonitorCommand::Add,
+            _ if codec.lenient => MonitorCommand::Add,
             _ => return Err(OfpErr::OFPMOFC_BAD_COMMAND.into()),
         };
+        // What is to be told matters only where something is.
+        m.flags = if m.command == MonitorCommand::Delete { MonitorFlags(0) } else { check(flags)? };
         m.matching = MiniMatch::new(&pull_match_11(r, version, codec, true)?);
     } else if version == Version::V13 {
         m.flags = check(r.u16()?)?;
@@ -287,25 +297,40 @@ fn put_full(o: &mut Vec<u8>, u: &FlowUpdate, m: flow::Match, version: Version) {
     }
 }
 
-pub(crate) fn decode_updates(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Vec<FlowUpdate>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        let left = r.len();
-        if left < 8 {
-            let text = format!("NXST_FLOW_MONITOR reply has {left} leftover bytes at end");
-            return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_monitor", text));
-        }
-        let len = usize::from(r.u16()?);
-        if len < 8 || len > left || len % 8 != 0 {
-            return Err(OfpErr::OFPBRC_BAD_LEN.into());
-        }
-        let mut b = r.sub(len - 2)?;
-        out.push(decode_update(&mut b, version, codec)?);
+pub(crate) fn decode_update(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<FlowUpdate> {
+    let left = r.len();
+    let leftover = |n: usize| {
+        let text = format!("{} reply has {n} leftover bytes at end", name(version));
+        DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_monitor", text)
+    };
+    let head = r.rest().first_chunk::<4>().ok_or_else(|| leftover(left))?;
+    let [len, event] = [u16::from_be_bytes([head[0], head[1]]), u16::from_be_bytes([head[2], head[3]])];
+    let len = usize::from(len);
+    if len < 8 || len > left || len % 8 != 0 {
+        return Err(leftover(left));
     }
-    Ok(out)
+    let full = event < if version >= Version::V14 { 4 } else { 3 };
+    if full && len < UPDATE {
+        return Err(leftover(left - len));
+    }
+    let mut b = r.sub(len)?;
+    b.skip(2)?;
+    decode_update_body(&mut b, version, codec)
 }
 
-fn decode_update(b: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<FlowUpdate> {
+/// Least length of an update that is told in full.
+const UPDATE: usize = 24;
+
+/// The name of the message, as printed.
+fn name(version: Version) -> &'static str {
+    match version {
+        Version::V10 | Version::V11 | Version::V12 => "NXST_FLOW_MONITOR",
+        Version::V13 => "ONFST_FLOW_MONITOR",
+        _ => "OFPST_FLOW_MONITOR",
+    }
+}
+
+fn decode_update_body(b: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<FlowUpdate> {
     let n = b.u16()?;
     let new = version >= Version::V14;
     let event = match (n, new) {

@@ -58,22 +58,20 @@ pub(crate) fn pull(r: &mut Reader<'_>) -> Decode<Oxs> {
     let len = usize::from(r.u16()?);
     let padded = len.next_multiple_of(8);
     if len < 4 || r.len() + 4 < padded {
-        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+        return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
     let mut b = Reader::new(&r.take(padded - 4)?[..len - 4]);
     let mut s = Oxs::default();
     while !b.is_empty() {
-        let class = b.u16()?;
-        let field = b.u8()? >> 1;
-        let n = usize::from(b.u8()?);
-        let mut v = b.sub(n)?;
+        let [c0, c1, field, n] = b.array::<4>().map_err(|_| OfpErr::OFPBMC_BAD_LEN)?;
+        let (class, field, n) = (u16::from_be_bytes([c0, c1]), field >> 1, usize::from(n));
+        let mut v = b.sub(n).map_err(|_| OfpErr::OFPBMC_BAD_LEN)?;
         match (class, field, n) {
             (CLASS, 0, 8) => s.duration = Some((v.u32()?, v.u32()?)),
             (CLASS, 1, 8) => s.idle_time = Some((v.u32()?, v.u32()?)),
             (CLASS, 3, 4) => s.flow_count = Some(v.u32()?),
             (CLASS, 4, 8) => s.packet_count = Some(v.u64()?),
             (CLASS, 5, 8) => s.byte_count = Some(v.u64()?),
-            (CLASS, 0..=5, _) => return Err(OfpErr::OFPBRC_BAD_LEN.into()),
             _ => {}
         }
     }

@@ -5,8 +5,8 @@ use super::flow_mod::{pull_match_11, put_match_11};
 use super::port::port_from_wire;
 use crate::Action;
 use crate::action;
-use crate::buf::{Decode, Put, Reader};
-use crate::codec::{Codec, Property, pull_property, put_property};
+use crate::buf::{Decode, DecodeError, Put, Reader};
+use crate::codec::{Codec, pull_property, put_property};
 use crate::codec::{Enc, Encode};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
@@ -18,25 +18,26 @@ use flow::{Field, Match};
 
 /// Why a packet goes to the controller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
 pub enum PacketInReason {
     /// No flow matched.
-    NoMatch = 0,
+    NoMatch,
     /// An action said so (in 1.4 and later: apply-actions).
-    Action = 1,
+    Action,
     /// Its TTL ran out.
-    InvalidTtl = 2,
+    InvalidTtl,
     /// The action set said so (from 1.4 on).
-    ActionSet = 3,
+    ActionSet,
     /// A group's bucket said so (from 1.4 on).
-    Group = 4,
+    Group,
     /// A packet-out's actions said so (from 1.4 on).
-    PacketOut = 5,
+    PacketOut,
     /// An explicit table-miss flow's action said so; a plain [`PacketInReason::NoMatch`] or
     /// [`PacketInReason::Action`] on the wire.
-    ExplicitMiss = 6,
+    ExplicitMiss,
     /// A table that was configured to send misses; [`PacketInReason::NoMatch`] on the wire.
-    ImplicitMiss = 7,
+    ImplicitMiss,
+    /// A number that no version knows.
+    Unknown(u8),
 }
 
 /// The form of packet-in that a controller wants.
@@ -105,37 +106,50 @@ pub struct ContinuationFrame {
     pub actions: Vec<Action>,
 }
 
-const REASONS: [PacketInReason; 6] = [
+const REASONS: [PacketInReason; 8] = [
     PacketInReason::NoMatch,
     PacketInReason::Action,
     PacketInReason::InvalidTtl,
     PacketInReason::ActionSet,
     PacketInReason::Group,
     PacketInReason::PacketOut,
+    PacketInReason::ExplicitMiss,
+    PacketInReason::ImplicitMiss,
 ];
 
 impl PacketInReason {
     /// From the number on the wire.
-    pub fn from_wire(n: u8) -> Option<PacketInReason> {
-        REASONS.get(usize::from(n)).copied()
+    pub fn from_wire(n: u8) -> PacketInReason {
+        REASONS.get(usize::from(n)).copied().unwrap_or(PacketInReason::Unknown(n))
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        match self {
+            PacketInReason::NoMatch => 0,
+            PacketInReason::Action => 1,
+            PacketInReason::InvalidTtl => 2,
+            PacketInReason::ActionSet => 3,
+            PacketInReason::Group => 4,
+            PacketInReason::PacketOut => 5,
+            PacketInReason::ExplicitMiss => 6,
+            PacketInReason::ImplicitMiss => 7,
+            PacketInReason::Unknown(n) => n,
+        }
     }
 
     /// The number that a version has for it.
     pub fn for_version(self, version: Version) -> u8 {
         match self {
-            PacketInReason::ExplicitMiss | PacketInReason::ImplicitMiss => PacketInReason::NoMatch as u8,
+            PacketInReason::ExplicitMiss | PacketInReason::ImplicitMiss => PacketInReason::NoMatch.number(),
             PacketInReason::ActionSet | PacketInReason::Group | PacketInReason::PacketOut
                 if version < Version::V14 =>
             {
-                PacketInReason::Action as u8
+                PacketInReason::Action.number()
             }
-            r => r as u8,
+            r => r.number(),
         }
     }
-}
-
-fn reason(n: u8) -> Decode<PacketInReason> {
-    PacketInReason::from_wire(n).ok_or_else(|| OfpErr::OFPBRC_BAD_LEN.into())
 }
 
 fn empty(reason: PacketInReason) -> PacketIn {
@@ -303,32 +317,39 @@ fn put_actions(o: &mut Vec<u8>, kind: u16, actions: &[Action], version: Version)
     });
 }
 
+/// Widest value that the stack can hold.
+const STACK_ENTRY: usize = 128;
+
+fn pull_actions(r: &mut Reader<'_>, version: Version) -> Decode<Vec<Action>> {
+    let start = 4.min(r.len());
+    r.skip(start)?;
+    if !r.len().is_multiple_of(8) {
+        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+    }
+    action::wire::decode(r.take_all(), version)
+}
+
 fn continuation(r: &mut Reader<'_>, version: Version) -> Decode<Continuation> {
     let mut c = Continuation::default();
     let (mut table, mut cookie) = (0, Cookie(0));
     while !r.is_empty() {
-        let Property { kind, mut body } = pull_property(r)?;
-        match kind {
-            C_BRIDGE => c.bridge = Some(body.array()?),
-            C_STACK => c.stack.push(body.take_all().to_vec()),
-            C_MIRRORS => c.mirrors = body.u32()?,
+        let mut prop = pull_property(r)?;
+        match prop.kind {
+            C_BRIDGE if prop.body.len() == 16 => c.bridge = Some(prop.body.array()?),
+            C_BRIDGE => return Err(OfpErr::OFPBPC_BAD_LEN.into()),
+            C_STACK if prop.body.len() > STACK_ENTRY => return Err(OfpErr::OFPBPC_BAD_LEN.into()),
+            C_STACK => c.stack.push(prop.body.take_all().to_vec()),
+            C_MIRRORS => c.mirrors = prop.u32()?,
             C_CONNTRACKED => c.conntracked = true,
-            C_TABLE => table = body.u8()?,
-            C_COOKIE => {
-                body.skip(4)?;
-                cookie = Cookie(body.u64()?);
-            }
+            C_TABLE => table = prop.u8()?,
+            C_COOKIE => cookie = Cookie(prop.u64()?),
             C_ACTIONS => {
-                body.skip(4)?;
-                let actions = action::wire::decode(body.take_all(), version)?;
+                let actions = pull_actions(&mut prop.body, version)?;
                 c.frames.push(ContinuationFrame { table, cookie, actions });
             }
-            C_ACTION_SET => {
-                body.skip(4)?;
-                c.action_set = action::wire::decode(body.take_all(), version)?;
-            }
-            C_ODP_PORT => c.odp_port = Some(body.u32()?),
-            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+            C_ACTION_SET => c.action_set = pull_actions(&mut prop.body, version)?,
+            C_ODP_PORT => c.odp_port = Some(prop.u32()?),
+            _ => {}
         }
     }
     Ok(c)
@@ -351,7 +372,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
         Version::V10 => {
             p.packet_len = r.u16()?.into();
             p.metadata = port_match(OfPort::from_u16(r.u16()?));
-            p.reason = reason(r.u8()?)?;
+            p.reason = PacketInReason::from_wire(r.u8()?);
             r.skip(1)?;
         }
         Version::V11 => {
@@ -359,12 +380,12 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
             r.skip(4)?;
             p.metadata = port_match(port);
             p.packet_len = r.u16()?.into();
-            p.reason = reason(r.u8()?)?;
+            p.reason = PacketInReason::from_wire(r.u8()?);
             p.table = r.u8()?;
         }
         _ => {
             p.packet_len = r.u16()?.into();
-            p.reason = reason(r.u8()?)?;
+            p.reason = PacketInReason::from_wire(r.u8()?);
             p.table = r.u8()?;
             if version >= Version::V13 {
                 p.cookie = Some(Cookie(r.u64()?));
@@ -381,7 +402,7 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>, _version: Version, codec: &Codec) -
     let mut p = empty(PacketInReason::NoMatch);
     p.buffer_id = buffer(r.u32()?);
     p.packet_len = r.u16()?.into();
-    p.reason = reason(r.u8()?)?;
+    p.reason = PacketInReason::from_wire(r.u8()?);
     p.table = r.u8()?;
     p.cookie = Some(Cookie(r.u64()?));
     let len = usize::from(r.u16()?);
@@ -399,34 +420,32 @@ pub(crate) fn decode_nxt2(
     codec: &Codec,
     resume: bool,
 ) -> Decode<Message> {
-    let mut p = empty(PacketInReason::Action);
-    let mut total = None;
+    let mut p = empty(PacketInReason::NoMatch);
+    let (mut total, mut state) = (None, None);
     while !r.is_empty() {
-        let Property { kind, mut body } = pull_property(r)?;
-        match kind {
-            0 => p.packet = body.take_all().to_vec(),
-            1 => total = Some(body.u32()?),
-            2 => p.buffer_id = Some(body.u32()?),
-            3 => p.table = body.u8()?,
-            4 => {
-                body.skip(4)?;
-                p.cookie = Some(Cookie(body.u64()?));
-            }
-            5 => {
-                let n = body.u8()?;
-                p.reason = PacketInReason::from_wire(n).ok_or(OfpErr::OFPBPC_BAD_VALUE)?;
-            }
+        let mut prop = pull_property(r)?;
+        match prop.kind {
+            0 => p.packet = prop.body.take_all().to_vec(),
+            1 => total = Some(prop.u32()?),
+            2 => p.buffer_id = Some(prop.u32()?),
+            3 => p.table = prop.u8()?,
+            4 => p.cookie = Some(Cookie(prop.u64()?)),
+            5 => p.reason = PacketInReason::from_wire(prop.u8()?),
             6 => {
-                let (m, _) = crate::oxm::pull_match_raw(body.take_all(), &codec.match_cx(false), false)?;
+                let (m, _) = crate::oxm::pull_match_raw(prop.body.take_all(), &codec.match_cx(false), false)?;
                 p.metadata = MiniMatch::new(&m);
             }
-            7 => p.userdata = body.take_all().to_vec(),
-            8 => {
-                body.skip(4)?;
-                p.continuation = Some(Box::new(continuation(&mut body, version)?));
-            }
-            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+            7 => p.userdata = prop.body.take_all().to_vec(),
+            8 => state = Some(prop.body),
+            _ => {}
         }
+    }
+    if p.packet.is_empty() {
+        return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_packet", "NXT_PACKET_IN2 lacks packet"));
+    }
+    if let Some(mut state) = state {
+        state.skip(4)?;
+        p.continuation = Some(Box::new(continuation(&mut state, version)?));
     }
     p.packet_len = total.unwrap_or(p.packet.len() as u32);
     Ok(if resume { Message::Resume(Box::new(p)) } else { Message::PacketIn(Box::new(p)) })
@@ -437,6 +456,9 @@ pub(crate) fn decode_format(r: &mut Reader<'_>) -> Decode<Message> {
         0 => PacketInFormat::Standard,
         1 => PacketInFormat::NxtPacketIn,
         2 => PacketInFormat::NxtPacketIn2,
-        _ => return Err(OfpErr::OFPBRC_EPERM.into()),
+        n => {
+            let text = format!("NXT_SET_PACKET_IN_FORMAT message specified invalid packet-in format {n}");
+            return Err(DecodeError::logged(OfpErr::OFPBRC_EPERM, "ofp_packet", text));
+        }
     }))
 }

@@ -88,19 +88,16 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
             r.skip(6)?;
         }
     }
+    let mut actions = action::wire::pull(r, len, version)?;
     let port = m.key.in_port();
     let special = [OfPort::LOCAL, OfPort::CONTROLLER, OfPort::NONE];
     if port.is_reserved() && !special.contains(&port) {
         return Err(DecodeError::logged(
             OfpErr::OFPBRC_BAD_PORT,
             "ofp_packet",
-            format!("packet-out has bad input port {:#x}", port.0),
+            format!("packet-out has bad input port {:#x}", port.to_u16().unwrap_or(0xffff)),
         ));
     }
-    if r.len() < len {
-        return Err(OfpErr::OFPBRC_BAD_LEN.into());
-    }
-    let mut actions = action::wire::decode(r.take(len)?, version)?;
     let mut cx = action::check::CheckCx::new(ProtocolSet::of_versions(VersionSet::ALL));
     let _ = action::check::check(&mut actions, &Match::any(), &mut cx);
     let buffer_id = (buffer != u32::MAX).then_some(buffer);

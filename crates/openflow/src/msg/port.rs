@@ -3,8 +3,8 @@
 use super::Message;
 use crate::buf::DecodeError;
 use crate::buf::{Decode, Put, Reader};
+use crate::codec::{Codec, pull_property, put_property, put_sized, unknown_property};
 use crate::codec::{Enc, Encode};
-use crate::codec::{Property, pull_property, put_property, put_sized};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
@@ -190,7 +190,7 @@ pub(crate) fn port_from_wire(n: u32) -> Decode<OfPort> {
     Err(DecodeError::logged(
         OfpErr::OFPBAC_BAD_OUT_PORT,
         "ofp_port",
-        format!("port {n} is outside the supported range 0 through ffff or 0xffffff00 through 0xffffffff"),
+        format!("port {n} is outside the supported range 0 through 65279 or 0xffffff00 through 0xffffffff"),
     ))
 }
 
@@ -303,7 +303,7 @@ pub(crate) fn pull_phy(r: &mut Reader<'_>, version: Version) -> Decode<PhyPort> 
     if version == Version::V10 {
         p.port = OfPort::from_u16(r.u16()?);
         p.hw_addr = Mac(r.array()?);
-        p.name = r.string(16)?;
+        p.name = r.name(16)?;
         p.config = PortConfig(r.u32()? & CONFIG_10);
         p.state = PortState(r.u32()? & STATE_10);
         p.curr = features_from_10(r.u32()?);
@@ -320,7 +320,7 @@ pub(crate) fn pull_phy(r: &mut Reader<'_>, version: Version) -> Decode<PhyPort> 
     r.skip(2)?;
     p.hw_addr = Mac(r.array()?);
     r.skip(2)?;
-    p.name = r.string(16)?;
+    p.name = r.name(16)?;
     p.config = PortConfig(r.u32()? & CONFIG_11);
     p.state = PortState(r.u32()? & STATE_11);
     p.port = port_from_wire(port)?;
@@ -333,18 +333,14 @@ pub(crate) fn pull_phy(r: &mut Reader<'_>, version: Version) -> Decode<PhyPort> 
     }
     let mut props = r.sub(len - 40)?;
     while !props.is_empty() {
-        let Property { kind, mut body } = pull_property(&mut props)?;
-        match kind {
-            0 => {
-                if body.len() != 28 {
-                    return Err(OfpErr::OFPBPC_BAD_LEN.into());
-                }
-                body.skip(4)?;
-                pull_ethernet(&mut body, &mut p)?;
+        let mut property = pull_property(&mut props)?;
+        // Optical ports and experimenters say more than we have room for.
+        if property.kind == 0 {
+            if property.body.len() != 28 {
+                return Err(OfpErr::OFPBPC_BAD_LEN.into());
             }
-            // Optical ports and experimenters say more than we have room for.
-            1 | 0xffff => {}
-            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+            property.body.skip(4)?;
+            pull_ethernet(&mut property.body, &mut p)?;
         }
     }
     Ok(p)
@@ -412,7 +408,7 @@ pub(crate) fn put_mod(e: &mut Enc<'_>, p: &PortMod) -> Encode {
     })
 }
 
-pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message> {
+pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
     let mut p = PortMod {
         port: OfPort::NONE,
         hw_addr: Mac::ZERO,
@@ -437,11 +433,11 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message
             p.advertise = r.u32()? & 0xffff;
         } else {
             while !r.is_empty() {
-                let Property { kind, mut body } = pull_property(r)?;
-                match kind {
-                    0 if body.len() == 4 => p.advertise = body.u32()?,
-                    0 => return Err(OfpErr::OFPBPC_BAD_LEN.into()),
-                    _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+                let mut property = pull_property(r)?;
+                match property.kind {
+                    0 => p.advertise = property.u32()? & 0xffff,
+                    _ if codec.lenient => {}
+                    _ => return Err(unknown_property("ofp_port", "port_mod", &property)),
                 }
             }
         }
@@ -482,14 +478,6 @@ pub(crate) fn put_desc_request(e: &mut Enc<'_>, p: OfPort) -> Encode {
 pub(crate) fn put_desc(e: &mut Enc<'_>, ports: &[PhyPort], more: bool) -> Encode {
     let version = e.version;
     e.split(Kind::OfpstPortDescReply, more, ports, |o, p| put_phy(o, p, version))
-}
-
-pub(crate) fn decode_descs(r: &mut Reader<'_>, version: Version) -> Decode<Vec<PhyPort>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        out.push(pull_phy(r, version)?);
-    }
-    Ok(out)
 }
 
 /// Experimenter and types of the extended counters.
@@ -592,14 +580,6 @@ fn put_one_stats(o: &mut Vec<u8>, s: &PortStats, version: Version) {
     });
 }
 
-pub(crate) fn decode_stats(r: &mut Reader<'_>, version: Version) -> Decode<Vec<PortStats>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        out.push(decode_one_stats(r, version)?);
-    }
-    Ok(out)
-}
-
 fn pull_common(r: &mut Reader<'_>, s: &mut PortStats) -> Decode<()> {
     s.rx_packets = r.u64()?;
     s.tx_packets = r.u64()?;
@@ -621,10 +601,10 @@ fn pull_ethernet_stats(r: &mut Reader<'_>, s: &mut PortStats) -> Decode<()> {
 }
 
 fn duration(sec: u32, nsec: u32) -> Option<(u32, u32)> {
-    (sec != u32::MAX || nsec != u32::MAX).then_some((sec, nsec))
+    (sec != u32::MAX).then_some((sec, nsec))
 }
 
-fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<PortStats> {
+pub(crate) fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<PortStats> {
     if version < Version::V14 {
         let mut s = empty_stats(decode_port(r, version)?);
         r.skip(if version == Version::V10 { 6 } else { 4 })?;
@@ -645,25 +625,23 @@ fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<PortStats> {
     s.duration = duration(b.u32()?, b.u32()?);
     pull_common(&mut b, &mut s)?;
     while !b.is_empty() {
-        let Property { kind, mut body } = pull_property(&mut b)?;
-        match kind {
-            0 => {
-                body.skip(4)?;
-                pull_ethernet_stats(&mut body, &mut s)?;
+        let mut p = pull_property(&mut b)?;
+        match (p.kind, p.experimenter) {
+            (0, _) => {
+                if p.body.len() != 36 {
+                    return Err(OfpErr::OFPBPC_BAD_LEN.into());
+                }
+                p.body.skip(4)?;
+                pull_ethernet_stats(&mut p.body, &mut s)?;
             }
-            1 => {}
-            0xffff => pull_extension(&mut body, &mut s)?,
-            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+            (_, Some((EXT_VENDOR, kind))) => pull_extension(kind, &mut p.body, &mut s)?,
+            _ => {}
         }
     }
     Ok(s)
 }
 
-fn pull_extension(b: &mut Reader<'_>, s: &mut PortStats) -> Decode<()> {
-    let (vendor, kind) = (b.u32()?, b.u32()?);
-    if vendor != EXT_VENDOR {
-        return Err(OfpErr::OFPBPC_BAD_EXPERIMENTER.into());
-    }
+fn pull_extension(kind: u32, b: &mut Reader<'_>, s: &mut PortStats) -> Decode<()> {
     match kind {
         EXT_RFC2819 => {
             b.skip(4)?;
@@ -682,7 +660,7 @@ fn pull_extension(b: &mut Reader<'_>, s: &mut PortStats) -> Decode<()> {
                 s.custom.push((name, b.u64()?));
             }
         }
-        _ => return Err(OfpErr::OFPBPC_BAD_EXP_TYPE.into()),
+        _ => {}
     }
     Ok(())
 }

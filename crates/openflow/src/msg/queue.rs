@@ -4,7 +4,7 @@ use super::Message;
 use super::port::{decode_port, port_from_wire};
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::{Enc, Encode};
-use crate::codec::{Property, pull_property, put_property, put_sized};
+use crate::codec::{pull_property, put_property, put_sized};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
@@ -67,7 +67,8 @@ pub(crate) fn put_config_request(e: &mut Enc<'_>, q: &QueueStatsRequest) -> Enco
 
 pub(crate) fn decode_config_request(r: &mut Reader<'_>, version: Version) -> Decode<Message> {
     let port = decode_port(r, version)?;
-    if port.is_reserved() && port != OfPort::NONE {
+    let any = port == OfPort::NONE && version != Version::V10;
+    if port.is_reserved() && !any {
         return Err(OfpErr::OFPQOFC_BAD_PORT.into());
     }
     Ok(Message::QueueGetConfigRequest(QueueStatsRequest { port, queue: u32::MAX }))
@@ -113,31 +114,42 @@ pub(crate) fn put_config_reply(e: &mut Enc<'_>, port: OfPort, queues: &[QueueCon
 
 fn pull_rates(b: &mut Reader<'_>, q: &mut QueueConfig, desc: bool) -> Decode<()> {
     while !b.is_empty() {
-        let Property { kind, mut body } = pull_property(b)?;
+        let (kind, rate) = if desc {
+            let mut p = pull_property(b)?;
+            (p.kind, if matches!(p.kind, 1 | 2) { p.u16()? } else { 0 })
+        } else {
+            let (kind, len) = (b.u16()?, usize::from(b.u16()?));
+            let mut p = b.sub(len.checked_sub(4).ok_or(OfpErr::OFPBRC_BAD_LEN)?)?;
+            let known = matches!(kind, 1 | 2);
+            if known {
+                p.skip(4)?;
+            }
+            (kind, if known { p.u16()? } else { 0 })
+        };
         let slot = match kind {
             1 => &mut q.min_rate,
             2 => &mut q.max_rate,
-            _ if !desc => continue,
-            0xffff => continue,
-            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+            _ => continue,
         };
-        if !desc {
-            body.skip(4)?;
-        }
-        *slot = Some(body.u16()?);
+        *slot = (rate != u16::MAX).then_some(rate);
     }
     Ok(())
 }
 
 pub(crate) fn decode_config_reply(r: &mut Reader<'_>, version: Version) -> Decode<Message> {
-    let port = decode_port(r, version)?;
-    r.skip(if version == Version::V10 { 6 } else { 4 })?;
+    let head = r.sub(8)?;
+    // Whether the port makes sense matters only where there are queues.
+    let port = match decode_port(&mut { head }, version) {
+        Err(e) if !r.is_empty() => return Err(e),
+        port => port.unwrap_or(OfPort::NONE),
+    };
     let mut out = Vec::new();
     let fixed = if version >= Version::V12 { 16 } else { 8 };
     while !r.is_empty() {
         let mut q = QueueConfig { port, queue: r.u32()?, min_rate: None, max_rate: None };
         if version >= Version::V12 {
-            q.port = port_from_wire(r.u32()?)?;
+            // The queue says its port, too, but only the message's counts.
+            r.skip(4)?;
         }
         let len = usize::from(r.u16()?);
         r.skip(if version >= Version::V12 { 6 } else { 2 })?;
@@ -169,20 +181,16 @@ pub(crate) fn put_desc(e: &mut Enc<'_>, queues: &[QueueConfig], more: bool) -> E
     })
 }
 
-pub(crate) fn decode_descs(r: &mut Reader<'_>) -> Decode<Vec<QueueConfig>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        let port = port_from_wire(r.u32()?)?;
-        let mut q = QueueConfig { port, queue: r.u32()?, min_rate: None, max_rate: None };
-        let len = usize::from(r.u16()?);
-        r.skip(6)?;
-        if len < 16 {
-            return Err(OfpErr::OFPBRC_BAD_LEN.into());
-        }
-        pull_rates(&mut r.sub(len - 16)?, &mut q, true)?;
-        out.push(q);
+pub(crate) fn decode_one_desc(r: &mut Reader<'_>) -> Decode<QueueConfig> {
+    let port = port_from_wire(r.u32()?)?;
+    let mut q = QueueConfig { port, queue: r.u32()?, min_rate: None, max_rate: None };
+    let len = usize::from(r.u16()?);
+    r.skip(6)?;
+    if len < 16 {
+        return Err(OfpErr::OFPBRC_BAD_LEN.into());
     }
-    Ok(out)
+    pull_rates(&mut r.sub(len - 16)?, &mut q, true)?;
+    Ok(q)
 }
 
 pub(crate) fn put_stats_request(e: &mut Enc<'_>, q: &QueueStatsRequest) -> Encode {
@@ -247,38 +255,34 @@ pub(crate) fn put_stats(e: &mut Enc<'_>, stats: &[QueueStats], more: bool) -> En
     })
 }
 
-pub(crate) fn decode_stats(r: &mut Reader<'_>, version: Version) -> Decode<Vec<QueueStats>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        let mut b = *r;
-        if version >= Version::V14 {
-            let len = usize::from(r.u16()?);
-            if len < 48 {
-                return Err(OfpErr::OFPBRC_BAD_LEN.into());
-            }
-            b = r.sub(len - 2)?;
-            b.skip(6)?;
+pub(crate) fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<QueueStats> {
+    let mut b = *r;
+    if version >= Version::V14 {
+        let len = usize::from(r.u16()?);
+        if len < 48 {
+            return Err(OfpErr::OFPBRC_BAD_LEN.into());
         }
-        let port = decode_port(&mut b, version)?;
-        if version == Version::V10 {
-            b.skip(2)?;
-        }
-        let mut s = QueueStats {
-            port,
-            queue: b.u32()?,
-            tx_bytes: b.u64()?,
-            tx_packets: b.u64()?,
-            tx_errors: b.u64()?,
-            duration: None,
-        };
-        if version >= Version::V13 {
-            let (sec, nsec) = (b.u32()?, b.u32()?);
-            s.duration = (sec != u32::MAX || nsec != u32::MAX).then_some((sec, nsec));
-        }
-        if version < Version::V14 {
-            *r = b;
-        }
-        out.push(s);
+        b = r.sub(len - 2)?;
+        b.skip(6)?;
     }
-    Ok(out)
+    let port = decode_port(&mut b, version)?;
+    if version == Version::V10 {
+        b.skip(2)?;
+    }
+    let mut s = QueueStats {
+        port,
+        queue: b.u32()?,
+        tx_bytes: b.u64()?,
+        tx_packets: b.u64()?,
+        tx_errors: b.u64()?,
+        duration: None,
+    };
+    if version >= Version::V13 {
+        let (sec, nsec) = (b.u32()?, b.u32()?);
+        s.duration = (sec != u32::MAX).then_some((sec, nsec));
+    }
+    if version < Version::V14 {
+        *r = b;
+    }
+    Ok(s)
 }

@@ -33,14 +33,27 @@ pub struct RoleRequest {
 
 /// Why a role changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
 pub enum RoleReason {
     /// Another controller became primary.
-    PrimaryRequest = 0,
+    PrimaryRequest,
     /// The switch's configuration.
-    Config = 1,
+    Config,
     /// Experimenter data.
-    Experimenter = 2,
+    Experimenter,
+    /// A number that no version knows.
+    Unknown(u8),
+}
+
+impl RoleReason {
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        match self {
+            RoleReason::PrimaryRequest => 0,
+            RoleReason::Config => 1,
+            RoleReason::Experimenter => 2,
+            RoleReason::Unknown(n) => n,
+        }
+    }
 }
 
 /// The controller's role has changed.
@@ -83,8 +96,8 @@ pub(crate) fn decode(r: &mut Reader<'_>, request: bool) -> Decode<RoleRequest> {
     let role = role(r.u32()?).ok_or(OfpErr::OFPRRFC_BAD_ROLE)?;
     r.skip(4)?;
     let generation = r.u64()?;
-    // A request for a role always gives a generation; a reply says "none" by all ones.
-    let given = !request || role == Role::Primary || role == Role::Secondary;
+    // All ones say "none".
+    let given = role != Role::NoChange || !request;
     Ok(RoleRequest { role, generation_id: Some(if given { generation } else { u64::MAX }) })
 }
 
@@ -99,19 +112,19 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>) -> Decode<RoleRequest> {
 pub(crate) fn put_status(e: &mut Enc<'_>, s: &RoleStatus) -> Encode {
     e.first(&[Kind::OfptRoleStatus, Kind::OnftRoleStatus], |o| {
         o.u32(s.role as u32);
-        o.u8(s.reason as u8);
+        o.u8(s.reason.number());
         o.zeros(3);
         o.u64(s.generation_id);
     })
 }
 
 pub(crate) fn decode_status(r: &mut Reader<'_>) -> Decode<Message> {
-    let role = role(r.u32()?).filter(|r| *r != Role::NoChange).ok_or(OfpErr::OFPRRFC_BAD_ROLE)?;
+    let role = role(r.u32()?).ok_or(OfpErr::OFPRRFC_BAD_ROLE)?;
     let reason = match r.u8()? {
         0 => RoleReason::PrimaryRequest,
         1 => RoleReason::Config,
         2 => RoleReason::Experimenter,
-        _ => return Err(OfpErr::NXBRC_BAD_REASON.into()),
+        n => RoleReason::Unknown(n),
     };
     r.skip(3)?;
     Ok(Message::RoleStatus(RoleStatus { role, reason, generation_id: r.u64()? }))

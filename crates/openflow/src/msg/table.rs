@@ -1,9 +1,9 @@
 //! Flow tables: mod, description, statistics, features, status.
 
 use super::Message;
-use crate::buf::{Decode, Put, Reader};
+use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::codec::{Enc, Encode};
-use crate::codec::{Property, pull_property, put_property, put_sized};
+use crate::codec::{pull_property, put_property, put_sized};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
@@ -194,18 +194,12 @@ fn miss_to_wire(m: TableMiss) -> u32 {
     }
 }
 
-/// As table statistics tell it: in 1.1 dropping is said with a number that has no meaning, as the reference does.
-fn stats_miss(m: TableMiss, version: Version) -> u32 {
-    if m == TableMiss::Drop && version == Version::V11 { MISS_MASK } else { miss_to_wire(m) }
-}
-
 fn miss_from_wire(config: u32, version: Version) -> TableMiss {
     match config & MISS_MASK {
         _ if version >= Version::V13 || version == Version::V10 => TableMiss::Default,
-        0 => TableMiss::Controller,
         1 => TableMiss::Continue,
         2 => TableMiss::Drop,
-        _ => TableMiss::Default,
+        _ => TableMiss::Controller,
     }
 }
 
@@ -238,7 +232,7 @@ pub(crate) fn put_mod(e: &mut Enc<'_>, t: &TableMod) -> Encode {
             o.u32(config_bits(t.eviction, t.vacancy));
             put_tail(o, t.eviction_flags, t.vacancy);
         } else {
-            o.u32(if version >= Version::V13 { 0 } else { stats_miss(t.miss, version) });
+            o.u32(if version >= Version::V13 { 0 } else { miss_to_wire(t.miss) });
         }
     })
 }
@@ -246,7 +240,7 @@ pub(crate) fn put_mod(e: &mut Enc<'_>, t: &TableMod) -> Encode {
 /// Eviction flags when none are said.
 pub const EVICTION_FLAGS_NONE: u32 = u32::MAX;
 
-fn pull_tail(r: &mut Reader<'_>, config: u32) -> Decode<(TableEviction, u32, TableVacancy)> {
+fn pull_tail(r: &mut Reader<'_>, config: u32, strict: bool) -> Decode<(TableEviction, u32, TableVacancy)> {
     let eviction = if config & EVICTION != 0 { TableEviction::On } else { TableEviction::Off };
     let mut flags = EVICTION_FLAGS_NONE;
     let mut vacancy = TableVacancy::Off;
@@ -254,27 +248,34 @@ fn pull_tail(r: &mut Reader<'_>, config: u32) -> Decode<(TableEviction, u32, Tab
         vacancy = TableVacancy::On { down: 0, up: 0, vacancy: 0 };
     }
     while !r.is_empty() {
-        let Property { kind, mut body } = pull_property(r)?;
-        match kind {
-            PROP_EVICTION => {
-                if body.len() != 4 {
-                    return Err(OfpErr::OFPBPC_BAD_LEN.into());
-                }
-                flags = body.u32()?;
-            }
+        let mut p = pull_property(r)?;
+        match p.kind {
+            PROP_EVICTION => flags = p.u32()?,
             PROP_VACANCY => {
-                if body.len() != 4 {
+                if p.body.len() != 4 {
                     return Err(OfpErr::OFPBPC_BAD_LEN.into());
                 }
-                let (down, up, now) = (body.u8()?, body.u8()?, body.u8()?);
-                if down > up || up > 100 || down > 100 {
-                    return Err(OfpErr::OFPBPC_BAD_VALUE.into());
+                let (down, up, now) = (p.u8()?, p.u8()?, p.u8()?);
+                let wrong = if !strict {
+                    None
+                } else if down > up {
+                    Some("Value of vacancy_down is greater than vacancy_up")
+                } else if up > 100 {
+                    Some("Vacancy threshold percentage should not be greater than 100")
+                } else if now != 0 {
+                    Some("Vacancy value should be zero for table-mod messages")
+                } else {
+                    None
+                };
+                if let Some(text) = wrong {
+                    return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, "ofp_table", text));
                 }
                 if config & VACANCY != 0 {
                     vacancy = TableVacancy::On { down, up, vacancy: now };
                 }
             }
-            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+            _ if strict => return Err(OfpErr::OFPBRC_BAD_TYPE.into()),
+            _ => {}
         }
     }
     Ok((eviction, flags, vacancy))
@@ -284,14 +285,6 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message
     let table = r.u8()?;
     r.skip(3)?;
     let config = r.u32()?;
-    let known = match version {
-        Version::V11 | Version::V12 => MISS_MASK,
-        Version::V13 => 3,
-        _ => MISS_MASK | EVICTION | VACANCY,
-    };
-    if config & !known != 0 || (version <= Version::V12 && config & MISS_MASK == 3) {
-        return Err(OfpErr::OFPTMFC_BAD_CONFIG.into());
-    }
     let mut t = TableMod {
         table,
         miss: miss_from_wire(config, version),
@@ -300,7 +293,7 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message
         vacancy: TableVacancy::Default,
     };
     if version >= Version::V14 {
-        (t.eviction, t.eviction_flags, t.vacancy) = pull_tail(r, config)?;
+        (t.eviction, t.eviction_flags, t.vacancy) = pull_tail(r, config, true)?;
     }
     Ok(Message::TableMod(t))
 }
@@ -321,29 +314,23 @@ fn put_one_desc(o: &mut Vec<u8>, t: &TableDesc) {
     });
 }
 
-fn pull_one_desc(r: &mut Reader<'_>) -> Decode<TableDesc> {
-    let len = usize::from(r.u16()?);
-    if len < 8 {
-        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+pub(crate) fn pull_one_desc(r: &mut Reader<'_>) -> Decode<TableDesc> {
+    let left = r.len();
+    let len = if left < 8 { 0 } else { usize::from(r.u16()?) };
+    if len < 8 || len > left {
+        let text = format!("OFP14_TABLE_DESC reply claims invalid length {len}");
+        return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_table", text));
     }
     let mut b = r.sub(len - 2)?;
     let table = b.u8()?;
     b.skip(1)?;
     let config = b.u32()?;
-    let (eviction, eviction_flags, vacancy) = pull_tail(&mut b, config)?;
+    let (eviction, eviction_flags, vacancy) = pull_tail(&mut b, config, false)?;
     Ok(TableDesc { table, eviction, eviction_flags, vacancy })
 }
 
 pub(crate) fn put_desc(e: &mut Enc<'_>, all: &[TableDesc], more: bool) -> Encode {
     e.split(Kind::OfpstTableDescReply, more, all, put_one_desc)
-}
-
-pub(crate) fn decode_descs(r: &mut Reader<'_>) -> Decode<Vec<TableDesc>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        out.push(pull_one_desc(r)?);
-    }
-    Ok(out)
 }
 
 pub(crate) fn put_status(e: &mut Enc<'_>, s: &TableStatus) -> Encode {
@@ -490,7 +477,8 @@ fn stats_11(o: &mut Vec<u8>, s: &TableStats, f: &TableFeatures) {
     o.u32(f.nonmiss.instructions & 0x3e);
     o.u32(f.nonmiss.write.actions as u32);
     o.u32(f.nonmiss.apply.actions as u32);
-    o.u32(miss_to_wire(f.miss));
+    // Dropping is said with a number that has no meaning, as the reference does.
+    o.u32(if f.miss == TableMiss::Drop { MISS_MASK } else { miss_to_wire(f.miss) });
     o.u32(f.max_entries);
     o.u32(s.active_count);
     o.u64(s.lookup_count);
@@ -517,19 +505,11 @@ fn stats_12(o: &mut Vec<u8>, s: &TableStats, f: &TableFeatures) {
     o.u64(s.matched_count);
 }
 
-pub(crate) fn decode_stats(r: &mut Reader<'_>, version: Version) -> Decode<Vec<TableStats>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        out.push(decode_one_stats(r, version)?);
-    }
-    Ok(out)
-}
-
 fn match_field(field: Field, wildcardable: bool) -> TableMatchField {
     TableMatchField { field, maskable: false, wildcardable }
 }
 
-fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<TableStats> {
+pub(crate) fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<TableStats> {
     let mut s = TableStats { table: r.u8()?, ..TableStats::default() };
     r.skip(if version == Version::V11 || version == Version::V12 { 7 } else { 3 })?;
     if version >= Version::V13 {
@@ -539,29 +519,33 @@ fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<TableStats> 
         return Ok(s);
     }
     let mut f = default_features(s.table);
-    f.name = r.string(32)?;
+    f.name = r.name(32)?;
     match version {
         Version::V10 => {
             let w = r.u32()?;
             for (field, bits) in WILDCARDS_10 {
-                f.matches.push(match_field(field, w & bits == bits));
+                if w & bits != 0 {
+                    f.matches.push(match_field(field, true));
+                }
             }
         }
         Version::V11 => {
             let (wild, matched) = (r.u32()?, r.u32()?);
             for (field, bit) in &WILDCARDS_11[..15] {
-                if matched >> bit & 1 != 0 {
+                if (matched | wild) >> bit & 1 != 0 {
                     f.matches.push(match_field(*field, wild >> bit & 1 != 0));
                 }
             }
             f.nonmiss.instructions = r.u32()? & 0x3e;
+            // What may be written is taken for what may be applied, too.
             f.nonmiss.write.actions = r.u32()?.into();
-            f.nonmiss.apply.actions = r.u32()?.into();
+            r.skip(4)?;
+            f.nonmiss.apply.actions = f.nonmiss.write.actions;
             f.miss = miss_from_wire(r.u32()?, version);
         }
         _ => {
             let (matched, wild) = (r.u64()?, r.u64()?);
-            f.matches = oxm_fields(matched)
+            f.matches = oxm_fields(matched | wild)
                 .map(|x| match_field(x, oxm_bits(std::iter::once(x)) & wild != 0))
                 .collect();
             f.nonmiss.write.actions = r.u32()?.into();
@@ -594,6 +578,9 @@ impl TableFeatures {
     ];
 }
 
+/// Properties that table features must have, by type.
+const REQUIRED: u32 = 0x5555;
+
 const P_INSTRUCTIONS: u16 = 0;
 const P_NEXT: u16 = 2;
 const P_WRITE_ACTIONS: u16 = 4;
@@ -602,9 +589,6 @@ const P_MATCH: u16 = 8;
 const P_WILDCARDS: u16 = 10;
 const P_WRITE_SETFIELD: u16 = 12;
 const P_APPLY_SETFIELD: u16 = 14;
-/// OpenFlow 1.5's action fields, which are passed over.
-const P_WRITE_COPYFIELD: u16 = 18;
-const P_APPLY_COPYFIELD: u16 = 20;
 
 pub(crate) fn put_features_request(e: &mut Enc<'_>, all: &[TableFeatures]) -> Encode {
     let version = e.version;
@@ -684,24 +668,16 @@ fn put_flow_features(o: &mut Vec<u8>, f: &TableFlowFeatures, miss: u16, version:
     }
 }
 
-pub(crate) fn decode_features(
-    r: &mut Reader<'_>,
-    version: Version,
-    _request: bool,
-) -> Decode<Vec<TableFeatures>> {
-    let mut out = Vec::new();
-    while !r.is_empty() {
-        let len = usize::from(r.u16()?);
-        if len < 64 || len % 8 != 0 {
-            return Err(OfpErr::OFPBPC_BAD_LEN.into());
-        }
-        let mut b = r.sub(len - 2)?;
-        out.push(decode_one_features(&mut b, version)?);
+pub(crate) fn decode_one_features(r: &mut Reader<'_>, version: Version) -> Decode<TableFeatures> {
+    let left = r.len();
+    let len = usize::from(r.u16()?);
+    if len < 64 || len % 8 != 0 || len > left {
+        return Err(OfpErr::OFPBPC_BAD_LEN.into());
     }
-    Ok(out)
+    features_body(&mut r.sub(len - 2)?, version)
 }
 
-fn decode_one_features(b: &mut Reader<'_>, version: Version) -> Decode<TableFeatures> {
+fn features_body(b: &mut Reader<'_>, version: Version) -> Decode<TableFeatures> {
     let mut f = default_features(b.u8()?);
     if version >= Version::V15 {
         f.command = b.u8()?;
@@ -709,7 +685,7 @@ fn decode_one_features(b: &mut Reader<'_>, version: Version) -> Decode<TableFeat
     } else {
         b.skip(5)?;
     }
-    f.name = b.string(32)?;
+    f.name = b.name(32)?;
     f.metadata_match = b.u64()?;
     f.metadata_write = b.u64()?;
     let caps = b.u32()?;
@@ -719,10 +695,14 @@ fn decode_one_features(b: &mut Reader<'_>, version: Version) -> Decode<TableFeat
     }
     f.max_entries = b.u32()?;
     let mut wildcards = Vec::new();
+    let mut seen = 0u32;
     while !b.is_empty() {
         let p = pull_property(b).map_err(|_| OfpErr::OFPBPC_BAD_LEN)?;
         let mut body = p.body;
         let kind = p.kind & !1;
+        if p.kind < 16 {
+            seen |= 1 << p.kind;
+        }
         let flow = if p.kind & 1 == 0 { &mut f.nonmiss } else { &mut f.on_miss };
         match kind {
             P_INSTRUCTIONS => flow.instructions = pull_ids(&mut body)? as u32,
@@ -734,25 +714,32 @@ fn decode_one_features(b: &mut Reader<'_>, version: Version) -> Decode<TableFeat
             P_WRITE_ACTIONS => flow.write.actions = pull_ids(&mut body)?,
             P_APPLY_ACTIONS => flow.apply.actions = pull_ids(&mut body)?,
             P_WRITE_SETFIELD => {
-                flow.write.set_fields = pull_fields(&mut body)?.into_iter().map(|x| x.0).collect()
+                flow.write.set_fields = pull_fields(&mut body, false)?.into_iter().map(|x| x.0).collect()
             }
             P_APPLY_SETFIELD => {
-                flow.apply.set_fields = pull_fields(&mut body)?.into_iter().map(|x| x.0).collect()
+                flow.apply.set_fields = pull_fields(&mut body, false)?.into_iter().map(|x| x.0).collect()
             }
             P_MATCH => {
-                for (field, maskable) in pull_fields(&mut body)? {
+                for (field, maskable) in pull_fields(&mut body, true)? {
                     f.matches.push(TableMatchField { field, maskable, wildcardable: false });
                 }
             }
-            P_WILDCARDS => wildcards = pull_fields(&mut body)?,
-            P_WRITE_COPYFIELD | P_APPLY_COPYFIELD | 16 | 22 | 0xfffe => {}
-            _ => return Err(OfpErr::OFPBPC_BAD_TYPE.into()),
+            P_WILDCARDS => wildcards = pull_fields(&mut body, false)?,
+            _ => {}
         }
     }
+    let missing = REQUIRED & !seen;
+    if missing != 0 {
+        let text = format!(
+            "table features message missing {} required properties, including property {}",
+            missing.count_ones(),
+            missing.trailing_zeros()
+        );
+        return Err(DecodeError::logged(OfpErr::OFPTFFC_BAD_FEATURES, "ofp_table", text));
+    }
     for (w, _) in wildcards {
-        match f.matches.iter_mut().find(|m| m.field == w) {
-            Some(m) => m.wildcardable = true,
-            None => return Err(OfpErr::OFPBPC_BAD_VALUE.into()),
+        if let Some(m) = f.matches.iter_mut().find(|m| m.field == w) {
+            m.wildcardable = true;
         }
     }
     Ok(f)
@@ -776,11 +763,15 @@ fn pull_ids(b: &mut Reader<'_>) -> Decode<u64> {
 }
 
 /// Fields, and whether each may be masked; unknown ones are passed over.
-fn pull_fields(b: &mut Reader<'_>) -> Decode<Vec<(Field, bool)>> {
+fn pull_fields(b: &mut Reader<'_>, masks: bool) -> Decode<Vec<(Field, bool)>> {
     let mut out = Vec::new();
     while !b.is_empty() {
         let h = crate::oxm::pull_header(b)?;
-        if let Some(f) = h.field() {
+        // A header with a mask gives the length of value and mask.
+        if let Some(f) = h.field().filter(|f| h.len == usize::from(f.info().bytes) << u8::from(h.has_mask)) {
+            if h.has_mask && !masks {
+                return Err(OfpErr::OFPBMC_BAD_MASK.into());
+            }
             out.push((f, h.has_mask));
         }
     }

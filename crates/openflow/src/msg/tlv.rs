@@ -71,11 +71,6 @@ fn pull_mappings(r: &mut Reader<'_>) -> Decode<Vec<TlvMapping>> {
             let text = format!("tlv table option length ({}) is not a valid option size", m.option_len);
             return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_OPT_LEN, "ofp_match", text));
         }
-        const LAST: u16 = 63;
-        if m.index > LAST {
-            let text = format!("tlv table field index ({}) is too large (max {LAST})", m.index);
-            return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_FIELD_IDX, "ofp_match", text));
-        }
         out.push(m);
     }
     Ok(out)
@@ -94,10 +89,19 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>) -> Decode<Message> {
         0 => TlvTableModCommand::Add,
         1 => TlvTableModCommand::Delete,
         2 => TlvTableModCommand::Clear,
-        _ => return Err(OfpErr::NXTTMFC_BAD_COMMAND.into()),
+        n => {
+            let text = format!("tlv table mod command ({n}) is out of range");
+            return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_COMMAND, "ofp_match", text));
+        }
     };
     r.skip(6)?;
-    Ok(Message::TlvTableMod(TlvTableMod { command, mappings: pull_mappings(r)? }))
+    let mappings = pull_mappings(r)?;
+    const LAST: u16 = 63;
+    if let Some(m) = mappings.iter().find(|m| m.index > LAST) {
+        let text = format!("tlv table field index ({}) is too large (max {LAST})", m.index);
+        return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_FIELD_IDX, "ofp_match", text));
+    }
+    Ok(Message::TlvTableMod(TlvTableMod { command, mappings }))
 }
 
 pub(crate) fn put_reply(e: &mut Enc<'_>, t: &TlvTableReply) -> Encode {
@@ -113,5 +117,14 @@ pub(crate) fn decode_reply(r: &mut Reader<'_>) -> Decode<Message> {
     let max_space = r.u32()?;
     let max_fields = r.u16()?;
     r.skip(10)?;
-    Ok(Message::TlvTableReply(TlvTableReply { max_space, max_fields, mappings: pull_mappings(r)? }))
+    let mappings = pull_mappings(r)?;
+    if let Some(m) = mappings.iter().find(|m| m.index >= max_fields) {
+        let text = format!(
+            "tlv table field index ({}) is too large (max {})",
+            m.index,
+            u32::from(max_fields).wrapping_sub(1)
+        );
+        return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_FIELD_IDX, "ofp_match", text));
+    }
+    Ok(Message::TlvTableReply(TlvTableReply { max_space, max_fields, mappings }))
 }

@@ -268,7 +268,7 @@ impl Parser<'_, '_> {
         if (deletes || fm.cookie_mask.0 == 0) && fm.new_cookie.0 == u64::MAX {
             fm.new_cookie = Cookie(0);
         }
-        normalise(&mut self.m, self.cx);
+        normalise(&mut self.m, self.cx.names, &mut self.cx.log);
         self.cx.only(usable_for_match(&self.m));
         if let Some(actions) = actions {
             let expressible = !self.cx.usable.is_empty();
@@ -306,10 +306,14 @@ impl Parser<'_, '_> {
 }
 
 /// Leaves out what cannot matter, and says so in the log.
-fn normalise(m: &mut Match, cx: &mut TextCx<'_>) {
+pub(super) fn normalise(
+    m: &mut Match,
+    names: &dyn crate::port_map::Names,
+    log: &mut Vec<(&'static str, super::Severity, String)>,
+) {
     let before = m.clone();
     if m.normalize() {
-        let f = Fmt::new(cx.names);
+        let f = Fmt::new(names);
         let pre = match_string(&before, None, &f);
         let post = match_string(m, None, &f);
         if pre != post {
@@ -318,7 +322,7 @@ fn normalise(m: &mut Match, cx: &mut TextCx<'_>) {
                 format!(" pre: {pre}"),
                 format!("post: {post}"),
             ] {
-                cx.log.push(("ofp_match", super::Severity::Info, text));
+                log.push(("ofp_match", super::Severity::Info, text));
             }
         }
     }
@@ -575,8 +579,11 @@ pub fn format_stats(s: &FlowStats, stats: Stats, f: &mut Fmt<'_>) {
         f.put(", ");
     }
     if shown {
-        item(f, "n_packets=", s.packet_count);
-        item(f, "n_bytes=", s.byte_count);
+        for (name, n) in [("n_packets=", s.packet_count), ("n_bytes=", s.byte_count)] {
+            f.param(name);
+            super::print::counter(f, n);
+            f.put(", ");
+        }
     }
     if s.idle_timeout != 0 {
         item(f, "idle_timeout=", s.idle_timeout);
@@ -616,7 +623,7 @@ pub fn actions(f: &mut Fmt<'_>, list: &[crate::Action]) {
 /// Prints a flow-mod. With `raw`, that text stands in place of the match.
 pub fn format_flow_mod(fm: &FlowMod, raw: Option<&str>, f: &mut Fmt<'_>) {
     let _ = write!(f, " {}", fm.command.text());
-    if fm.table != 0 && fm.table != 0xff || (fm.table == 0 && f.names.table_name(0).is_some()) {
+    if fm.table != 0 || f.names.table_name(0).is_some() {
         f.put(" table:");
         f.table(fm.table);
     }
@@ -657,9 +664,6 @@ pub fn format_flow_mod(fm: &FlowMod, raw: Option<&str>, f: &mut Fmt<'_>) {
         f.port(fm.out_port);
         f.put(" ");
     }
-    if fm.out_group != GroupId::ANY {
-        let _ = write!(f, "out_group:{} ", fm.out_group.0);
-    }
     format_flags(f, fm.flags);
     actions(f, &fm.actions);
 }
@@ -699,19 +703,21 @@ pub fn format_stats_request(r: &FlowStatsRequest, f: &mut Fmt<'_>) {
         f.port(r.out_port);
         f.put(" ");
     }
-    if r.out_group != GroupId::ANY {
-        let _ = write!(f, "out_group={} ", r.out_group.0);
-    }
-    if r.cookie_mask.0 != 0 {
-        let _ = write!(f, "cookie={:#x}/{:#x} ", r.cookie.0, r.cookie_mask.0);
-    }
     let m = match_string(&r.matching.expand(), None, f);
     f.put(&m);
+    if f.out.ends_with(' ') {
+        f.out.pop();
+    }
 }
 
 /// Prints a monitor request.
 pub fn format_monitor(r: &MonitorRequest, f: &mut Fmt<'_>) {
-    let _ = write!(f, "\n id={} flags=", r.id);
+    let _ = write!(f, "\n id={}", r.id);
+    if r.command == crate::msg::MonitorCommand::Delete {
+        f.put(" command=delete");
+        return;
+    }
+    f.put(" flags=");
     const NAMES: [(u16, &str); 7] = [
         (MonitorFlags::INITIAL, "initial"),
         (MonitorFlags::ADD, "add"),
@@ -750,12 +756,7 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
         FlowUpdateEvent::Added => f.put("ADDED"),
         FlowUpdateEvent::Deleted(reason) => {
             f.put("DELETED reason=");
-            match crate::msg::FlowRemovedReason::from_wire(reason) {
-                Some(r) => f.put(r.name()),
-                None => {
-                    let _ = write!(f, "{reason}");
-                }
-            }
+            f.put(&crate::msg::FlowRemovedReason::from_wire(reason).name());
         }
         FlowUpdateEvent::Modified => f.put("MODIFIED"),
         FlowUpdateEvent::Abbrev(xid) => {
@@ -774,7 +775,7 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
         let _ = write!(f, " hard_timeout={}", u.hard_timeout);
     }
     let _ = write!(f, " cookie={}", CHex(u.cookie.0));
-    let m = match_string(&u.matching.expand(), Some(u.priority), f);
+    let m = match_string(&u.matching.expand(), None, f);
     f.put(" ");
     f.put(&m);
     if !u.actions.is_empty() {

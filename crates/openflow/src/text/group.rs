@@ -1,6 +1,6 @@
 //! Groups: the lines that `add-group` reads, and what is printed.
 
-use super::{Fmt, TextCx, lex};
+use super::{CHex, Fmt, TextCx, lex};
 use crate::action::check::{self, CheckCx};
 use crate::action::text::{Outer, format_list, parse_list};
 use crate::msg::{Bucket, GroupFeatures, GroupMod, GroupModCommand, GroupProps, GroupStats, GroupType};
@@ -183,9 +183,6 @@ impl Parser<'_, '_> {
                 if value.len() > 15 {
                     return Err("selection method is longer than 15 bytes long".to_string());
                 }
-                if value.is_empty() {
-                    return Err("selection method must not be empty".to_string());
-                }
                 self.g.props.selection_method = value.to_string();
             }
             "selection_method_param" => {
@@ -288,6 +285,9 @@ impl Parser<'_, '_> {
         };
         let mut id = None;
         let mut actions = String::new();
+        if s.is_empty() {
+            return Err("bucket must specify actions".to_string());
+        }
         for p in lex::pairs(s) {
             let value = p.value;
             match p.key.to_ascii_lowercase().as_str() {
@@ -396,8 +396,8 @@ fn field_text(field: Field, mask: Value, f: &Fmt<'_>) -> String {
 pub struct GroupView<'a> {
     /// Its number.
     pub group: GroupId,
-    /// Its kind, when it is to be shown.
-    pub kind: Option<GroupType>,
+    /// Its kind.
+    pub kind: GroupType,
     /// Selection.
     pub props: &'a GroupProps,
     /// Buckets.
@@ -422,8 +422,9 @@ pub fn format_group(g: &GroupView<'_>, version: Version, f: &mut Fmt<'_>) {
         f.put(",");
     }
     let _ = write!(f, "group_id={}", g.group.0);
-    if let Some(kind) = g.kind {
-        let _ = write!(f, ",type={}", kind.text());
+    // A command on buckets leaves the kind as it is.
+    if g.command_bucket.is_none() {
+        let _ = write!(f, ",type={}", g.kind.text());
     }
     format_props(g.props, f);
     for b in g.buckets {
@@ -431,7 +432,7 @@ pub fn format_group(g: &GroupView<'_>, version: Version, f: &mut Fmt<'_>) {
         if ids {
             let _ = write!(f, "bucket_id:{},", b.bucket_id);
         }
-        if b.weight != g.kind.map_or(0, GroupType::default_weight) {
+        if b.weight != g.kind.default_weight() {
             let _ = write!(f, "weight:{},", b.weight);
         }
         if b.watch_port != OfPort::NONE {
@@ -454,7 +455,7 @@ pub fn format_group_mod(g: &GroupMod, version: Version, f: &mut Fmt<'_>) {
     format_group(
         &GroupView {
             group: g.group,
-            kind: (!bucket_command).then_some(g.kind),
+            kind: g.kind,
             props: &g.props,
             buckets: &g.buckets,
             command_bucket: bucket_command.then_some(g.command_bucket_id),
@@ -481,9 +482,23 @@ pub fn format_group_stats(s: &GroupStats, f: &mut Fmt<'_>) {
     }
 }
 
-/// Names of actions by bit: wire types of OpenFlow 1.1 and later.
-pub(crate) fn action_bits(bits: u64, f: &mut Fmt<'_>, version: Version) {
-    const EARLY: [(u8, &str); 28] = [
+/// Names of actions by bit, each with a space in front: wire types of OpenFlow 1.1 and later.
+pub(crate) fn action_names(bits: u64, version: Version) -> String {
+    const FIRST: [(u8, &str); 12] = [
+        (0, "output"),
+        (11, "enqueue"),
+        (1, "set_vlan_vid"),
+        (2, "set_vlan_pcp"),
+        (3, "strip_vlan"),
+        (4, "mod_dl_src"),
+        (5, "mod_dl_dst"),
+        (6, "mod_nw_src"),
+        (7, "mod_nw_dst"),
+        (8, "mod_nw_tos"),
+        (9, "mod_tp_src"),
+        (10, "mod_tp_dst"),
+    ];
+    const EARLY: [(u8, &str); 24] = [
         (0, "output"),
         (22, "group"),
         (1, "set_vlan_vid"),
@@ -508,17 +523,22 @@ pub(crate) fn action_bits(bits: u64, f: &mut Fmt<'_>, version: Version) {
         (19, "push_mpls"),
         (20, "pop_mpls"),
         (21, "set_queue"),
-        (11, "copy_ttl_out"),
-        (12, "copy_ttl_in"),
-        (26, "push_pbb"),
-        (27, "pop_pbb"),
     ];
-    let _ = version;
-    for (bit, name) in EARLY {
-        if bits >> bit & 1 != 0 {
-            let _ = write!(f, " {name}");
+    // From OpenFlow 1.2 on, fields are set by one action; OpenFlow 1.0 has its own numbers.
+    let names: &[(u8, &str)] = if version == Version::V10 { &FIRST } else { &EARLY };
+    let mut out = String::new();
+    for (bit, name) in names {
+        let known = match bit {
+            1..=10 | 13 | 14 => version <= Version::V11,
+            25 => version >= Version::V12,
+            _ => true,
+        };
+        if known && bits >> bit & 1 != 0 {
+            out.push(' ');
+            out.push_str(name);
         }
     }
+    out
 }
 
 /// Prints what groups can do.
@@ -529,8 +549,13 @@ pub fn format_group_features(g: &GroupFeatures, version: Version, f: &mut Fmt<'_
         if g.types >> i & 1 == 0 {
             continue;
         }
-        let _ = write!(f, "    {name} group:\n       max_groups={:#x}\n       actions:", g.max_groups[i]);
-        action_bits(g.actions[i].into(), f, version);
+        let _ = write!(
+            f,
+            "    {name} group:\n       max_groups={}\n       actions:",
+            CHex(g.max_groups[i].into())
+        );
+        let names = action_names(g.actions[i].into(), version);
+        f.put(if names.is_empty() { " <none>" } else { &names });
         f.put("\n");
     }
 }

@@ -132,6 +132,7 @@ pub fn format_id(f: &mut Fmt<'_>, meter: MeterId, separator: char) {
         MeterConfig::ALL => f.put("all"),
         MeterConfig::CONTROLLER => f.put("controller"),
         MeterConfig::SLOWPATH => f.put("slowpath"),
+        id if id > MeterConfig::MAX => f.put("unknown"),
         MeterId(n) => {
             let _ = write!(f, "{n}");
         }
@@ -212,19 +213,9 @@ pub fn format_features(m: &MeterFeatures, f: &mut Fmt<'_>) {
         "\nmax_meter:{} max_bands:{} max_color:{}\nband_types:",
         m.max_meters, m.max_bands, m.max_color
     );
-    let mut words = String::new();
-    for (bit, name) in [(1, "drop"), (2, "dscp_remark")] {
-        if m.band_types >> bit & 1 != 0 {
-            let _ = write!(words, " {name}");
-        }
-    }
-    f.put(if words.is_empty() { " 0" } else { &words });
-    f.put("\ncapabilities:");
-    let words = flag_words(m.capabilities as u16);
-    if words.is_empty() {
-        f.put(" 0");
-    } else {
-        let _ = write!(f, " {}", words.trim_end());
-    }
+    f.put(" ");
+    f.put(&super::port::bits(m.band_types, &[(1 << 1, "drop"), (1 << 2, "dscp_remark")]));
+    f.put("\ncapabilities: ");
+    f.put(&super::port::bits(m.capabilities, &[(1, "kbps"), (2, "pktps"), (4, "burst"), (8, "stats")]));
     f.put("\n");
 }

@@ -193,6 +193,10 @@ impl<'a> TextCx<'a> {
                 self.warn("ofp_table", format!("Negative value {s} is not a valid table number."));
                 return None;
             }
+            if n < 0 {
+                self.warn("ofp_table", format!("Negative value {n} is not a valid table number."));
+                return None;
+            }
             self.warn("ofp_table", format!("table {n} is outside the supported range 0 through 255"));
             return None;
         }

@@ -61,7 +61,14 @@ pub fn format_packet_in(p: &PacketIn, verbosity: u8, f: &mut Fmt<'_>) {
     let _ = write!(f, " total_len={} ", p.packet_len);
     let m = super::flow::match_string(&p.metadata.expand(), None, f);
     f.put(&m);
-    let _ = write!(f, " (via {})", reason(p.reason));
+    match p.reason {
+        PacketInReason::Unknown(n) => {
+            let _ = write!(f, " (via {n})");
+        }
+        r => {
+            let _ = write!(f, " (via {})", r.name());
+        }
+    }
     let _ = write!(f, " data_len={}", p.packet.len());
     match p.buffer_id {
         None => {
@@ -138,13 +145,6 @@ fn format_continuation(c: &crate::msg::packet_in::Continuation, verbosity: u8, f
     }
 }
 
-fn reason(r: PacketInReason) -> &'static str {
-    match r {
-        PacketInReason::ExplicitMiss | PacketInReason::ImplicitMiss => "no_match",
-        r => r.name(),
-    }
-}
-
 /// Prints a packet-out.
 pub fn format_packet_out(p: &PacketOut, verbosity: u8, f: &mut Fmt<'_>) {
     let m = super::flow::match_string(&p.metadata.expand(), None, f);
@@ -164,7 +164,9 @@ pub fn format_packet_out(p: &PacketOut, verbosity: u8, f: &mut Fmt<'_>) {
             }
         }
     }
-    f.put("\n");
+    if !f.out.ends_with('\n') {
+        f.put("\n");
+    }
 }
 
 /// Parses `in_port=1 packet=... actions=...`.

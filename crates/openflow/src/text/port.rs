@@ -34,7 +34,7 @@ const CONFIG: [(u32, &str); 7] = [
 ];
 
 /// Names of bits, separated by spaces; what has no name in hexadecimal; `0` for none.
-fn bits(bits: u32, names: &[(u32, &str)]) -> String {
+pub(super) fn bits(bits: u32, names: &[(u32, &str)]) -> String {
     if bits == 0 {
         return "0".to_string();
     }
@@ -75,16 +75,10 @@ fn state(s: PortState) -> String {
     if out.is_empty() { "0".to_string() } else { out }
 }
 
-/// The name as it is shown: what is not printable is escaped.
-fn printable(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.bytes() {
-        match c {
-            0x20..=0x7e => out.push(char::from(c)),
-            _ => out.push('.'),
-        }
-    }
-    out
+/// The name as it is shown: up to what is not printable.
+fn printable(name: &str) -> &str {
+    let end = name.bytes().position(|c| !(0x20..=0x7e).contains(&c)).unwrap_or(name.len());
+    &name[..end]
 }
 
 /// Prints a port.
@@ -136,11 +130,7 @@ pub fn format_mod(p: &PortMod, f: &mut Fmt<'_>) {
 
 fn counter(f: &mut Fmt<'_>, lead: &str, value: u64, more: bool) {
     f.put(lead);
-    if value == u64::MAX {
-        f.put("?");
-    } else {
-        let _ = write!(f, "{value}");
-    }
+    super::print::counter(f, value);
     f.put(if more { ", " } else { "\n" });
 }
 
@@ -213,7 +203,12 @@ fn format_custom(custom: &[(String, u64)], f: &mut Fmt<'_>) {
 pub fn format_queue_stats(s: &QueueStats, f: &mut Fmt<'_>) {
     f.put("  port ");
     f.port(s.port);
-    let _ = write!(f, " queue {}: ", s.queue);
+    f.put(" queue ");
+    if s.queue == u32::MAX {
+        f.put("ALL: ");
+    } else {
+        let _ = write!(f, "{}: ", s.queue);
+    }
     counter(f, "bytes=", s.tx_bytes, true);
     counter(f, "pkts=", s.tx_packets, true);
     counter(f, "errors=", s.tx_errors, true);

@@ -1,7 +1,7 @@
 //! Printing of messages: any bytes whatever, at any verbosity.
 
 use super::colors::{self, Colors};
-use super::{CHex, Fmt};
+use super::{CHex, Fmt, Severity};
 use crate::buf::{DecodeError, Reader, hex_dump};
 use crate::codec::{Codec, decode_framed};
 use crate::kind::{self, Framed, Kind};
@@ -21,7 +21,7 @@ pub struct Printer<'a> {
     /// 0 a line, 1 with packets, 2 with echoed bytes, 3 and more with packets' bytes and matches as on the wire.
     pub verbosity: u8,
     /// What decoders want logged goes here.
-    pub log: Vec<(&'static str, String)>,
+    pub log: Vec<(&'static str, Severity, String)>,
 }
 
 impl Printer<'_> {
@@ -32,7 +32,11 @@ impl Printer<'_> {
 }
 
 /// A message as text, which ends in a newline. Also gives what decoding wants logged.
-pub fn to_string(bytes: &[u8], names: &dyn Names, verbosity: u8) -> (String, Vec<(&'static str, String)>) {
+pub fn to_string(
+    bytes: &[u8],
+    names: &dyn Names,
+    verbosity: u8,
+) -> (String, Vec<(&'static str, Severity, String)>) {
     let mut p = Printer { names, colors: &colors::NONE, verbosity, log: Vec::new() };
     let text = p.print(bytes);
     (text, p.log)
@@ -50,6 +54,9 @@ impl Printer<'_> {
     /// A message as text, which ends in a newline.
     pub fn print(&mut self, bytes: &[u8]) -> String {
         let Some(header) = bytes.first_chunk::<8>() else {
+            if bytes.is_empty() {
+                return "OpenFlow message is empty\n".to_string();
+            }
             return format!(
                 "OpenFlow packet too short (only {} bytes):\n{}",
                 bytes.len(),
@@ -70,20 +77,27 @@ impl Printer<'_> {
             }
             Err(e) => {
                 let text = format!("***decode error: {}***\n{}", e.error, hex_dump(bytes, true));
-                self.log.extend(e.log);
+                self.warn(e.log);
                 text
             }
         }
+    }
+
+    fn warn(&mut self, log: Vec<(&'static str, String)>) {
+        self.log.extend(log.into_iter().map(|(module, text)| (module, Severity::Warn, text)));
     }
 
     fn wrong_length(&mut self, bytes: &[u8], len: usize, xid: u32) -> String {
         let mut s = String::new();
         if len > bytes.len() {
             match kind::kind_of(bytes) {
+                _ if bytes[1] == 0 => {
+                    let _ = writeln!(s, "OFPT_HELLO{} (xid={xid:#x}):", version_suffix(bytes[0]));
+                }
                 Ok(kind) => {
                     let _ = writeln!(s, "{}{} (xid={xid:#x}):", kind.name(), version_suffix(bytes[0]));
                 }
-                Err(e) => self.log.extend(e.log),
+                Err(e) => self.warn(e.log),
             }
             let _ = writeln!(s, "(***truncated to {} bytes from {len}***)", bytes.len());
         } else {
@@ -103,14 +117,16 @@ impl Printer<'_> {
         let framed = kind::identify(bytes)?;
         let mut f = Fmt { out: String::new(), names: self.names, colors: self.colors };
         let _ = write!(f, "{}{} (xid={xid:#x}):", framed.kind.name(), version_suffix(bytes[0]));
-        if self.body(&framed, &mut f)? {
-            return Ok(f.out);
-        }
+        let head = f.out.len();
+        stats_flags(&framed, &mut f);
+        self.body(&framed, head, &mut f);
         Ok(f.out)
     }
 
     fn hello(&mut self, bytes: &[u8], out: &mut String) {
-        let (bits, odd) = hello_bits(bytes);
+        let mut log = Vec::new();
+        let (bits, odd) = hello_bits(bytes, &mut log);
+        self.warn(log);
         let list: Vec<String> =
             (0..32).filter(|v| bits >> v & 1 != 0).map(|v| format!("0x{v:02x}")).collect();
         let _ = writeln!(
@@ -124,9 +140,10 @@ impl Printer<'_> {
         }
     }
 
-    /// Prints what follows the header line's colon. A body that cannot be decoded is said to be so and dumped.
-    fn body(&mut self, framed: &Framed<'_>, f: &mut Fmt<'_>) -> Result<bool, DecodeError> {
+    /// Prints what follows the header line's colon, at `head`. A body that cannot be decoded is said to be so and dumped.
+    fn body(&mut self, framed: &Framed<'_>, head: usize, f: &mut Fmt<'_>) {
         let mut codec = Codec::new(framed.version);
+        codec.lenient = true;
         if framed.version == Version::V10 {
             // Whether the switch would take a table from the command cannot be known: it is shown.
             codec.protocol = codec.protocol.with_table_id(true);
@@ -136,48 +153,115 @@ impl Printer<'_> {
             let mut text = String::new();
             self.hello(framed.bytes, &mut text);
             f.put(&text);
-            return Ok(true);
+            return;
         }
-        if matches!(framed.kind, Kind::OfpstFlowReply | Kind::NxstFlowReply) {
-            return self.flow_stats(framed, &codec, f);
+        self.before_decoding(framed);
+        if matches!(framed.kind, Kind::OfptBundleAddMessage | Kind::OnftBundleAddMessage)
+            && let Ok(b) = bundle::check_add(framed)
+        {
+            let _ = write!(f, "\n bundle_id={} flags=", CHex(b.bundle_id.into()));
+            f.put(&bundle_flags(b.flags));
+            f.put("\n");
+            let text = self.print(b.inner.bytes);
+            f.put(&text);
+            return;
         }
         match decode_framed(framed, &codec) {
-            Ok(m) => {
-                self.message(&m, framed, f);
-                Ok(true)
-            }
-            Err(e) => {
-                // Bytes that we print are shown with all that was understood before.
-                let _ = write!(f, " ***decode error: {}***\n{}", e.error, hex_dump(framed.bytes, true));
-                self.log.extend(e.log);
-                Ok(false)
+            Ok(m) => self.message(&m, framed, f),
+            Err(mut e) => {
+                let before = self.log.len();
+                self.warn(std::mem::take(&mut e.log));
+                if self.raw(framed, f) {
+                    return;
+                }
+                // What was understood before is shown.
+                if let Some(body) = e.partial {
+                    // Those are decoded once more for the details.
+                    let twice = matches!(framed.kind, Kind::OfpstPortReply | Kind::OfpstQueueReply);
+                    if twice && self.verbosity > 0 {
+                        self.log.extend_from_within(before..);
+                    }
+                    self.stats_reply(&body, framed.version, f);
+                }
+                if matches!(framed.kind, Kind::OfpstGroupReply | Kind::NxstGroupReply) {
+                    f.put(" ***parse error***");
+                }
+                let shown = f.out.len() > head;
+                if shown && !f.out.ends_with('\n') {
+                    f.put("\n");
+                }
+                let lead = if shown { "" } else { " " };
+                let dump = hex_dump(framed.bytes, true);
+                // The first word on flow statistics of OpenFlow 1.5 is that they are no such thing.
+                let odd = framed.kind == Kind::OfpstFlowReply && framed.version == Version::V15;
+                let name = if odd { "<invalid>" } else { e.error.name() };
+                let _ = write!(f, "{lead}***decode error: {name}***\n{dump}");
             }
         }
     }
 
-    fn flow_stats(
-        &mut self,
-        framed: &Framed<'_>,
-        codec: &Codec,
-        f: &mut Fmt<'_>,
-    ) -> Result<bool, DecodeError> {
+    /// Logs what decoding would not fail of.
+    fn before_decoding(&mut self, framed: &Framed<'_>) {
         let mut r = Reader::new(framed.body);
-        while !r.is_empty() {
-            match flow_stats::decode_one(&mut r, framed.version, framed.kind, codec) {
-                Ok(s) => {
-                    f.put("\n ");
-                    super::flow::format_stats(&s, super::flow::Stats::Shown, f);
-                }
-                Err(e) => {
-                    let _ = write!(f, " ***decode error: {}***\n{}", e.error, hex_dump(framed.bytes, true));
-                    self.log.extend(e.log);
-                    return Ok(false);
-                }
-            }
+        if framed.kind == Kind::OfptFlowMod
+            && framed.version == Version::V10
+            && let Ok(mut m) = crate::fixed_match::pull_of10(&mut r)
+        {
+            super::flow::normalise(&mut m, self.names, &mut self.log);
         }
-        Ok(true)
+        if framed.kind == Kind::OfptQueueGetConfigReply {
+            self.queue_properties(framed);
+        }
     }
 
+    /// Logs queue properties that nobody knows.
+    fn queue_properties(&mut self, framed: &Framed<'_>) {
+        let fixed = if framed.version >= Version::V12 { 16 } else { 8 };
+        let mut r = Reader::new(framed.body.get(8..).unwrap_or_default());
+        let word =
+            |b: &[u8], at: usize| b.get(at..at + 2).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])));
+        while let Some(len) = word(r.rest(), fixed - if fixed == 16 { 8 } else { 4 }) {
+            let Ok(queue) = r.take(len.max(fixed)) else { return };
+            let mut rest = &queue[fixed..];
+            while let (Some(kind), Some(len)) = (word(rest, 0), word(rest, 2)) {
+                if len < 8 || len > rest.len() {
+                    return;
+                }
+                if !matches!(kind, 1 | 2) {
+                    let text = format!("unknown queue property {kind}");
+                    self.log.push(("ofp_queue", Severity::Info, text));
+                }
+                rest = &rest[len..];
+            }
+        }
+    }
+
+    /// Prints a message that says nothing sensible by its bytes; false if there is no such form.
+    fn raw(&mut self, framed: &Framed<'_>, f: &mut Fmt<'_>) -> bool {
+        let mut r = Reader::new(framed.body);
+        match framed.kind {
+            Kind::OfptBundleControl | Kind::OnftBundleControl => {
+                let (Ok(id), Ok(_), Ok(flags)) = (r.u32(), r.u16(), r.u16()) else { return false };
+                let _ = write!(f, "\n bundle_id={} type= flags={}", CHex(id.into()), bundle_flags(flags));
+            }
+            Kind::NxtSetFlowFormat => f.put(" format=(unknown)"),
+            Kind::NxstFlowMonitorRequest | Kind::OnfstFlowMonitorRequest | Kind::OfpstFlowMonitorRequest => {
+                let codec = Codec::new(framed.version);
+                while let Ok(m) = monitor::decode_request(&mut r, framed.version, &codec) {
+                    super::flow::format_monitor(&m, f);
+                }
+                return false;
+            }
+            Kind::NxtCtFlushZone => {
+                let (Ok(()), Ok(zone)) = (r.skip(6), r.u16()) else { return false };
+                let _ = write!(f, " zone_id={zone}");
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    #[allow(clippy::too_many_lines, reason = "a line or two for each message")]
     fn message(&mut self, m: &Message, framed: &Framed<'_>, f: &mut Fmt<'_>) {
         let version = framed.version;
         match m {
@@ -197,39 +281,50 @@ impl Printer<'_> {
             Message::PortStatus(s) => super::port::format_status(s, f),
             Message::PacketOut(p) => super::packet::format_packet_out(p, self.verbosity, f),
             Message::FlowMod(fm) => {
-                let raw = (self.verbosity >= 3).then(|| raw_match(framed)).flatten();
+                let raw = (self.verbosity >= 3).then(|| raw_match(framed, self.names)).flatten();
                 super::flow::format_flow_mod(fm, raw.as_deref(), f);
             }
             Message::GroupMod(g) => super::group::format_group_mod(g, version, f),
             Message::PortMod(p) => super::port::format_mod(p, f),
-            Message::TableMod(t) => super::table::format_mod(t, version, f),
+            Message::TableMod(t) => {
+                let mut r = Reader::new(framed.body);
+                if version <= Version::V12
+                    && r.skip(4).is_ok()
+                    && let Ok(config) = r.u32()
+                    && config & 3 == 3
+                {
+                    let text = format!("bad table miss config {config}");
+                    self.log.push(("ofp_table", Severity::Warn, text));
+                }
+                super::table::format_mod(t, version, f);
+            }
             Message::MeterMod(x) => super::meter::format_mod(x, f),
             Message::QueueGetConfigRequest(q) => {
                 f.put(" port=");
                 f.port(q.port);
             }
-            Message::QueueGetConfigReply(port, queues) => {
-                if queues.is_empty() {
-                    f.put(" port=");
-                    f.port(*port);
-                    f.put("\n");
-                }
-                queue_config(queues, f);
-            }
+            Message::QueueGetConfigReply(_, queues) => queue_config(queues, f),
             Message::RoleRequest(r) | Message::RoleReply(r) => role_message(r, f),
             Message::RoleStatus(s) => role_status(s, f),
             Message::GetAsyncReply(a) | Message::SetAsync(a) => async_config(a, version, f),
             Message::TableStatus(t) => super::table::format_status(t, f),
-            Message::RequestForward(..) => self.embedded(framed.body, " reason=", f),
-            Message::BundleControl(c) => bundle_control(c, f),
-            Message::BundleAdd(b) => {
-                let _ = write!(f, "\n bundle_id={} flags=", CHex(b.bundle_id.into()));
-                f.put(&bundle_flags(b.flags));
-                f.put("\n");
-                self.embedded(&framed.body[8..], "", f);
+            Message::RequestForward(_, inner) => {
+                f.put(" reason=");
+                match &**inner {
+                    Message::GroupMod(g) => {
+                        f.put("group_mod");
+                        super::group::format_group_mod(g, version, f);
+                    }
+                    Message::MeterMod(m) => {
+                        f.put("meter_mod");
+                        super::meter::format_mod(m, f);
+                    }
+                    _ => {}
+                }
             }
+            Message::BundleControl(c) => bundle_control(c, f),
             Message::StatsRequest(r) => stats_request(r, version, f),
-            Message::StatsReply { body, .. } => stats_reply(body, version, f),
+            Message::StatsReply { body, .. } => self.stats_reply(body, version, f),
             Message::SetFlowFormat(nxm) => f.put(if *nxm { " format=nxm" } else { " format=openflow10" }),
             Message::FlowModTableId(on) => f.put(if *on { " enable" } else { " disable" }),
             Message::SetPacketInFormat(x) => {
@@ -249,6 +344,7 @@ impl Printer<'_> {
                 let _ = write!(f, " id={id}");
             }
             Message::Hello(_)
+            | Message::BundleAdd(_)
             | Message::FeaturesRequest
             | Message::GetConfigRequest
             | Message::BarrierRequest
@@ -262,14 +358,89 @@ impl Printer<'_> {
         }
     }
 
-    fn embedded(&mut self, bytes: &[u8], lead: &str, f: &mut Fmt<'_>) {
-        if !lead.is_empty() {
-            let group = matches!(kind::kind_of(bytes), Ok(Kind::OfptGroupMod | Kind::NxtGroupMod));
-            let _ = write!(f, "{lead}{}", if group { "group_mod" } else { "meter_mod" });
-            f.put("\n");
+    fn stats_reply(&self, r: &StatsReply, version: Version, f: &mut Fmt<'_>) {
+        match r {
+            StatsReply::Desc(d) => {
+                let _ = write!(
+                    f,
+                    "\nManufacturer: {}\nHardware: {}\nSoftware: {}\nSerial Num: {}\nDP Description: {}\n",
+                    d.manufacturer, d.hardware, d.software, d.serial, d.datapath
+                );
+            }
+            StatsReply::Flow(all) => {
+                for s in all {
+                    f.put("\n ");
+                    super::flow::format_stats(s, super::flow::Stats::Shown, f);
+                }
+            }
+            StatsReply::Aggregate(a) => {
+                let _ = write!(
+                    f,
+                    " packet_count={} byte_count={} flow_count={}",
+                    a.packet_count, a.byte_count, a.flow_count
+                );
+            }
+            StatsReply::Table(all) => super::table::format_stats(all, version, f),
+            StatsReply::Port(all) => {
+                let _ = writeln!(f, " {} ports", all.len());
+                if self.verbosity > 0 {
+                    all.iter().for_each(|s| super::port::format_stats(s, f));
+                }
+            }
+            StatsReply::Queue(all) => {
+                let _ = writeln!(f, " {} queues", all.len());
+                if self.verbosity > 0 {
+                    all.iter().for_each(|s| super::port::format_queue_stats(s, f));
+                }
+            }
+            StatsReply::Group(all) => all.iter().for_each(|s| super::group::format_group_stats(s, f)),
+            StatsReply::GroupDesc(all) => {
+                for g in all {
+                    f.put("\n ");
+                    let view = super::group::GroupView {
+                        group: g.group,
+                        kind: g.kind,
+                        props: &g.props,
+                        buckets: &g.buckets,
+                        command_bucket: None,
+                    };
+                    super::group::format_group(&view, version, f);
+                }
+            }
+            StatsReply::GroupFeatures(g) => super::group::format_group_features(g, version, f),
+            StatsReply::Meter(all) => {
+                for s in all {
+                    f.put("\n");
+                    super::meter::format_stats(s, f);
+                }
+            }
+            StatsReply::MeterConfig(all) => {
+                for c in all {
+                    f.put("\n");
+                    super::meter::format_config(c, f);
+                }
+            }
+            StatsReply::MeterFeatures(m) => super::meter::format_features(m, f),
+            StatsReply::TableFeatures(all) => super::table::format_features_list(all, version, f),
+            StatsReply::TableDesc(all) => all.iter().for_each(|t| super::table::format_desc(t, f)),
+            StatsReply::PortDesc(all) => {
+                f.put("\n");
+                ports(all, f);
+            }
+            StatsReply::QueueDesc(all) => queue_config(all, f),
+            StatsReply::FlowMonitor(all) => all.iter().for_each(|u| super::flow::format_update(u, f)),
+            StatsReply::IpfixBridge(s) => {
+                f.put("\n  bridge ipfix: ");
+                ipfix(s, false, f);
+            }
+            StatsReply::IpfixFlow(all) => {
+                let _ = writeln!(f, " {} ids", all.len());
+                for s in all {
+                    f.put("  id ");
+                    ipfix(s, true, f);
+                }
+            }
         }
-        let text = self.print(bytes);
-        f.put(&text);
     }
 
     fn error(&mut self, e: &ErrorMsg, f: &mut Fmt<'_>) {
@@ -296,8 +467,30 @@ impl Printer<'_> {
     }
 }
 
+/// Flags of statistics messages. Requests have had flags since OpenFlow 1.3.
+fn stats_flags(framed: &Framed<'_>, f: &mut Fmt<'_>) {
+    let reply = match framed.kind.name().rsplit_once(' ') {
+        Some((_, "reply")) => true,
+        Some((_, "request")) => false,
+        _ => return,
+    };
+    let flags = u16::from_be_bytes([framed.bytes[10], framed.bytes[11]]);
+    if flags == 0 {
+        return;
+    }
+    f.put(" flags=");
+    let mut rest = flags;
+    if (reply || framed.version >= Version::V13) && flags & 1 != 0 {
+        f.put("[more]");
+        rest &= !1;
+    }
+    if rest != 0 {
+        let _ = write!(f, "[***unknown flags 0x{rest:04x}***]");
+    }
+}
+
 /// The versions that a hello says, and whether something in it was not understood.
-fn hello_bits(bytes: &[u8]) -> (u32, bool) {
+fn hello_bits(bytes: &[u8], log: &mut Vec<(&'static str, String)>) -> (u32, bool) {
     let version = bytes[0];
     let mut bits = if version >= 31 { u32::MAX - 1 } else { (2u32 << version) - 2 };
     let (mut odd, mut found) = (false, false);
@@ -308,14 +501,25 @@ fn hello_bits(bytes: &[u8]) -> (u32, bool) {
             break;
         };
         let (kind, len) = (u16::from_be_bytes([h[0], h[1]]), usize::from(u16::from_be_bytes([h[2], h[3]])));
-        if len < 4 || len > rest.len() {
+        if len < 4 || len.next_multiple_of(8) > rest.len() {
             odd = true;
             break;
         }
         match rest[4..len].first_chunk::<4>() {
-            Some(b) if kind == 1 && !found && u32::from_be_bytes(*b) & !1 != 0 => {
-                bits = u32::from_be_bytes(*b) & !1;
-                found = true;
+            Some(b) if kind == 1 && !found => {
+                let claimed = u32::from_be_bytes(*b);
+                if claimed & 1 != 0 {
+                    let text = "peer claims to support invalid OpenFlow version 0x00";
+                    log.push(("ofp_util", text.to_string()));
+                }
+                if claimed & !1 == 0 {
+                    let text = "peer does not support any OpenFlow version (between 0x01 and 0x1f)";
+                    log.push(("ofp_util", text.to_string()));
+                    odd = true;
+                } else {
+                    bits = claimed & !1;
+                    found = true;
+                }
             }
             _ => odd = true,
         }
@@ -324,14 +528,16 @@ fn hello_bits(bytes: &[u8]) -> (u32, bool) {
     (bits, odd)
 }
 
-/// The match of a Nicira flow-mod as on the wire.
-fn raw_match(framed: &Framed<'_>) -> Option<String> {
-    if framed.kind != Kind::NxtFlowMod {
-        return None;
+/// The match of a flow-mod of OpenFlow 1.0 as on the wire.
+fn raw_match(framed: &Framed<'_>, names: &dyn Names) -> Option<String> {
+    match (framed.kind, framed.version) {
+        (Kind::NxtFlowMod, _) => {
+            let len = usize::from(u16::from_be_bytes([*framed.body.get(24)?, *framed.body.get(25)?]));
+            Some(entries_text(framed.body.get(32..32 + len)?))
+        }
+        (Kind::OfptFlowMod, Version::V10) => crate::fixed_match::text_of10(framed.body, names).ok(),
+        _ => None,
     }
-    let len = usize::from(u16::from_be_bytes([*framed.body.get(24)?, *framed.body.get(25)?]));
-    let bytes = framed.body.get(32..32 + len)?;
-    Some(entries_text(bytes))
 }
 
 /// NXM or OXM entries as text: `NXM_OF_IN_PORT(0001), ...`; `<any>` if there are none.
@@ -405,6 +611,7 @@ fn features(x: &Features, version: Version, f: &mut Fmt<'_>) {
         (Features::CAP_FLOW_STATS, "FLOW_STATS"),
         (Features::CAP_TABLE_STATS, "TABLE_STATS"),
         (Features::CAP_PORT_STATS, "PORT_STATS"),
+        (Features::CAP_STP, "STP"),
         (Features::CAP_GROUP_STATS, "GROUP_STATS"),
         (Features::CAP_IP_REASM, "IP_REASM"),
         (Features::CAP_QUEUE_STATS, "QUEUE_STATS"),
@@ -412,7 +619,6 @@ fn features(x: &Features, version: Version, f: &mut Fmt<'_>) {
         (Features::CAP_PORT_BLOCKED, "PORT_BLOCKED"),
         (Features::CAP_BUNDLES, "BUNDLES"),
         (Features::CAP_FLOW_MONITORING, "FLOW_MONITORING"),
-        (Features::CAP_STP, "STP"),
     ];
     let mut any = false;
     for (bit, name) in CAPS {
@@ -424,25 +630,7 @@ fn features(x: &Features, version: Version, f: &mut Fmt<'_>) {
     f.put(if any { "\n" } else { " 0\n" });
     if version == Version::V10 {
         f.put("actions:");
-        const ACTIONS: [(u8, &str); 12] = [
-            (0, "output"),
-            (11, "enqueue"),
-            (1, "set_vlan_vid"),
-            (2, "set_vlan_pcp"),
-            (3, "strip_vlan"),
-            (4, "mod_dl_src"),
-            (5, "mod_dl_dst"),
-            (6, "mod_nw_src"),
-            (7, "mod_nw_dst"),
-            (8, "mod_nw_tos"),
-            (9, "mod_tp_src"),
-            (10, "mod_tp_dst"),
-        ];
-        for (bit, name) in ACTIONS {
-            if x.actions >> bit & 1 != 0 {
-                let _ = write!(f, " {name}");
-            }
-        }
+        f.put(&super::group::action_names(x.actions.into(), version));
         f.put("\n");
     }
     ports(&x.ports, f);
@@ -494,7 +682,7 @@ fn role_name(r: Role) -> &'static str {
 
 fn role_message(r: &RoleRequest, f: &mut Fmt<'_>) {
     let _ = write!(f, " role={}", role_name(r.role));
-    if let Some(g) = r.generation_id {
+    if let Some(g) = r.generation_id.filter(|g| *g != u64::MAX) {
         let _ = write!(f, " generation_id={g}");
     }
 }
@@ -509,6 +697,7 @@ fn role_status(s: &RoleStatus, f: &mut Fmt<'_>) {
         RoleReason::PrimaryRequest => "primary_request",
         RoleReason::Config => "configuration_changed",
         RoleReason::Experimenter => "experimenter_data_changed",
+        RoleReason::Unknown(_) => "(unknown)",
     });
 }
 
@@ -598,19 +787,26 @@ fn stats_request(r: &StatsRequest, version: Version, f: &mut Fmt<'_>) {
             f.put(" port_no=");
             f.port(*p);
         }
-        StatsRequest::PortDesc(p) if version >= Version::V15 => {
+        StatsRequest::PortDesc(p) => {
             f.put(" port=");
             f.port(*p);
         }
-        StatsRequest::Queue(q) | StatsRequest::QueueDesc(q) => {
+        StatsRequest::Queue(q) => {
             f.put(" port=");
             f.port(q.port);
             let _ = write!(f, " queue={}", queue_number(q.queue));
         }
+        StatsRequest::QueueDesc(q) => {
+            f.put(" port=");
+            f.port(q.port);
+            if q.queue != u32::MAX {
+                let _ = write!(f, " queue={}", q.queue);
+            }
+        }
         StatsRequest::Group(g) => {
             let _ = write!(f, " group_id={}", group_number(*g));
         }
-        StatsRequest::GroupDesc(g) if version >= Version::V15 || version == Version::V10 => {
+        StatsRequest::GroupDesc(g) => {
             let _ = write!(f, " group_id={}", group_number(*g));
         }
         StatsRequest::Meter(m) | StatsRequest::MeterConfig(m) => {
@@ -621,8 +817,6 @@ fn stats_request(r: &StatsRequest, version: Version, f: &mut Fmt<'_>) {
         StatsRequest::FlowMonitor(all) => all.iter().for_each(|m| super::flow::format_monitor(m, f)),
         StatsRequest::Desc
         | StatsRequest::Table
-        | StatsRequest::PortDesc(_)
-        | StatsRequest::GroupDesc(_)
         | StatsRequest::GroupFeatures
         | StatsRequest::MeterFeatures
         | StatsRequest::TableDesc
@@ -631,120 +825,62 @@ fn stats_request(r: &StatsRequest, version: Version, f: &mut Fmt<'_>) {
     }
 }
 
-fn counter(n: u64) -> String {
-    n.to_string()
-}
-
-fn stats_reply(r: &StatsReply, version: Version, f: &mut Fmt<'_>) {
-    match r {
-        StatsReply::Desc(d) => {
-            let _ = write!(
-                f,
-                "\nManufacturer: {}\nHardware: {}\nSoftware: {}\nSerial Num: {}\nDP Description: {}\n",
-                d.manufacturer, d.hardware, d.software, d.serial, d.datapath
-            );
-        }
-        StatsReply::Flow(_) => {}
-        StatsReply::Aggregate(a) => {
-            let _ = write!(
-                f,
-                " packet_count={} byte_count={} flow_count={}",
-                counter(a.packet_count),
-                counter(a.byte_count),
-                a.flow_count
-            );
-        }
-        StatsReply::Table(all) => super::table::format_stats(all, version, f),
-        StatsReply::Port(all) => {
-            let _ = writeln!(f, " {} ports", all.len());
-            all.iter().for_each(|s| super::port::format_stats(s, f));
-        }
-        StatsReply::Queue(all) => {
-            let _ = writeln!(f, " {} queues", all.len());
-            all.iter().for_each(|s| super::port::format_queue_stats(s, f));
-        }
-        StatsReply::Group(all) => all.iter().for_each(|s| super::group::format_group_stats(s, f)),
-        StatsReply::GroupDesc(all) => {
-            for g in all {
-                f.put("\n ");
-                let view = super::group::GroupView {
-                    group: g.group,
-                    kind: Some(g.kind),
-                    props: &g.props,
-                    buckets: &g.buckets,
-                    command_bucket: None,
-                };
-                super::group::format_group(&view, version, f);
-            }
-        }
-        StatsReply::GroupFeatures(g) => super::group::format_group_features(g, version, f),
-        StatsReply::Meter(all) => {
-            for s in all {
-                f.put("\n");
-                super::meter::format_stats(s, f);
-            }
-        }
-        StatsReply::MeterConfig(all) => {
-            for c in all {
-                f.put("\n");
-                super::meter::format_config(c, f);
-            }
-        }
-        StatsReply::MeterFeatures(m) => super::meter::format_features(m, f),
-        StatsReply::TableFeatures(all) => super::table::format_features_list(all, version, f),
-        StatsReply::TableDesc(all) => all.iter().for_each(|t| super::table::format_desc(t, f)),
-        StatsReply::PortDesc(all) => {
-            f.put("\n");
-            ports(all, f);
-        }
-        StatsReply::QueueDesc(all) => queue_config(all, f),
-        StatsReply::FlowMonitor(all) => all.iter().for_each(|u| super::flow::format_update(u, f)),
-        StatsReply::IpfixBridge(s) => {
-            f.put("\n  bridge ipfix: ");
-            ipfix(s, false, f);
-        }
-        StatsReply::IpfixFlow(all) => {
-            let _ = writeln!(f, " {} ids", all.len());
-            for s in all {
-                f.put("  id ");
-                ipfix(s, true, f);
-            }
-        }
-    }
-}
-
 fn ipfix(s: &IpfixStats, flow: bool, f: &mut Fmt<'_>) {
     if flow {
         let _ = write!(f, "{:>3}: ", s.collector_set_id);
     }
-    let _ = writeln!(
-        f,
-        "flows={}, current flows={}, sampled pkts={}, ipv4 ok={}, ipv6 ok={}, tx pkts={}\n                 pkts errs={}, ipv4 errs={}, ipv6 errs={}, tx errs={}",
-        s.total_flows,
-        s.current_flows,
-        s.pkts,
-        s.ipv4_pkts,
-        s.ipv6_pkts,
-        s.tx_pkts,
-        s.error_pkts,
-        s.ipv4_error_pkts,
-        s.ipv6_error_pkts,
-        s.tx_errors
-    );
+    let lines: [&[(&str, u64)]; 2] = [
+        &[
+            ("flows", s.total_flows),
+            ("current flows", s.current_flows),
+            ("sampled pkts", s.pkts),
+            ("ipv4 ok", s.ipv4_pkts),
+            ("ipv6 ok", s.ipv6_pkts),
+            ("tx pkts", s.tx_pkts),
+        ],
+        &[
+            ("pkts errs", s.error_pkts),
+            ("ipv4 errs", s.ipv4_error_pkts),
+            ("ipv6 errs", s.ipv6_error_pkts),
+            ("tx errs", s.tx_errors),
+        ],
+    ];
+    for (i, line) in lines.into_iter().enumerate() {
+        f.put(match (i, flow) {
+            (0, _) => "",
+            (_, false) => "                ",
+            (_, true) => "          ",
+        });
+        for (j, (name, n)) in line.iter().enumerate() {
+            let _ = write!(f, "{}{name}=", if j == 0 { "" } else { ", " });
+            counter(f, *n);
+        }
+        f.put("\n");
+    }
+}
+
+/// Prints a counter, which may be unknown.
+pub(super) fn counter(f: &mut Fmt<'_>, n: u64) {
+    if n == u64::MAX {
+        f.put("?");
+    } else {
+        let _ = write!(f, "{n}");
+    }
 }
 
 fn queue_config(queues: &[QueueConfig], f: &mut Fmt<'_>) {
-    let mut port: Option<OfPort> = None;
-    let mut first = true;
+    let mut port = OfPort(0);
     let mut queues: Vec<&QueueConfig> = queues.iter().collect();
-    queues.sort_by_key(|q| (q.port, q.queue));
+    queues.sort_by_key(|q| (q.port.to_u16(), q.queue));
+    if !queues.is_empty() {
+        f.put(" ");
+    }
     for q in queues {
-        if port != Some(q.port) {
-            f.put(if first { " port=" } else { "port=" });
-            f.port(q.port);
+        if port != q.port {
+            port = q.port;
+            f.put("port=");
+            f.port(port);
             f.put("\n");
-            port = Some(q.port);
-            first = false;
         }
         let _ = write!(f, "queue {}:", q.queue);
         for (name, rate) in [("min_rate", q.min_rate), ("max_rate", q.max_rate)] {
@@ -796,61 +932,46 @@ fn tlv_reply(t: &TlvTableReply, f: &mut Fmt<'_>) {
         "\n max option space={} max fields={}\n allocated option space={used}\n\n",
         t.max_space, t.max_fields
     );
-    let mut sorted = t.mappings.clone();
-    sorted.sort_by_key(|m| m.index);
-    tlv_table(&sorted, f);
+    tlv_table(&t.mappings, f);
 }
 
 fn ct_flush(c: &CtFlush, f: &mut Fmt<'_>) {
-    if let Some(z) = c.zone {
-        let _ = write!(f, " zone={z}");
-    } else {
-        f.put(" zone=0");
-    }
-    if let Some((mark, mask)) = c.mark {
-        let _ = write!(f, " mark={mark:#x}");
+    let _ = write!(f, " zone={}", c.zone.unwrap_or(0));
+    // What is not limited is not shown.
+    if let Some((mark, mask)) = c.mark.filter(|(_, mask)| *mask != 0) {
+        let _ = write!(f, " mark={}", CHex(mark.into()));
         if mask != u32::MAX {
             let _ = write!(f, "/{mask:#x}");
         }
     }
-    if let Some((labels, mask)) = c.labels {
-        let _ = write!(f, " labels={labels:#x}");
+    if let Some((labels, mask)) = c.labels.filter(|(_, mask)| *mask != 0) {
+        let _ = if labels == 0 { write!(f, " labels=0") } else { write!(f, " labels={labels:#x}") };
         if mask != u128::MAX {
             let _ = write!(f, "/{mask:#x}");
         }
     }
-    for t in [&c.orig, &c.reply] {
-        f.put(" '");
-        let text = tuple_text(t, c.ip_proto);
-        f.put(&text);
-        f.put("'");
-    }
+    let all = [c.orig.src, c.orig.dst, c.reply.src, c.reply.dst];
+    let v4 = all.into_iter().flatten().any(|a| a >> 32 == 0xffff);
+    let mut original = tuple_text(&c.orig, c.ip_proto, v4);
+    let _ = write!(original, ",ct_nw_proto={}", c.ip_proto);
+    let _ = write!(f, " '{original}' '{}'", tuple_text(&c.reply, c.ip_proto, v4));
 }
 
-fn tuple_text(t: &CtTuple, proto: u8) -> String {
-    let mut parts = Vec::new();
-    for (a, v4, v6) in [(t.src, "ct_nw_src", "ct_ipv6_src"), (t.dst, "ct_nw_dst", "ct_ipv6_dst")] {
-        if let Some(a) = a {
-            let v = std::net::Ipv6Addr::from(a);
-            parts.push(match v.to_ipv4_mapped() {
-                Some(x) => format!("{v4}={x}"),
-                None => format!("{v6}={v}"),
-            });
-        }
+fn tuple_text(t: &CtTuple, proto: u8, v4: bool) -> String {
+    let address = |a: Option<u128>| {
+        let a = std::net::Ipv6Addr::from(a.unwrap_or(0));
+        a.to_ipv4_mapped().map_or_else(|| a.to_string(), |a| a.to_string())
+    };
+    // The identifier shares its place with the source port, type and code theirs with the destination's.
+    let src = t.icmp_id.or(t.src_port).unwrap_or(0);
+    let [high, low] = t.dst_port.unwrap_or(0).to_be_bytes();
+    let (kind, code) = (t.icmp_type.unwrap_or(low), t.icmp_code.unwrap_or(high));
+    let family = if v4 { "nw" } else { "ipv6" };
+    let addresses = format!("ct_{family}_src={},ct_{family}_dst={}", address(t.src), address(t.dst));
+    if matches!(proto, 1 | 58) {
+        format!("{addresses},icmp_id={src},icmp_type={kind},icmp_code={code}")
+    } else {
+        let dst = u16::from_be_bytes([code, kind]);
+        format!("{addresses},ct_tp_src={src},ct_tp_dst={dst}")
     }
-    if proto != 0 {
-        parts.push(format!("ct_nw_proto={proto}"));
-    }
-    for (name, value) in [
-        ("ct_tp_src", t.src_port.map(u32::from)),
-        ("ct_tp_dst", t.dst_port.map(u32::from)),
-        ("icmp_id", t.icmp_id.map(u32::from)),
-        ("icmp_type", t.icmp_type.map(u32::from)),
-        ("icmp_code", t.icmp_code.map(u32::from)),
-    ] {
-        if let Some(v) = value {
-            parts.push(format!("{name}={v}"));
-        }
-    }
-    parts.join(",")
 }

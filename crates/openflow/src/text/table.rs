@@ -1,7 +1,7 @@
 //! Flow tables: what is printed. Tables that are like the one before are not printed again.
 
-use super::Fmt;
-use super::group::action_bits;
+use super::group::action_names;
+use super::{CHex, Fmt};
 use crate::msg::table::{EVICTION_FLAGS_NONE, TableActionFeatures, TableFlowFeatures};
 use crate::msg::{
     TableDesc, TableEviction, TableFeatures, TableMiss, TableMod, TableReason, TableStats, TableStatus,
@@ -109,9 +109,10 @@ fn has_next(next: &[u64; 4]) -> bool {
 }
 
 fn action_features(a: &TableActionFeatures, version: Version, f: &mut Fmt<'_>) {
-    f.put("        actions:");
-    action_bits(a.actions, f, version);
-    f.put("\n");
+    let names = action_names(a.actions, version);
+    if !names.is_empty() {
+        let _ = writeln!(f, "        actions:{names}");
+    }
     if !a.set_fields.is_empty() {
         f.put("        supported on Set-Field: ");
         fields(f, a.set_fields.clone());
@@ -140,9 +141,10 @@ fn flow_features(
             f.put("\n");
         }
     }
-    if before.is_some_and(|b| b.instructions == x.instructions) {
+    if x.instructions == 0 {
+    } else if before.is_some_and(|b| b.instructions == x.instructions) {
         f.put("      (same instructions)\n");
-    } else if x.instructions != 0 {
+    } else {
         f.put("      instructions:");
         for (bit, name) in TableFeatures::INSTRUCTIONS {
             if x.instructions >> bit & 1 != 0 {
@@ -153,6 +155,7 @@ fn flow_features(
     }
     if before.is_some_and(|b| b.write == x.write && b.apply == x.apply) {
         f.put("      (same actions)\n");
+    } else if x.write == TableActionFeatures::default() && x.apply == x.write {
     } else if x.write == x.apply {
         f.put("      Write-Actions and Apply-Actions features:\n");
         action_features(&x.write, version, f);
@@ -190,7 +193,7 @@ fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Ver
         if x.metadata_match == x.metadata_write && x.metadata_match == 0 {
             f.put("none\n");
         } else {
-            let _ = writeln!(f, "match={:#x} write={:#x}", x.metadata_match, x.metadata_write);
+            let _ = writeln!(f, "match={} write={}", CHex(x.metadata_match), CHex(x.metadata_write));
         }
     }
     if x.miss != TableMiss::Default {
@@ -202,8 +205,11 @@ fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Ver
     if let Some(v) = x.supports_vacancy {
         let _ = writeln!(f, "    vacancy events: {}supported", if v { "" } else { "not " });
     }
-    let _ = writeln!(f, "    max_entries={}", x.max_entries);
-    if version > Version::V10 {
+    if x.max_entries != 0 {
+        let _ = writeln!(f, "    max_entries={}", x.max_entries);
+    }
+    let nothing = TableFlowFeatures::default();
+    if version > Version::V10 && (x.nonmiss != nothing || x.on_miss != nothing) {
         let miss_same = x.on_miss == x.nonmiss || version < Version::V13;
         if miss_same {
             f.put("    instructions (table miss and others):\n");
@@ -215,8 +221,16 @@ fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Ver
             flow_features(&x.on_miss, before.map(|b| &b.on_miss), version, f);
         }
     }
-    if before.is_some_and(|b| b.matches == x.matches) {
+    let sorted = |x: &TableFeatures| {
+        let mut all = x.matches.clone();
+        all.sort_by_key(|m| m.field);
+        all
+    };
+    if before.is_some_and(|b| sorted(b) == sorted(x)) {
         f.put("    (same matching)\n");
+        return;
+    }
+    if x.matches.is_empty() {
         return;
     }
     f.put("    matching:\n");
@@ -224,9 +238,9 @@ fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Ver
         x.matches.iter().filter(|m| p(m)).map(|m| m.field).collect()
     };
     for (name, list) in [
-        ("arbitrary mask", pick(&|m| m.maskable && m.wildcardable)),
+        ("arbitrary mask", pick(&|m| m.maskable)),
         ("exact match or wildcard", pick(&|m| !m.maskable && m.wildcardable)),
-        ("must exact match", pick(&|m| !m.wildcardable)),
+        ("must exact match", pick(&|m| !m.maskable && !m.wildcardable)),
     ] {
         if !list.is_empty() {
             let _ = write!(f, "      {name}: ");
@@ -378,7 +392,11 @@ fn eviction_flags(flags: u32) -> String {
     if rest != 0 {
         words.push(format!("{rest:#x}"));
     }
-    if words.is_empty() { "0".to_string() } else { words.join("|") }
+    match flags {
+        EVICTION_FLAGS_NONE => "(default)".to_string(),
+        0 => "0".to_string(),
+        _ => words.join("|"),
+    }
 }
 
 /// Prints a table's description.
@@ -408,16 +426,13 @@ pub fn format_mod(t: &TableMod, version: Version, f: &mut Fmt<'_>) {
         let _ = write!(f, ", flow_miss_config={}", miss_text(t.miss));
     }
     if version >= Version::V14 {
-        // What the flags say goes before the bit.
-        let eviction = match t.eviction_flags {
-            EVICTION_FLAGS_NONE if t.eviction == TableEviction::On => ", eviction=on",
-            EVICTION_FLAGS_NONE => ", eviction=off",
-            0 => "",
-            1 => ", eviction=on",
-            2 => ", eviction=off",
-            _ => ", eviction=***error***",
-        };
-        f.put(eviction);
+        // Flags, where they are given, are shown in place of the setting.
+        match (t.eviction_flags, t.eviction) {
+            (EVICTION_FLAGS_NONE, TableEviction::On) | (1, _) => f.put(", eviction=on"),
+            (EVICTION_FLAGS_NONE, _) | (2, _) => f.put(", eviction=off"),
+            (0, _) => {}
+            _ => f.put(", eviction=***error***"),
+        }
         match t.vacancy {
             TableVacancy::On { down, up, .. } => {
                 let _ = write!(f, ", vacancy=on vacancy:{down},{up}");

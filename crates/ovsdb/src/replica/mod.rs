@@ -13,10 +13,21 @@
 //! The rows are in a [`Database`] with the server's own schema; columns that were not asked for have their
 //! default values. A [`Txn`] is a set of changes on top of it, to be sent as one transaction.
 
+//!
+//! * [`Record`] makes Rust values of rows; [`records!`](crate::records) declares them.
+//! * [`Replica::set_condition`] copies only some rows of a table.
+//! * [`Replica::take_changes`] and [`changes_of`] tell what has changed.
+//!
+//! `examples/replica.rs` is a whole program.
+
+mod record;
+#[cfg(test)]
+mod record_tests;
 #[cfg(test)]
 mod tests;
 mod txn;
 
+pub use record::{Change, Element, Field, Record, changes_of};
 pub use txn::{Outcome, Txn};
 
 use crate::atom::NoSymbols;
@@ -70,6 +81,8 @@ pub struct TxnId(i64);
 enum Pending {
     Schema,
     Monitor(Version),
+    /// Nothing is done with the reply.
+    Condition,
     Lock,
     Unlock,
     Transact(Box<txn::Sent>),
@@ -86,6 +99,8 @@ pub struct Replica {
     /// Which monitor is in force on this connection.
     monitor: Option<Version>,
     last_txn: Uuid,
+    /// Which rows, of tables of which not all are wanted: clauses of RFC 7047 section 5.1, of which one must hold.
+    conditions: BTreeMap<String, Value>,
     outgoing: VecDeque<Request>,
     pending: BTreeMap<i64, Pending>,
     changes: Vec<Changes>,
@@ -119,6 +134,7 @@ impl Replica {
             connected: false,
             monitor: None,
             last_txn: Uuid::ZERO,
+            conditions: BTreeMap::new(),
             outgoing: VecDeque::new(),
             pending: BTreeMap::new(),
             changes: Vec::new(),
@@ -242,6 +258,28 @@ impl Replica {
         }
     }
 
+    /// Copies of a table only the rows for which one of `clauses` holds (an array of `[COLUMN, FUNCTION, VALUE]`,
+    /// or `true` or `false`); `None` for all. Rows come and go as the condition changes. A server that knows only
+    /// RFC 7047's own monitors sends all rows.
+    pub fn set_condition(&mut self, table: &str, clauses: Option<Value>) {
+        let old = match clauses.clone() {
+            Some(clauses) => self.conditions.insert(table.to_string(), clauses),
+            None => self.conditions.remove(table),
+        };
+        if old == clauses {
+            return;
+        }
+        // What the server kept for us was under another condition.
+        self.last_txn = Uuid::ZERO;
+        if self.monitor.is_some_and(|v| v != Version::V1) {
+            let clauses = clauses.unwrap_or_else(|| Value::Array(vec![true.into()]));
+            let request = Value::Array(vec![Value::object([("where", clauses)])]);
+            let requests = Value::object([(table, request)]);
+            let params = vec![MONITOR_ID.into(), MONITOR_ID.into(), requests];
+            self.request("monitor_cond_change", params, Pending::Condition);
+        }
+    }
+
     /// Begins a transaction.
     pub fn begin(&mut self) -> Txn {
         Txn::new(self.uuids.next_uuid())
@@ -302,7 +340,8 @@ impl Replica {
                 self.seqno += 1;
             }
             (Pending::Lock, Err(e)) => self.error = Some(refusal(&e)),
-            (Pending::Unlock, _) => {}
+            (Pending::Unlock | Pending::Condition, Ok(_)) | (Pending::Unlock, Err(_)) => {}
+            (Pending::Condition, Err(e)) => self.error = Some(refusal(&e)),
             (Pending::Transact(sent), result) => {
                 self.finished.insert(id, sent.outcome(result));
                 self.seqno += 1;
@@ -337,7 +376,9 @@ impl Replica {
         };
         match self.changes_of(version, updates) {
             Ok(changes) => {
-                self.last_txn = last.unwrap_or_default();
+                // Until the server has taken a new condition, what it tells is by the old one.
+                let settled = !self.pending.values().any(|p| matches!(p, Pending::Condition));
+                self.last_txn = last.filter(|_| settled).unwrap_or_default();
                 self.apply(changes);
             }
             Err(e) => self.error = Some(e.to_string()),
@@ -391,7 +432,12 @@ impl Replica {
                 },
             };
             let columns = Value::Array(columns.into_iter().map(Value::string).collect());
-            let request = Value::object([("columns", columns)]);
+            let mut request = Object::new();
+            request.insert("columns", columns);
+            if let Some(clauses) = self.conditions.get(&*t.name).filter(|_| version != Version::V1) {
+                request.insert("where", clauses.clone());
+            }
+            let request = Value::Object(request);
             requests.insert(&*t.name, Value::Array(vec![request]));
         }
         let mut params = vec![Value::string(&*self.config.database), MONITOR_ID.into(), requests.into()];

@@ -25,6 +25,7 @@ pub(crate) fn run<'a>(ctx: &mut Ctx<'a, '_>, c: &CheckPktLarger, rest: &'a [Acti
         exits += ctx.exit as u32;
         ctx.exit = false;
         ctx.base = base.clone();
+        ctx.pending = None;
         ctx.base_labels = labels;
         std::mem::take(&mut ctx.out)
     };

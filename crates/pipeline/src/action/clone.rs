@@ -18,6 +18,7 @@ pub(crate) fn run<'a>(ctx: &mut Ctx<'a, '_>, actions: &'a [Action], last: bool) 
         let inner = std::mem::replace(&mut ctx.out, out);
         ctx.base = base;
         ctx.base_labels = labels;
+        ctx.pending = None;
         if !inner.is_empty() {
             ctx.out.push(DpAction::Clone(inner));
         }
@@ -53,6 +54,10 @@ fn reversible(a: &Action) -> bool {
         | Action::Encap(_)
         | Action::Decap(_)
         | Action::DecNshTtl
+        | Action::PushPbb(_)
+        | Action::PopPbb
+        | Action::CopyTtlIn
+        | Action::CopyTtlOut
         | Action::CheckPktLarger(_)
         | Action::PushMpls(_)
         | Action::PopMpls(_)

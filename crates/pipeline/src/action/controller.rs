@@ -63,7 +63,7 @@ fn cookie(ctx: &Ctx<'_, '_>, to: To<'_>) -> ControllerCookie {
     flow.words.hash(&mut h);
     ControllerCookie {
         bridge: ctx.bridge.id.0,
-        reason: to.reason as u8,
+        reason: to.reason.number(),
         dont_send: ctx.dry_run,
         continuation: false,
         // Nothing resumes from here: the number only tells states apart.

@@ -4,6 +4,8 @@ pub(crate) mod bundle;
 pub(crate) mod check_pkt_larger;
 pub(crate) mod clone;
 pub(crate) mod controller;
+pub(crate) mod ct;
+pub(crate) mod encap;
 pub(crate) mod enqueue;
 pub(crate) mod fin_timeout;
 pub(crate) mod group;
@@ -12,6 +14,7 @@ pub(crate) mod learn;
 pub(crate) mod mpls;
 pub(crate) mod multipath;
 pub(crate) mod output;
+pub(crate) mod pbb;
 pub(crate) mod queue;
 pub(crate) mod reg_move;
 pub(crate) mod resubmit;
@@ -108,6 +111,9 @@ fn needs_below_mpls(a: &Action) -> bool {
         | Action::Bundle(_)
         | Action::Group(_)
         | Action::Ct(_)
+        | Action::Encap(_)
+        | Action::Decap(_)
+        | Action::PushPbb(_)
         | Action::DecMplsTtl
         | Action::SetMplsLabel(_)
         | Action::SetMplsTc(_)
@@ -176,25 +182,33 @@ fn run<'a>(ctx: &mut Ctx<'a, '_>, a: &'a Action, last: bool) -> Next {
         Action::WriteActions(w) => instruction::write_actions(ctx, &w.actions),
         Action::WriteMetadata(w) => instruction::write_metadata(ctx, w),
         Action::GotoTable(g) => instruction::goto_table(ctx, g.table, last),
-        Action::Ct(_) => return unsupported(ctx, "ct"),
-        Action::Nat(_) => return unsupported(ctx, "nat"),
-        Action::Encap(_) => return unsupported(ctx, "encap"),
-        Action::Decap(_) => return unsupported(ctx, "decap"),
-        Action::PushPbb(_) => return unsupported(ctx, "push_pbb"),
-        Action::PopPbb => return unsupported(ctx, "pop_pbb"),
-        Action::DecNshTtl => return unsupported(ctx, "dec_nsh_ttl"),
-        Action::CopyTtlIn => return unsupported(ctx, "copy_ttl_in"),
-        Action::CopyTtlOut => return unsupported(ctx, "copy_ttl_out"),
-        Action::DeleteField(_) => return unsupported(ctx, "delete_field"),
+        Action::Ct(c) => ct::run(ctx, c),
+        // Only inside `ct`, which takes care of it.
+        Action::Nat(_) => {}
+        Action::Encap(e) => return encap::run(ctx, e),
+        Action::Decap(d) => return encap::decap(ctx, d),
+        Action::PushPbb(_) => pbb::push(ctx),
+        Action::PopPbb => return pbb::pop(ctx),
+        Action::DecNshTtl => return encap::dec_ttl(ctx),
+        Action::CopyTtlIn => return ttl::copy(ctx, false),
+        Action::CopyTtlOut => return ttl::copy(ctx, true),
+        Action::DeleteField(d) => delete_field(ctx, d.field),
     }
     Next::Go
 }
 
 /// An action that translation does not have: the packet goes no further in this list, and the record says why.
-fn unsupported(ctx: &mut Ctx<'_, '_>, what: &str) -> Next {
+fn unsupported(ctx: &mut Ctx<'_, '_>, what: &str) {
     ctx.drop(DropReason::Unsupported, NodeKind::Error, || format!("{what} is not supported, dropping"));
     ctx.exit = true;
-    Next::EndList
+}
+
+/// Takes a tunnel option away.
+fn delete_field(ctx: &mut Ctx<'_, '_>, field: Field) {
+    if let Some(n) = field.as_tun_metadata() {
+        flow::TunLayout::set_present(&mut ctx.key, n, false);
+    }
+    ctx.detail(|| format!("delete {field}"));
 }
 
 fn ct_clear(ctx: &mut Ctx<'_, '_>) {

@@ -45,7 +45,34 @@ pub(crate) fn dec_mpls(ctx: &mut Ctx<'_, '_>) -> Next {
     Next::EndList
 }
 
-fn expired(ctx: &mut Ctx<'_, '_>, controller_id: u16) {
+/// `copy_ttl_out`, `copy_ttl_in`: between the two outermost headers that have a TTL. Between labels that are known it is
+/// a change of fields; across the bottom of the stack only the datapath can do it.
+pub(crate) fn copy(ctx: &mut Ctx<'_, '_>, out: bool) -> Next {
+    if !crate::ctx::is_mpls(ctx.key.eth_type()) {
+        return Next::Go;
+    }
+    ctx.look_u16(l::MPLS + 2, 0x100);
+    let (outer, inner) = (l::MPLS + 3, l::MPLS + 7);
+    if ctx.key.mpls_lse(0) & 0x100 == 0 {
+        let (from, to) = if out { (inner, outer) } else { (outer, inner) };
+        ctx.look(from, 1);
+        ctx.look(to, 1);
+        let ttl = ctx.key.u8_at(from);
+        ctx.key.put(to, &[ttl]);
+        ctx.mirrors = 0;
+        return Next::Go;
+    }
+    crate::commit::commit(ctx);
+    ctx.out.push(dpif::DpAction::CopyTtl { out });
+    ctx.mirrors = 0;
+    if out {
+        // What the label says now is the packet's own affair.
+        ctx.start_freeze();
+    }
+    Next::Go
+}
+
+pub(super) fn expired(ctx: &mut Ctx<'_, '_>, controller_id: u16) {
     let to =
         controller::To { reason: PacketInReason::InvalidTtl, controller_id, ..controller::To::default() };
     controller::send(ctx, to);

@@ -249,9 +249,8 @@ impl Vconn {
         let flushed = self.channel.flush(r);
         self.settle();
         match self.state {
-            // The peer was told, or has gone before: whichever it was is the error.
-            State::Refused => flushed.and(Err(errno::protocol())),
-            State::Failed => Err(errno::protocol()),
+            // Whether the peer was told or has gone before: that we have no version in common is the error.
+            State::Refused | State::Failed => Err(errno::protocol()),
             _ => flushed,
         }
     }
