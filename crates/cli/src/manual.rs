@@ -114,7 +114,11 @@ fn field(name: &str) -> Option<String> {
 
 fn width(info: &FieldInfo) -> String {
     let whole = u16::from(info.bytes) * 8;
-    if info.bits < whole { format!("{} bits, in {} bytes", info.bits, info.bytes) } else { format!("{whole} bits") }
+    if info.bits < whole {
+        format!("{} bits, in {} bytes", info.bits, info.bytes)
+    } else {
+        format!("{whole} bits")
+    }
 }
 
 fn format_words(f: Format) -> &'static str {
@@ -170,10 +174,8 @@ fn fixed_words(f: Fixed) -> &'static str {
 /// Completes the binary's own words, the programs' commands (which they list themselves), and in flows the names of
 /// fields and actions.
 fn bash() -> String {
-    let fields: Vec<&str> = Field::all()
-        .flat_map(|f| [f.name(), f.info().alias])
-        .filter(|n| !n.is_empty())
-        .collect();
+    let fields: Vec<&str> =
+        Field::all().flat_map(|f| [f.name(), f.info().alias]).filter(|n| !n.is_empty()).collect();
     let actions: Vec<&str> = doc::DOCS.iter().map(|d| d.name).collect();
     BASH.replace("@FIELDS@", &fields.join(" ")).replace("@ACTIONS@", &actions.join(" "))
 }
@@ -270,15 +272,23 @@ mod tests {
     #[test]
     fn actions_have_pages() {
         let text = action(doc::find("push_pbb").unwrap());
-        assert!(text.contains("Syntax:    push_pbb:0x88e7\n") && text.contains("OpenFlow:  1.3 and later\n"), "{text}");
+        assert!(
+            text.contains("Syntax:    push_pbb:0x88e7\n") && text.contains("OpenFlow:  1.3 and later\n"),
+            "{text}"
+        );
         assert_eq!(action_list().lines().count(), doc::DOCS.len());
     }
 
     #[test]
     fn completion_knows_every_name() {
         let script = bash();
-        assert!(script.contains(" pbb_isid ") && script.contains(" copy_ttl_out ") && !script.contains("@FIELDS"));
-        let program = std::process::Command::new("bash").args(["-n", "/dev/stdin"]).stdin(std::process::Stdio::piped()).spawn();
+        assert!(
+            script.contains(" pbb_isid ") && script.contains(" copy_ttl_out ") && !script.contains("@FIELDS")
+        );
+        let program = std::process::Command::new("bash")
+            .args(["-n", "/dev/stdin"])
+            .stdin(std::process::Stdio::piped())
+            .spawn();
         if let Ok(mut child) = program {
             use std::io::Write as _;
             child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();

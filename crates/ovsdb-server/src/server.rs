@@ -9,6 +9,7 @@ use base::{Time, error, info};
 use cli::ovsdb_tool::file::{self, Mode};
 use ovsdb::db::Changes;
 use ovsdb::json::Value;
+use ovsdb::log::Storage;
 use ovsdb::monitor::Monitor;
 use ovsdb::{Database, Error, Uuid, UuidSource};
 use reactor::jsonrpc::Message;
@@ -23,6 +24,8 @@ pub(crate) const MODULE: &str = "ovsdb_server";
 pub(crate) const RPC_MODULE: &str = "ovsdb_jsonrpc_server";
 /// Messages taken from one session in one turn.
 const MESSAGES_PER_TURN: usize = 64;
+/// A file of this size leaves memory behind that is worth giving back.
+const MUCH_READ: u64 = 4 << 20;
 /// While more than this waits for a client to read it, the client is not read from.
 const BACKLOG: usize = 2 << 20;
 /// How often the status columns of remotes are brought up to date.
@@ -144,6 +147,10 @@ impl Server {
         if let Some(damage) = &loaded.damage {
             error!(r.log(), MODULE, "{damage}");
         }
+        if loaded.file.len() > MUCH_READ {
+            // Reading took much more than what was read.
+            sys::process::trim_memory();
+        }
         let db_name = loaded.db.schema().name.to_string();
         if self.dbs.contains_key(&db_name) {
             return Err(Error::other(format!("{db_name}: duplicate database name")));
@@ -177,7 +184,7 @@ impl Server {
         &mut self,
         r: &mut Reactor,
         db: Database,
-        storage: Option<Box<dyn ovsdb::log::Storage>>,
+        storage: Option<Box<dyn Storage>>,
     ) -> Result<(), Error> {
         let name = db.schema().name.to_string();
         if self.dbs.contains_key(&name) {
@@ -357,6 +364,8 @@ impl Server {
     fn compaction_ended(&mut self, r: &Reactor, name: &str, result: &Result<(), Error>) {
         if let Err(e) = result {
             error!(r.log(), MODULE, "{e}");
+        } else if self.sync.trim {
+            sys::process::trim_memory();
         }
         for call in self.compact_calls.iter_mut().filter(|c| c.waits_for.contains(name)) {
             call.waits_for.remove(name);

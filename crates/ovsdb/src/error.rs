@@ -108,9 +108,13 @@ mod tests {
     #[test]
     fn what_the_system_said_is_told_apart() {
         let e = Error::io("x.db: write failed (No space left on device)");
-        let json = r#"{"details":"x.db: write failed","error":"I/O error","io-error":"No space left on device"}"#;
+        let json =
+            r#"{"details":"x.db: write failed","error":"I/O error","io-error":"No space left on device"}"#;
         assert_eq!(e.to_json().to_string(), json);
         assert_eq!(e.to_string(), "I/O error: x.db: write failed (No space left on device)");
-        assert_eq!(Error::other("a (b)").to_json().to_string(), r#"{"details":"a (b)","error":"ovsdb error"}"#);
+        assert_eq!(
+            Error::other("a (b)").to_json().to_string(),
+            r#"{"details":"a (b)","error":"ovsdb error"}"#
+        );
     }
 }
