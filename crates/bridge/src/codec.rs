@@ -1,6 +1,6 @@
 //! OpenFlow on the wire, as the bridge uses it: decoding with its log records, encoding, error replies.
 
-use base::{DpPort, Logger, MeterId, Xid};
+use base::{DpPort, Logger, Xid};
 use datapath::Band;
 use flow::FlowKey;
 use flow::compose::Payload;
@@ -11,7 +11,6 @@ use openflow::codec::{Codec, decode_framed};
 use openflow::msg::{ErrorMsg, MeterBand, MeterBandKind, Role};
 use openflow::text::Fmt;
 use openflow::{Action, Message, NoNames, OfpErr, Version, VersionSet};
-use pipeline::BridgeId;
 use reactor::vconn::State;
 
 /// Bytes of an offending message that an error carries at most: what leaves room for the error's own head.
@@ -114,11 +113,6 @@ pub fn band(band: &MeterBand) -> Option<Band> {
         MeterBandKind::Drop => Some(Band { rate: band.rate, burst: band.burst_size }),
         MeterBandKind::DscpRemark { .. } => None,
     }
-}
-
-/// Number of a bridge's meter in the datapath, which several bridges share.
-pub fn meter_number(bridge: BridgeId, meter: MeterId) -> u32 {
-    bridge.0 << 16 | meter.0 & 0xffff
 }
 
 /// Highest speed in kb/s that a set of features names.

@@ -187,7 +187,7 @@ _oxvs_programs="ovs-appctl ovs-dpctl ovs-ofctl ovs-testcontroller ovs-vsctl ovs-
 
 # Words of the first column of what `PROGRAM --commands` prints.
 _oxvs_commands() {
-    "$@" --commands 2>/dev/null | sed 's/^ *//; s/[ ,].*//' | sort -u
+    { "$@" --commands || "$@" list-commands; } 2>/dev/null | tr "," "\n" | sed -n "s/^ *\([a-z][a-z0-9/-]*\).*/\1/p" | sort -u
 }
 
 # A flow: names of fields up to `actions=`, of actions after it.

@@ -403,3 +403,60 @@ fn bundles_are_atomic_for_packets() {
     });
     assert!(packets.load(Ordering::Relaxed) > 0);
 }
+
+fn learner(flags: u16) -> Vec<openflow::Action> {
+    vec![openflow::Action::Learn(Box::new(openflow::action::Learn {
+        idle_timeout: 0,
+        hard_timeout: 0,
+        priority: 0x8000,
+        table: 1,
+        cookie: Cookie(7),
+        flags,
+        fin_idle_timeout: 0,
+        fin_hard_timeout: 0,
+        limit: 0,
+        result_dst: None,
+        specs: Box::default(),
+    }))]
+}
+
+fn learned(n: u32) -> FlowMod {
+    FlowMod {
+        table: 1,
+        new_cookie: Cookie(7),
+        ..fm(FlowModCommand::ModifyStrict, on_port(n), vec![output(n)])
+    }
+}
+
+#[test]
+fn learning_stops_at_its_limit() {
+    let mut s = Sim::new(Version::V13);
+    for n in [1, 2, 3, 1] {
+        s.s.learn(learned(n), 2, s.now).unwrap();
+    }
+    let flows = s.flows();
+    assert_eq!(flows.len(), 2);
+    assert!(flows.iter().all(|f| f.flags == FlowModFlags(0)));
+    // Flows of another cookie do not count.
+    s.s.learn(FlowMod { new_cookie: Cookie(8), ..learned(4) }, 2, s.now).unwrap();
+    assert_eq!(s.flows().len(), 3);
+}
+
+#[test]
+fn what_was_learned_goes_with_the_last_of_its_learners() {
+    let delete_learned = openflow::action::Learn::DELETE_LEARNED;
+    let mut s = Sim::new(Version::V13);
+    s.ok(msg(fm(FlowModCommand::Add, on_port(1), learner(delete_learned))));
+    s.ok(msg(fm(FlowModCommand::Add, on_port(2), learner(delete_learned))));
+    s.ok(msg(fm(FlowModCommand::Add, on_port(3), learner(0))));
+    for n in [11, 12] {
+        s.s.learn(learned(n), 0, s.now).unwrap();
+    }
+    // Replacing one by its like is no end.
+    s.ok(msg(fm(FlowModCommand::Add, on_port(1), learner(delete_learned))));
+    s.ok(msg(fm(FlowModCommand::Delete, on_port(1), vec![])));
+    s.ok(msg(fm(FlowModCommand::Modify, on_port(3), vec![output(1)])));
+    assert_eq!(s.flows().iter().filter(|f| f.table == 1).count(), 2);
+    s.ok(msg(FlowMod { table: 0, ..fm(FlowModCommand::Modify, on_port(2), vec![output(1)]) }));
+    assert_eq!(s.flows().iter().filter(|f| f.table == 1).count(), 0);
+}

@@ -16,8 +16,8 @@ use base::order::ListOrder;
 use base::{Dpid, OfPort, TableId, Time, Xid};
 use flow::MiniMatch;
 use openflow::msg::{
-    AsyncKind, FlowMod, FlowModFlags, FlowRemoved, FlowRemovedReason, FragHandling, PacketInReason, PhyPort,
-    PortReason, PortStats, PortStatus, QueueConfig, QueueStats,
+    AsyncKind, FlowMod, FlowModCommand, FlowModFlags, FlowRemoved, FlowRemovedReason, FragHandling,
+    PacketInReason, PhyPort, PortReason, PortStats, PortStatus, QueueConfig, QueueStats,
 };
 use openflow::{Action, Message, OfpErr, Version};
 use std::collections::BTreeMap;
@@ -385,6 +385,22 @@ impl Ofproto {
         Ok(())
     }
 
+    /// Carries out what a `learn` action asks: adds a flow, or changes the one that is there. With a limit, not if the
+    /// table has so many flows of its cookie.
+    pub fn learn(&mut self, fm: FlowMod, limit: u32, now: Time) -> Result<(), OfpErr> {
+        let table = TableId(fm.table);
+        let known = self.state.tables().find_exact(table, &fm.matching, u32::from(fm.priority)).is_some();
+        if !known && limit != 0 {
+            let of_cookie = self.state.with_cookie(fm.new_cookie);
+            if of_cookie.iter().filter(|r| r.table == table && !r.is_hidden()).count() >= limit as usize {
+                return Ok(());
+            }
+        }
+        let command = if known { fm.command } else { FlowModCommand::Add };
+        // Not a version in which an add starts counters anew, and says so.
+        self.flow_mod(FlowMod { command, ..fm }, Version::V13, now)
+    }
+
     /// Adds a flow of the switch's own unless it is there already with the same actions. Its priority may be above
     /// those of controllers, which then do not see it.
     pub fn add_internal_flow(
@@ -521,6 +537,7 @@ impl Ofproto {
 
     /// What was done is done: tells controllers.
     pub(crate) fn commit(&mut self, origin: Origin, now: Time) {
+        self.state.remove_orphans();
         self.note_change();
         let log = self.state.take_log();
         for change in &log {

@@ -4,6 +4,7 @@ use base::{Cookie, GroupId, MeterId, OfPort, TableId, Time};
 use classifier::Entry;
 use flow::MiniMatch;
 use openflow::Action;
+use openflow::action::Learn;
 use openflow::msg::{FlowModFlags, FlowRemovedReason};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -228,6 +229,17 @@ pub fn groups_in(actions: &[Action], f: &mut impl FnMut(GroupId)) {
             Action::Group(g) => f(g.group),
             Action::WriteActions(w) => groups_in(&w.actions, f),
             Action::Clone(c) => groups_in(&c.actions, f),
+            _ => {}
+        }
+    }
+}
+
+/// Table and cookie of all flows that a list of actions learns and that are to go when it does.
+pub fn learned_in(actions: &[Action], f: &mut impl FnMut(TableId, Cookie)) {
+    for a in actions {
+        match a {
+            Action::Learn(l) if l.flags & Learn::DELETE_LEARNED != 0 => f(TableId(l.table), l.cookie),
+            Action::Clone(c) => learned_in(&c.actions, f),
             _ => {}
         }
     }

@@ -8,7 +8,7 @@
 use crate::expiry::Expiry;
 use crate::group::Group;
 use crate::meter::Meter;
-use crate::rule::{Rule, groups_in, meters_in};
+use crate::rule::{Rule, groups_in, learned_in, meters_in};
 use crate::tables::{N_VISIBLE, Tables};
 use base::order::ListOrder;
 use base::{Cookie, GroupId, MeterId, TableId};
@@ -87,6 +87,10 @@ pub struct State {
     /// The last lists of actions that were made, the last first.
     recent_actions: Vec<Arc<[Action]>>,
     meter_order: ListOrder<u32>,
+    /// How many flows learn into a table with a cookie, and want what they learned deleted with them.
+    learners: HashMap<(TableId, Cookie), usize>,
+    /// What may have lost the last of its learners.
+    orphans: Vec<(TableId, Cookie)>,
     /// The tables before one of them was cleared.
     cleared: Option<Tables>,
     /// What waits to be freed: tables as they were, and the flows that were in them.
@@ -114,6 +118,8 @@ impl State {
             log: Vec::new(),
             recent_actions: Vec::new(),
             meter_order: ListOrder::default(),
+            learners: HashMap::new(),
+            orphans: Vec::new(),
             cleared: None,
             discarded: VecDeque::new(),
         }
@@ -218,6 +224,8 @@ impl State {
         if let Some(index) = &mut self.by_cookie {
             index.add(rule.cookie, rule);
         }
+        let learners = &mut self.learners;
+        learned_in(&rule.actions, &mut |table, cookie| *learners.entry((table, cookie)).or_default() += 1);
     }
 
     fn unbook(&mut self, rule: &Arc<Rule>) {
@@ -230,6 +238,30 @@ impl State {
         meters_in(&rule.actions, &mut |m| by_meter.remove(m, rule));
         if let Some(index) = &mut self.by_cookie {
             index.remove(rule.cookie, rule);
+        }
+        let (learners, orphans) = (&mut self.learners, &mut self.orphans);
+        learned_in(&rule.actions, &mut |table, cookie| {
+            if let Some(n) = learners.get_mut(&(table, cookie)) {
+                *n -= 1;
+                if *n == 0 {
+                    learners.remove(&(table, cookie));
+                    orphans.push((table, cookie));
+                }
+            }
+        });
+    }
+
+    /// Removes flows whose learners, all that asked for it, are gone.
+    pub fn remove_orphans(&mut self) {
+        while let Some((table, cookie)) = self.orphans.pop() {
+            if self.learners.contains_key(&(table, cookie)) {
+                continue;
+            }
+            for rule in self.with_cookie(cookie) {
+                if rule.table == table && !rule.is_hidden() {
+                    self.remove(rule, FlowRemovedReason::Delete);
+                }
+            }
         }
     }
 

@@ -413,7 +413,10 @@ pub fn put_match_raw(out: &mut Vec<u8>, m: &Match, version: Version, cookie: (u6
     let map = m.mask.0.map();
     put_list(out, m, map, ORDER, &ORDER_BY_WORD, version);
     put_tun_metadata(out, m, version);
-    if version >= Version::V15 {
+    let registers = &m.mask.0.words[flow::layout::REGS / 8..flow::layout::METADATA / 8];
+    if registers.iter().all(|w| *w == 0) {
+        // The usual case, without a look at each.
+    } else if version >= Version::V15 {
         put_list(out, m, map, &XREGS, &XREGS_BY_WORD, version);
     } else {
         put_list(out, m, map, &REGS, &REGS_BY_WORD, version);

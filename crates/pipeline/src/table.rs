@@ -89,8 +89,13 @@ pub(crate) fn record(ctx: &mut Ctx<'_, '_>, table: TableId, found: &Found<'_>) {
     match found {
         Found::Rule(rule, clauses) => {
             ctx.open(NodeKind::Table, |n| format!("{} {}", n.table(table), n.rule(rule)));
+            // Clauses have the priority of the flow that they lead to.
+            let priority = match rule.priority {
+                0x8000 => String::new(),
+                p => format!("priority={p},"),
+            };
             for clause in clauses {
-                ctx.record(NodeKind::Detail, |n| format!("conj. {}", n.matching(clause)));
+                ctx.record(NodeKind::Detail, |n| format!("conj. {priority}{}", n.matching(clause)));
             }
         }
         Found::Miss => ctx.open(NodeKind::Table, |_| miss("No match.")),

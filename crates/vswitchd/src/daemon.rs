@@ -139,7 +139,7 @@ impl Daemon {
         });
         let link = Link::new(&mut r, DATABASE, &settings.database, seed());
         let version = cli::version::line(PROGRAM);
-        let common = Common::new(format!("{version}\n"), Coverage::default(), WARP);
+        let common = Common::new(version.clone(), Coverage::default(), WARP);
         let mut commands: CommandTable<State> = CommandTable::new();
         commands.add_part(common::COMMANDS, |s| &mut s.common);
         commands.add(COMMANDS);

@@ -7,6 +7,7 @@ use datapath::{Band, MeterUnit};
 use ofproto::Effect;
 use openflow::msg::{MeterConfig, PortConfig};
 use reactor::Reactor;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 impl Switch {
@@ -92,26 +93,41 @@ impl Switch {
     }
 
     fn meter(&mut self, bridge: &str, change: Result<MeterConfig, base::MeterId>) {
+        let number = match &change {
+            Ok(config) => self.meter_number(bridge, config.meter),
+            Err(_) => 0,
+        };
         let Some(b) = self.bridges.get_mut(bridge) else { return };
-        let id = b.id;
         let Some(backer) = self.backers.get_mut(&b.kind) else { return };
         match change {
             Ok(config) => {
                 let packets = config.flags & MeterConfig::PKTPS != 0;
                 let unit = if packets { MeterUnit::Pktps } else { MeterUnit::Kbps };
                 let bands: Vec<Band> = config.bands.iter().filter_map(codec::band).collect();
-                let number = codec::meter_number(id, config.meter);
                 backer.dp.set_meter(number, unit, &bands);
                 Arc::make_mut(&mut b.meters).insert(config.meter, number);
             }
             Err(meter) => {
                 // It may not have come to the datapath, if that had gone before.
-                let _ = backer.dp.del_meter(codec::meter_number(id, meter));
-                Arc::make_mut(&mut b.meters).remove(&meter);
+                if let Some(number) = Arc::make_mut(&mut b.meters).remove(&meter) {
+                    let _ = backer.dp.del_meter(number);
+                }
             }
         }
         b.stale.config = true;
         self.dirty = true;
+    }
+
+    /// Number of a bridge's meter in the datapath, which several bridges share: the one that it has, or the lowest that
+    /// none has.
+    fn meter_number(&self, bridge: &str, meter: base::MeterId) -> u32 {
+        let Some(b) = self.bridges.get(bridge) else { return 0 };
+        if let Some(number) = b.meters.get(&meter) {
+            return *number;
+        }
+        let same = self.bridges.values().filter(|other| other.kind == b.kind);
+        let taken: HashSet<u32> = same.flat_map(|other| other.meters.values().copied()).collect();
+        (0..u32::MAX).find(|n| !taken.contains(n)).unwrap_or(u32::MAX)
     }
 
     /// A controller changed a port's settings: the device follows, and so does translation.

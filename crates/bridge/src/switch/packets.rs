@@ -168,10 +168,9 @@ impl Switch {
                     }
                 }
                 Effect::Learn(learn) => {
-                    let version = openflow::Version::V10;
                     let Some(b) = self.bridge_by_id(kind, learn.bridge) else { continue };
                     // A table that is full keeps what it has.
-                    let _ = b.ofproto.flow_mod(learn.flow_mod.clone(), version, now);
+                    let _ = b.ofproto.learn(learn.flow_mod.clone(), learn.limit, now);
                     self.dirty = true;
                 }
                 Effect::FinTimeout { rule, idle, hard } if ended(tcp_flags) => {

@@ -273,7 +273,8 @@ impl Context {
         let target = self.target(name, socket)?;
         let env =
             Environment { log: self.logger(), rundir: self.dirs.run.clone(), tls: self.settings.tls.clone() };
-        let options = vconn::Options { versions, dscp: None, describe: Some(describe) };
+        let any_version = socket == "snoop";
+        let options = vconn::Options { versions, dscp: None, describe: Some(describe), any_version };
         match Client::connect(&target, options, env) {
             Ok(client) => {
                 let codec = Codec::new(client.version());

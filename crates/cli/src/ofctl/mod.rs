@@ -97,7 +97,7 @@ const fn command(
 /// All commands, as `list-commands` shows them.
 const COMMANDS: &[Command] = &[
     command("show", "switch", 1, 1, READ, switch::show),
-    command("monitor", "switch [misslen] [invalid_ttl] [watch:[...]]", 1, 4, READ, monitor::monitor),
+    command("monitor", "switch [misslen] [invalid_ttl] [watch:[...]]", 1, 3, READ, monitor::monitor),
     command("snoop", "switch", 1, 1, READ, monitor::snoop),
     command("dump-desc", "switch", 1, 1, READ, switch::dump_desc),
     command("dump-tables", "switch", 1, 1, READ, tables::dump_tables),

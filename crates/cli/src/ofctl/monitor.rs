@@ -5,59 +5,83 @@ use super::switch::{config, set_config};
 use crate::fatal::Fatal;
 use crate::localtime::Zone;
 use crate::timefmt::format_time;
+use crate::version;
 use crate::vlog::{self, Vlog};
 use openflow::NoNames;
-use openflow::msg::{Message, PacketInFormat, StatsRequest};
+use openflow::msg::{Message, MonitorFlags, PacketInFormat, StatsRequest, SwitchConfig};
 use openflow::text::TextCx;
 use openflow::text::flow::parse_monitor;
 use openflow::text::packet::{hex_prefix, parse_packet_out};
-use openflow::version::VersionSet;
+use openflow::version::{Version, VersionSet};
+use reactor::coverage::Coverage;
 use reactor::errno;
-use reactor::event::Reactor;
-use reactor::unixctl::{Command, CommandTable, Outcome, Server, Token};
+use reactor::event::{Event, Key, Reactor, Ready};
+use reactor::unixctl::common::Common;
+use reactor::unixctl::{self, Command, CommandTable, Outcome, Server, Token};
 use reactor::vconn::{self, Vconn};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
+use sys::signal::Signal;
 
 const UNIXCTL: u16 = 1;
+const SIGNALS: Key = Key::new(2, 0);
+const COMMON: Key = Key::new(3, 0);
 
 pub fn monitor(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    let mut conn = open(c, &args[0])?;
+    if args[1..].iter().any(|a| a == "invalid_ttl") {
+        let old = VersionSet::only(Version::V10).with(Version::V11).with(Version::V12);
+        let able = c.versions().intersection(old);
+        if able == VersionSet::EMPTY {
+            let names: Vec<&str> = old.iter().map(Version::name).collect();
+            return Err(Fatal::new(format!(
+                "invalid_ttl requires one of the OpenFlow versions {} but none is enabled (use -O)",
+                names.join(", ")
+            )));
+        }
+        c.settings.versions = Some(able);
+    }
+    let c = &*c;
+    let mut conn = c.open(&args[0])?;
+    let mut resume = false;
+    let mut watches = 0;
     for arg in &args[1..] {
         if arg.as_bytes().first().is_some_and(u8::is_ascii_digit) {
             let mut now = config(c, &mut conn)?;
-            now.miss_send_len = openflow::text::lex::c_int(arg).unwrap_or(0).clamp(0, 0xffff) as u16;
+            now.miss_send_len = openflow::text::lex::c_int(arg).unwrap_or(0) as u16;
             set_config(c, &mut conn, now)?;
         } else if arg == "invalid_ttl" {
             let mut now = config(c, &mut conn)?;
-            if now.invalid_ttl_to_controller.is_none() {
-                return Err(Fatal::new("OpenFlow 1.3 and later do not support invalid_ttl"));
-            }
             now.invalid_ttl_to_controller = Some(true);
             set_config(c, &mut conn, now)?;
         } else if let Some(what) = arg.strip_prefix("watch:") {
-            watch(c, &mut conn, &args[0], what)?;
+            watch(c, &mut conn, &args[0], what, watches)?;
+            watches += 1;
+        } else if arg == "resume" {
+            resume = true;
+            let whole = SwitchConfig { miss_send_len: u16::MAX, ..config(c, &mut conn)? };
+            set_config(c, &mut conn, whole)?;
         } else {
             return Err(Fatal::new(format!("{arg}: unsupported \"monitor\" argument")));
         }
     }
     set_packet_ins(c, &mut conn)?;
-    run(c, conn)
+    run(c, conn, resume)
 }
 
-fn open(c: &Context, switch: &str) -> Result<Connection, Fatal> {
-    c.open(switch)
-}
-
-fn watch(c: &Context, conn: &mut Connection, switch: &str, what: &str) -> Result<(), Fatal> {
+fn watch(c: &Context, conn: &mut Connection, switch: &str, what: &str, id: u32) -> Result<(), Fatal> {
     let names = c.names(switch);
     let mut cx = TextCx::new(&names);
     let parsed = parse_monitor(what, &mut cx);
     c.log_parse(&mut cx);
-    let request = parsed.map_err(Fatal::new)?;
+    let mut request = parsed.map_err(Fatal::new)?;
+    request.id = id;
+    // What the extension calls changes of one's own has another place since 1.4.
+    if conn.version() >= Version::V14 && request.flags.0 & MonitorFlags::OWN != 0 {
+        request.flags.0 ^= MonitorFlags::OWN | MonitorFlags::ONLY_OWN;
+    }
     c.dump_stats(conn, StatsRequest::FlowMonitor(vec![request]), &NoNames)
 }
 
@@ -85,7 +109,7 @@ pub fn snoop(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     // Whatever is spoken there is of interest.
     let versions = c.settings.versions.unwrap_or(VersionSet::ALL);
     let conn = c.open_versions(&args[0], "snoop", versions)?;
-    run(c, conn)
+    run(c, conn, false)
 }
 
 /// What the commands work on.
@@ -96,6 +120,9 @@ struct Monitor {
     barriers: Vec<(u32, Token)>,
     output: Option<File>,
     blocked: bool,
+    /// Whether packets that wait are sent on.
+    resume: bool,
+    common: Common,
     exit: Option<Token>,
     next_xid: u32,
     codec: openflow::codec::Codec,
@@ -149,7 +176,7 @@ const COMMANDS: &[Command<Monitor>] = &[
     }),
     Command::new("ofctl/block", "", 0, 0, |m, _, _| {
         if std::mem::replace(&mut m.blocked, true) {
-            Outcome::error("already blocking")
+            Outcome::ok("already blocking")
         } else {
             Outcome::ok("")
         }
@@ -158,7 +185,7 @@ const COMMANDS: &[Command<Monitor>] = &[
         if std::mem::replace(&mut m.blocked, false) {
             Outcome::ok("")
         } else {
-            Outcome::error("already unblocked")
+            Outcome::ok("already unblocked")
         }
     }),
 ];
@@ -173,15 +200,16 @@ fn send(m: &mut Monitor, args: &[String]) -> Outcome {
     for arg in args {
         let (bytes, rest) = hex_prefix(arg);
         if !rest.trim().is_empty() {
-            reply.push_str("bad hex\n");
+            reply.push_str("Trailing garbage in hex data\n");
             ok = false;
-        } else if bytes.len() < 8 {
-            reply.push_str("message too short\n");
+        } else if bytes.len() < vconn::HEADER_LEN {
+            reply.push_str("Message too short for OpenFlow\n");
             ok = false;
         } else {
             let text = printed(&bytes);
             m.write(&format!("send: {text}"));
             m.outbox.push(bytes);
+            reply.push_str("sent\n");
         }
     }
     if ok { Outcome::ok(reply) } else { Outcome::error(reply) }
@@ -197,8 +225,8 @@ fn send_packets(m: &mut Monitor, args: &[String]) -> Outcome {
         let xid = m.xid();
         match m.codec.encode(base::Xid(xid), &Message::PacketOut(Box::new(p))) {
             Ok(bytes) => {
-                let text = printed(&bytes);
-                m.write(&format!("send: {text}"));
+                let text = openflow::text::print::Printer::plain(0).print(&bytes);
+                m.write(&text);
                 m.outbox.push(bytes);
             }
             Err(e) => return Outcome::error(e.to_string()),
@@ -207,7 +235,7 @@ fn send_packets(m: &mut Monitor, args: &[String]) -> Outcome {
     Outcome::ok("")
 }
 
-fn run(c: &mut Context, conn: Connection) -> Result<ExitCode, Fatal> {
+fn run(c: &Context, conn: Connection, resume: bool) -> Result<ExitCode, Fatal> {
     let codec = conn.codec.clone();
     let mut daemon = c.daemon.start(&c.vlog)?;
     let (mut reactor, mut vconn) = conn.client.into_parts();
@@ -221,8 +249,12 @@ fn run(c: &mut Context, conn: Connection) -> Result<ExitCode, Fatal> {
         Server::listen(&reactor, UNIXCTL, &path)
             .map_err(|e| Fatal::new(format!("failed to create control socket ({})", errno::text(&e))))?
     };
+    reactor
+        .watch_signals(&[Signal::Term, Signal::Int, Signal::Hup], SIGNALS)
+        .map_err(|e| Fatal::new(errno::text(&e)))?;
     let mut commands = CommandTable::new();
     commands.add(COMMANDS);
+    commands.add_part(unixctl::common::COMMANDS, |m: &mut Monitor| &mut m.common);
     commands.add_part(vlog::COMMANDS, |m: &mut Monitor| &mut m.vlog);
     // Going into the background lets go of the standard files, but what is monitored still goes there.
     let errors = std::io::stderr().as_fd().try_clone_to_owned().ok().map(File::from);
@@ -233,13 +265,29 @@ fn run(c: &mut Context, conn: Connection) -> Result<ExitCode, Fatal> {
         barriers: Vec::new(),
         output: errors,
         blocked: false,
+        resume,
+        common: Common::new(version::line(super::PROGRAM), Coverage::new(), COMMON),
         exit: None,
         next_xid: c.next_xid().0,
         codec,
     };
     let result = serve(c, &mut m, &mut reactor, &mut vconn, &mut server, &commands);
+    drop(server);
     daemon.end();
-    result
+    match result {
+        Ok(None) => Ok(ExitCode::SUCCESS),
+        Ok(Some(signal)) => {
+            let number = signal.number();
+            let name = sys::signal::name(number);
+            base::warn!(c.logger(), "fatal_signal", "terminating with signal {number} ({name})");
+            sys::signal::die_of(number)
+        }
+        // Standard error may be let go of.
+        Err(e) => {
+            m.write(&format!("{}: {}\n", super::PROGRAM, e.message()));
+            Err(Fatal::silent(e.status()))
+        }
+    }
 }
 
 /// The main loop: until told to end, or the switch goes away.
@@ -250,17 +298,20 @@ fn serve(
     vconn: &mut Vconn,
     server: &mut Server,
     commands: &CommandTable<Monitor>,
-) -> Result<ExitCode, Fatal> {
-    let mut events = Vec::new();
+) -> Result<Option<Signal>, Fatal> {
+    let mut events: Vec<Event> = Vec::new();
     loop {
         while !m.blocked {
             match vconn.recv(r) {
                 Ok(Some(bytes)) => received(c, m, r, vconn, server, &bytes),
                 Ok(None) => break,
-                Err(e) => return Err(Fatal::new(format!("vconn_recv: {}", errno::text(&e)))),
+                Err(e) => return Err(Fatal::new(format!("vconn_recv ({})", errno::text(&e)))),
             }
         }
         for event in events.drain(..) {
+            if let Ready::Signal(signal) = event.ready {
+                return Ok(Some(signal));
+            }
             server.run(r, event);
         }
         while let Some(call) = server.next_call() {
@@ -274,9 +325,9 @@ fn serve(
         if let Some(token) = m.exit.take() {
             server.reply(r, token, Ok("".into()));
             server.flush(r);
-            return Ok(ExitCode::SUCCESS);
+            return Ok(None);
         }
-        vconn.run(r).map_err(|e| Fatal::new(format!("vconn_recv: {}", errno::text(&e))))?;
+        vconn.run(r).map_err(|e| Fatal::new(format!("vconn_recv ({})", errno::text(&e))))?;
         r.turn(&mut events).map_err(|e| Fatal::new(errno::text(&e)))?;
     }
 }
@@ -297,6 +348,19 @@ fn received(
     m.write(&text);
     if bytes[1] == vconn::kind::ECHO_REQUEST {
         vconn.send(r, vconn::echo_reply(bytes));
+    }
+    if m.resume
+        && let Ok((_, Message::PacketIn(mut p))) = m.codec.decode(bytes)
+        && p.continuation.is_some()
+    {
+        // What was for us is not for the switch.
+        p.userdata.clear();
+        let xid = m.xid();
+        if let Ok(reply) = m.codec.encode(base::Xid(xid), &Message::Resume(p)) {
+            let text = c.text_of(&reply, &NoNames, c.settings.verbosity + 2);
+            m.write(&format!("send: {text}"));
+            vconn.send(r, reply);
+        }
     }
     let xid = vconn::xid(bytes);
     let barrier = [19, 21].contains(&bytes[1]);

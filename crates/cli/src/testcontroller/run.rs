@@ -69,7 +69,12 @@ pub fn run(asked: Asked, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Result<
     let control = control_socket(&r, dirs, asked.unixctl.as_deref())?;
     let mut c = Controller {
         settings: asked.settings,
-        options: vconn::Options { versions: asked.versions, dscp: None, describe: Some(describe) },
+        options: vconn::Options {
+            versions: asked.versions,
+            dscp: None,
+            describe: Some(describe),
+            any_version: false,
+        },
         switches: BTreeMap::new(),
         listeners: BTreeMap::new(),
         next: 0,

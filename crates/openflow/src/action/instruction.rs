@@ -149,7 +149,12 @@ pub fn decode_instructions(bytes: &[u8], version: Version) -> Decode<Vec<Action>
             0 => out.push(Action::Meter(Meter { meter: MeterId(r.u32()?) })),
             1 => {
                 r.skip(4)?;
-                out.append(&mut super::wire::decode_list(r.take_all(), version, 0)?);
+                let mut actions = super::wire::decode_list(r.take_all(), version, 0)?;
+                if out.is_empty() {
+                    out = actions;
+                } else {
+                    out.append(&mut actions);
+                }
             }
             2 => out.push(Action::ClearActions),
             3 => {

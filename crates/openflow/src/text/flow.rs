@@ -487,6 +487,8 @@ pub fn parse_monitor(s: &str, cx: &mut TextCx<'_>) -> Result<MonitorRequest, Str
             "!delete" => r.flags.0 &= !MonitorFlags::DELETE,
             "!modify" => r.flags.0 &= !MonitorFlags::MODIFY,
             "!actions" => r.flags.0 &= !MonitorFlags::ACTIONS,
+            // Entries are not abbreviated unless asked for; saying so changes nothing.
+            "!abbrev" => {}
             "!own" => r.flags.0 &= !MonitorFlags::OWN,
             "table" => {
                 r.table =
@@ -776,13 +778,12 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
     }
     let _ = write!(f, " cookie={}", CHex(u.cookie.0));
     let m = match_string(&u.matching.expand(), None, f);
-    f.put(" ");
-    f.put(&m);
+    if !m.is_empty() || !u.actions.is_empty() {
+        f.put(" ");
+        f.put(&m);
+    }
     if !u.actions.is_empty() {
-        if !f.out.ends_with(' ') {
-            f.put(" ");
-        }
-        f.put("actions=");
+        f.put(" actions=");
         format_list(&u.actions, f);
     }
 }

@@ -45,7 +45,10 @@ fn packet_lines(packet: &[u8], verbosity: u8, f: &mut Fmt<'_>) {
         format_packet(packet, f);
     }
     if verbosity > 2 {
-        f.put(&hex_dump(packet, false));
+        for line in hex_dump(packet, false).lines() {
+            f.put(line.trim_end());
+            f.put("\n");
+        }
     }
 }
 
@@ -158,14 +161,11 @@ pub fn format_packet_out(p: &PacketOut, verbosity: u8, f: &mut Fmt<'_>) {
         }
         None => {
             let _ = write!(f, " data_len={}", p.packet.len());
-            if verbosity > 0 && !p.packet.is_empty() {
-                f.put("\n");
-                packet_lines(&p.packet, verbosity, f);
-            }
         }
     }
-    if !f.out.ends_with('\n') {
-        f.put("\n");
+    f.put("\n");
+    if p.buffer_id.is_none() && verbosity > 0 && !p.packet.is_empty() {
+        packet_lines(&p.packet, verbosity, f);
     }
 }
 

@@ -4,7 +4,7 @@ use crate::ctx::Ctx;
 use crate::effect::{Effect, LearnFlow};
 use crate::recorder::NodeKind;
 use crate::text::{self, Namer};
-use base::{Cookie, OfPort};
+use base::{Cookie, OfPort, TableId};
 use flow::field::ones;
 use flow::{Match, MiniMatch, Value};
 use openflow::Action;
@@ -17,7 +17,10 @@ pub(crate) fn run(ctx: &mut Ctx<'_, '_>, learn: &Learn) {
         let text = || "suppressing side effects, so learn action ignored".into();
         return ctx.record(NodeKind::Warning, |_| text());
     }
-    ctx.record(NodeKind::Detail, |names| describe(&flow_mod, names));
+    let learned = learn.limit == 0 || is_room(ctx, learn, &flow_mod);
+    if learned {
+        ctx.record(NodeKind::Detail, |names| describe(&flow_mod, names));
+    }
     ctx.effects.push(Effect::Learn(Box::new(LearnFlow {
         bridge: ctx.bridge.id,
         rule: ctx.rule.cloned(),
@@ -26,9 +29,23 @@ pub(crate) fn run(ctx: &mut Ctx<'_, '_>, learn: &Learn) {
         delete_learned: learn.flags & Learn::DELETE_LEARNED != 0,
     })));
     if let Some(dst) = learn.result_dst {
-        ctx.write_sub(dst, 1);
-        ctx.detail(|| format!("{} is now {}", text::subfield(dst), text::value(dst, 1)));
+        let result = Value::from(learned);
+        ctx.write_sub(dst, result);
+        ctx.detail(|| format!("{} is now {}", text::subfield(dst), text::value(dst, result)));
     }
+}
+
+/// Whether a flow may be learned: it is there already, or there are not too many of its cookie.
+fn is_room(ctx: &mut Ctx<'_, '_>, learn: &Learn, flow: &FlowMod) -> bool {
+    let table = TableId(learn.table);
+    ctx.bridge_deps().tables.insert(table);
+    let tables = &ctx.bridge.tables;
+    if tables.find_exact(table, &flow.matching, u32::from(flow.priority)).is_some() {
+        return true;
+    }
+    let Some(t) = tables.table(table) else { return false };
+    let of_cookie = t.flows.iter().filter(|r| r.cookie == learn.cookie && !r.is_hidden());
+    of_cookie.take(learn.limit as usize).count() < learn.limit as usize
 }
 
 /// The flow, for a trace.

@@ -25,11 +25,14 @@ pub struct Options {
     pub dscp: Option<u8>,
     /// For debug records of each message.
     pub describe: Option<Describe>,
+    /// Whether messages of other versions than the agreed one are taken, too: who listens in hears whatever others
+    /// speak.
+    pub any_version: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { versions: VersionSet::ALL, dscp: None, describe: None }
+        Options { versions: VersionSet::ALL, dscp: None, describe: None, any_version: false }
     }
 }
 
@@ -174,7 +177,7 @@ impl Vconn {
     fn refuse(&mut self, r: &mut Reactor, m: &[u8]) -> bool {
         let Some(version) = self.version() else { return false };
         let own = [kind::HELLO, kind::ERROR, kind::ECHO_REQUEST, kind::ECHO_REPLY].contains(&m[1]);
-        if own || m[0] == version.wire() {
+        if own || self.options.any_version || m[0] == version.wire() {
             return false;
         }
         let what = format_args!(
