@@ -15,6 +15,15 @@ pub fn set_name(name: &str) {
     }
 }
 
+/// Gives memory that was freed back to the system, where the C library keeps it.
+pub fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: an integer only; the allocator takes its own locks.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Lets all other threads go before the calling one.
 pub fn be_nice() {
     // SAFETY: integers only. With 0 for the process, Linux takes the calling thread.
