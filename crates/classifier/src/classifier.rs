@@ -1,5 +1,6 @@
 //! The classifier: subtables in the order in which they are worth asking.
 
+use crate::filter::Filter;
 use crate::hash::Hash;
 use crate::subtable::{PrefixMemo, Subtable};
 use crate::tracker::{MAX_TRACKERS, Tracker};
@@ -36,7 +37,15 @@ struct Slot<R> {
     max_priority: u32,
     /// Hash of the mask, so that finding one among many touches only this list.
     mask: u32,
+    filter: Filter,
     table: Arc<Subtable<R>>,
+}
+
+impl<R: Entry> Slot<R> {
+    /// The subtable has changed.
+    fn refresh(&mut self) {
+        self.filter = self.table.filter();
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -110,6 +119,7 @@ impl<R: Entry> Classifier<R> {
                     t.add(rule.matching(), len);
                 }
             }
+            slot.refresh();
         }
         inner.trackers = new;
     }
@@ -131,7 +141,8 @@ impl<R: Entry> Classifier<R> {
         let priority = rule.priority();
         let at = inner.position(m).unwrap_or_else(|| {
             let table = Arc::new(Subtable::new(m, inner.seed, &inner.trackers));
-            inner.slots.push(Slot { max_priority: 0, mask: mask_hash(m), table });
+            let filter = table.filter();
+            inner.slots.push(Slot { max_priority: 0, mask: mask_hash(m), filter, table });
             inner.slots.len() - 1
         });
         let table = Arc::make_mut(&mut inner.slots[at].table);
@@ -143,6 +154,7 @@ impl<R: Entry> Classifier<R> {
             t.add(m, len);
         }
         table.insert(hashes, rule);
+        inner.slots[at].refresh();
         inner.len += 1;
         if priority > inner.slots[at].max_priority || inner.slots[at].table.len() == 1 {
             inner.slots[at].max_priority = priority;
@@ -167,9 +179,12 @@ impl<R: Entry> Classifier<R> {
         inner.len -= 1;
         if empty {
             inner.slots.remove(at);
-        } else if max != inner.slots[at].max_priority {
-            inner.slots[at].max_priority = max;
-            inner.reorder(at);
+        } else {
+            inner.slots[at].refresh();
+            if max != inner.slots[at].max_priority {
+                inner.slots[at].max_priority = max;
+                inner.reorder(at);
+            }
         }
         Some(rule)
     }
@@ -198,9 +213,29 @@ impl<R: Entry> Classifier<R> {
             if best.is_some_and(|(p, _)| p >= slot.max_priority) {
                 break;
             }
+            if slot.filter.rules_out(key, self.0.seed, &mut memo, mask.as_deref_mut()) {
+                continue;
+            }
             if let Some(rule) = slot.table.lookup(key, u32::MAX, &mut memo, mask.as_deref_mut())
                 && best.is_none_or(|(p, _)| rule.priority() > p)
             {
+                best = Some((rule.priority(), rule));
+            }
+        }
+        best.map(|(_, r)| r)
+    }
+
+    /// [`Classifier::lookup`] that asks every subtable itself.
+    #[cfg(test)]
+    pub(crate) fn lookup_unfiltered(&self, key: &FlowKey, mask: &mut Mask) -> Option<&R> {
+        let mut memo = PrefixMemo::new(&self.0.trackers);
+        let mut best: Option<(u32, &R)> = None;
+        for slot in &self.0.slots {
+            if best.is_some_and(|(p, _)| p >= slot.max_priority) {
+                break;
+            }
+            let found = slot.table.lookup(key, u32::MAX, &mut memo, Some(&mut *mask));
+            if let Some(rule) = found.filter(|r| best.is_none_or(|(p, _)| r.priority() > p)) {
                 best = Some((rule.priority(), rule));
             }
         }
@@ -225,6 +260,9 @@ impl<R: Entry> Classifier<R> {
         for slot in &self.0.slots {
             if best.is_some_and(|p| p > slot.max_priority) {
                 break;
+            }
+            if slot.filter.rules_out(key, self.0.seed, &mut memo, mask.as_deref_mut()) {
+                continue;
             }
             let Some(rule) = slot.table.lookup(key, limit, &mut memo, mask.as_deref_mut()) else { continue };
             let priority = rule.priority();

@@ -18,6 +18,7 @@
 //! changes costs the size of the batch, not that of the table.
 
 pub mod counts;
+mod filter;
 pub mod prefix;
 pub use base::trie;
 

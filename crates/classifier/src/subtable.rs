@@ -2,6 +2,7 @@
 
 use crate::classifier::Entry;
 use crate::counts::Counts;
+use crate::filter::{Contents, Ever, Few, Filter};
 use crate::hash::Hash;
 use crate::prefix::PrefixSet;
 use crate::shape::{MaskWord, PORTS_WORD, STAGES, Shape, ports_of, stage_of};
@@ -21,12 +22,17 @@ pub struct Subtable<R> {
     rules: HashTrie<R>,
     /// For each stage but the last that has words: the hashes in use. `None` where there is nothing to decide.
     indices: [Option<StageIndex>; STAGES - 1],
+    /// The same hashes, where they are few.
+    few: [Few; STAGES - 1],
+    ever: Ever,
     priorities: Counts<u32>,
     /// Layer-4 ports in use, as prefixes of `ports_len` bits.
     ports: PrefixSet<u32>,
     ports_len: u8,
     /// Prefix length in each tracked field.
     prefix_lens: [u8; MAX_TRACKERS],
+    /// For each stage, a bit for each tracked field in it that has a prefix.
+    tracked: [u8; STAGES],
 }
 
 /// The hash of a match after each stage.
@@ -44,23 +50,29 @@ impl StageHashes {
 pub struct PrefixMemo<'a> {
     trackers: &'a [Tracker],
     bits: [Option<u8>; MAX_TRACKERS],
-    /// The last length that was asked for in each field, and the answer: most tables use few lengths.
-    last: [(u8, bool); MAX_TRACKERS],
+    /// Lengths that were asked for in each field, and those for which the answer was yes: bit `len - 1`.
+    asked: [u128; MAX_TRACKERS],
+    yes: [u128; MAX_TRACKERS],
 }
 
 impl<'a> PrefixMemo<'a> {
     /// Nothing so far.
     pub fn new(trackers: &'a [Tracker]) -> Self {
-        PrefixMemo { trackers, bits: [None; MAX_TRACKERS], last: [(0, false); MAX_TRACKERS] }
+        PrefixMemo { trackers, bits: [None; MAX_TRACKERS], asked: [0; MAX_TRACKERS], yes: [0; MAX_TRACKERS] }
     }
 
-    /// Whether some rule has the prefix of `len` bits that `key` has in field `n`; if not, the bits that tell count.
-    fn may_match(&mut self, n: usize, len: u8, key: &FlowKey, mask: Option<&mut Mask>) -> bool {
+    /// Whether some rule has the prefix of `len` bits (not 0) that `key` has in field `n`; if not, the bits that tell
+    /// count.
+    pub(crate) fn may_match(&mut self, n: usize, len: u8, key: &FlowKey, mask: Option<&mut Mask>) -> bool {
         let tracker = &self.trackers[n];
-        if self.last[n].0 != len {
-            self.last[n] = (len, tracker.contains(key, len));
+        let bit = 1u128 << ((len - 1) & 127);
+        if self.asked[n] & bit == 0 {
+            self.asked[n] |= bit;
+            if tracker.contains(key, len) {
+                self.yes[n] |= bit;
+            }
         }
-        if self.last[n].1 {
+        if self.yes[n] & bit != 0 {
             return true;
         }
         if let Some(mask) = mask {
@@ -87,10 +99,13 @@ impl<R: Entry> Subtable<R> {
             seed,
             rules: HashTrie::default(),
             indices,
+            few: Default::default(),
+            ever: Ever::default(),
             priorities: Counts::default(),
             ports: PrefixSet::default(),
             ports_len,
             prefix_lens: [0; MAX_TRACKERS],
+            tracked: [0; STAGES],
         };
         sub.track(trackers);
         sub
@@ -99,14 +114,31 @@ impl<R: Entry> Subtable<R> {
     /// Takes note of the fields whose prefixes are tracked.
     pub fn track(&mut self, trackers: &[Tracker]) {
         self.prefix_lens = [0; MAX_TRACKERS];
-        for (len, t) in self.prefix_lens.iter_mut().zip(trackers) {
+        self.tracked = [0; STAGES];
+        for (n, (len, t)) in self.prefix_lens.iter_mut().zip(trackers).enumerate() {
             *len = t.prefix_len(&self.shape);
+            if *len > 0 {
+                self.tracked[stage_of(t.at() / 8)] |= 1 << n;
+            }
         }
     }
 
     /// Prefix length of the mask in each tracked field.
     pub fn prefix_lens(&self) -> [u8; MAX_TRACKERS] {
         self.prefix_lens
+    }
+
+    /// What tells without this table that it has nothing.
+    pub(crate) fn filter(&self) -> Filter {
+        let hashes = std::array::from_fn(|s| self.indices[s].as_ref().map(|_| self.few[s]));
+        Filter::new(&Contents {
+            shape: &self.shape,
+            hashes,
+            rules: self.ever,
+            prefix_lens: self.prefix_lens,
+            tracked: self.tracked,
+            ports: self.ports_len > 0,
+        })
     }
 
     /// The mask.
@@ -174,11 +206,15 @@ impl<R: Entry> Subtable<R> {
     /// Adds a rule whose like is not here.
     pub fn insert(&mut self, hashes: StageHashes, rule: R) {
         let priority = rule.priority();
-        for (index, hash) in self.indices.iter_mut().zip(hashes.0) {
+        self.ever.add(hashes.whole());
+        for ((index, few), hash) in self.indices.iter_mut().zip(&mut self.few).zip(hashes.0) {
             let Some(index) = index else { continue };
             match index.find_mut(hash, |_| true) {
                 Some(count) => *count += 1,
-                None => index.insert(hash, 1, |_| false),
+                None => {
+                    index.insert(hash, 1, |_| false);
+                    few.add(hash);
+                }
             }
         }
         if self.ports_len > 0 {
@@ -191,7 +227,7 @@ impl<R: Entry> Subtable<R> {
     /// Takes a rule out.
     pub fn remove(&mut self, hashes: StageHashes, m: &MiniMatch, priority: u32) -> Option<R> {
         let rule = self.rules.remove(hashes.whole(), |r| is(r, m, priority))?;
-        for (index, hash) in self.indices.iter_mut().zip(hashes.0) {
+        for ((index, few), hash) in self.indices.iter_mut().zip(&mut self.few).zip(hashes.0) {
             let Some(index) = index else { continue };
             let gone = index.find_mut(hash, |_| true).is_some_and(|count| {
                 *count -= 1;
@@ -199,6 +235,7 @@ impl<R: Entry> Subtable<R> {
             });
             if gone {
                 index.remove(hash, |_| true);
+                few.remove(hash);
             }
         }
         if self.ports_len > 0 {
@@ -219,12 +256,8 @@ impl<R: Entry> Subtable<R> {
         let mut mask = mask;
         let mut h = Hash::new(self.seed);
         for stage in 0..STAGES {
-            for n in 0..memo.trackers.len() {
-                let len = self.prefix_lens[n];
-                if len > 0
-                    && stage_of(memo.trackers[n].at() / 8) == stage
-                    && !memo.may_match(n, len, key, mask.as_deref_mut())
-                {
+            for n in (0..memo.trackers.len()).filter(|n| self.tracked[stage] >> n & 1 != 0) {
+                if !memo.may_match(n, self.prefix_lens[n], key, mask.as_deref_mut()) {
                     self.mark_stages(stage, mask);
                     return None;
                 }

@@ -120,6 +120,10 @@ fn check_lookups(c: &Classifier<R>, model: &[R], rng: &mut Rng, n: usize) {
         let want = naive(model, &key);
         assert_eq!(priority_of(got), priority_of(want));
         assert_eq!(priority_of(c.lookup(&key, None)), priority_of(want));
+        // What filters rule out, subtables would have ruled out by the same bits.
+        let mut without = Mask::default();
+        assert_eq!(c.lookup_unfiltered(&key, &mut without).map(|r| r.id), got.map(|r| r.id));
+        assert_eq!(without, mask);
         if let Some(got) = got {
             assert!(got.m.matches(&key));
             assert!(model.iter().any(|r| r.id == got.id), "a rule that is not there any more");

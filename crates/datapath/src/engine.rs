@@ -23,7 +23,7 @@ use crate::ports::{PortCounters, TxPorts};
 use crate::seam::{NoWake, Pipeline, Translated, Wake};
 use crate::table::{FlowTable, Found, hash_key};
 use arc_swap::ArcSwap;
-use base::{Clock, DpPort};
+use base::{Clock, DpPort, Time};
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use dpif::DpAction;
 use dpif::netdev::{RxQueue, TxQueue};
@@ -119,6 +119,17 @@ impl<P: Pipeline> Shared<P> {
             revalidated: AtomicU64::new(0),
         }
     }
+}
+
+/// What a round brought.
+pub(crate) struct Round {
+    pub(crate) began: Time,
+    /// Packets.
+    pub(crate) received: usize,
+    /// Their bytes.
+    pub(crate) bytes: usize,
+    /// Some queue had a whole batch, and may have more.
+    pub(crate) full: bool,
 }
 
 /// A receiving queue, and what it counts in.
@@ -226,13 +237,18 @@ impl<P: Pipeline> Engine<P> {
 
     /// It has slept: tells the queues.
     pub(crate) fn woken(&mut self) {
+        self.napped();
+        self.rx.iter_mut().for_each(|r| r.queue.woken());
+    }
+
+    /// It has slept a little.
+    pub(crate) fn napped(&mut self) {
         let now = self.clock.now();
         let stats = &self.shared.stats;
         bump(&stats.sleeps, 1);
         bump(&stats.slept_nanos, now.0.saturating_sub(self.exec.now.0));
         self.exec.now = now;
         self.was_busy = false;
-        self.rx.iter_mut().for_each(|r| r.queue.woken());
     }
 
     /// Tells them that it found nothing.
@@ -248,14 +264,22 @@ impl<P: Pipeline> Engine<P> {
     /// One round: commands, a batch of every receiving queue, a slice of revalidation. Says whether it found
     /// packets.
     pub(crate) fn poll(&mut self) -> bool {
+        self.round().received > 0
+    }
+
+    /// [`Engine::poll`], in numbers.
+    pub(crate) fn round(&mut self) -> Round {
         self.clock_round();
         self.commands();
         self.vlan_limit = self.shared.tunables.vlan_limit.load(Relaxed).min(2) as u8;
         let snapshot = self.snapshot.load().clone();
-        let mut received = 0;
+        let mut round = Round { began: self.exec.now, received: 0, bytes: 0, full: false };
         let mut i = 0;
         while i < self.rx.len() {
-            received += self.receive(i, &snapshot);
+            let (n, bytes) = self.receive(i, &snapshot);
+            round.received += n;
+            round.bytes += bytes;
+            round.full |= n >= BATCH;
             i += 1;
         }
         if self.sweep.is_some() {
@@ -263,15 +287,16 @@ impl<P: Pipeline> Engine<P> {
         }
         self.exec.ports.flush(&self.shared.stats);
         let stats = &self.shared.stats;
-        self.was_busy = received > 0;
+        self.was_busy = round.received > 0;
         bump(if self.was_busy { &stats.busy_polls } else { &stats.idle_polls }, 1);
         stats.flows.store(self.flows.len() as u64, Relaxed);
         stats.masks.store(self.flows.search.masks() as u64, Relaxed);
         stats.probed.store(self.flows.search.probed(), Relaxed);
-        received > 0
+        round
     }
 
-    fn receive(&mut self, i: usize, snapshot: &Arc<P>) -> usize {
+    fn receive(&mut self, i: usize, snapshot: &Arc<P>) -> (usize, usize) {
+        let mut bytes = 0;
         let rx = &mut self.rx[i];
         let mut batch = std::mem::take(&mut self.batch);
         let n = rx.queue.recv(BATCH, &mut self.exec.pool, &mut batch);
@@ -283,7 +308,8 @@ impl<P: Pipeline> Engine<P> {
         } else if !batch.is_empty() {
             let port = rx.port;
             rx.counters.rx_packets.fetch_add(batch.len() as u64, Relaxed);
-            rx.counters.rx_bytes.fetch_add(batch.iter().map(|p| p.buf.len() as u64).sum::<u64>(), Relaxed);
+            bytes = batch.iter().map(|p| p.buf.len()).sum();
+            rx.counters.rx_bytes.fetch_add(bytes as u64, Relaxed);
             bump(&self.shared.stats.received, batch.len() as u64);
             bump(&rx.load.packets, batch.len() as u64);
             let n = batch.len() as u64;
@@ -296,7 +322,7 @@ impl<P: Pipeline> Engine<P> {
             self.exec.pool.put(p);
         }
         self.batch = batch;
-        count
+        (count, bytes)
     }
 
     /// Runs something that handles packets. A panic is a bug; it costs the batch and the caches, and is counted.

@@ -24,6 +24,7 @@ mod hash;
 mod load;
 mod megaflow;
 mod meter;
+mod pace;
 mod ports;
 mod seam;
 mod search;

@@ -55,6 +55,10 @@ pub trait Waiter: Send {
     fn begin(&mut self, _cpu: Option<u32>) {}
     /// The descriptors to watch from now on, besides the wake-up.
     fn watch(&mut self, fds: &[i32]);
+    /// Sleeps for a few microseconds, whatever comes.
+    fn nap(&mut self, time: Duration) {
+        self.wait(Some(time));
+    }
     /// Sleeps until a descriptor is readable, a [`Wake`] came, or `timeout` passed.
     fn wait(&mut self, timeout: Option<Duration>);
 }

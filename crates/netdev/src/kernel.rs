@@ -128,6 +128,9 @@ impl Watch {
 struct Cached {
     seq: u64,
     info: Option<LinkInfo>,
+    /// The carrier when it was last looked at, and how often it was another than before.
+    carrier: Option<bool>,
+    resets: u64,
 }
 
 /// One device of the kernel by name, with what was last seen of it.
@@ -154,6 +157,10 @@ impl KernelDev {
         if c.seq != seq || c.info.is_none() {
             c.info = self.kernel.link(&self.name).ok();
             c.seq = seq;
+            if let Some(now) = c.info.as_ref().map(|i| i.carrier) {
+                let before = c.carrier.replace(now);
+                c.resets += u64::from(before.is_some_and(|b| b != now));
+            }
         }
         c.info.clone().ok_or_else(no_device)
     }
@@ -183,7 +190,7 @@ impl KernelDev {
         Link {
             admin_up: i.is_up(),
             carrier: i.carrier,
-            resets: u64::from(i.carrier_changes),
+            resets: self.cached.borrow().resets,
             speed: s.as_ref().and_then(|s| s.speed).map(|mbps| u64::from(mbps) * 1_000_000),
             full_duplex: s.and_then(|s| s.full_duplex),
         }

@@ -121,6 +121,12 @@ impl Registry {
         })
     }
 
+    /// Whether a device of the kernel is its way to itself, where no switch belongs.
+    pub fn is_loopback(&self, name: &str) -> bool {
+        let link = self.kernel.get().and_then(|k| k.link(name).ok());
+        link.is_some_and(|l| l.is_loopback())
+    }
+
     fn kernel(&self) -> Result<Arc<Kernel>, DevError> {
         if let Some(k) = self.kernel.get() {
             return Ok(Arc::clone(k));

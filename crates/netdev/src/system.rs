@@ -50,6 +50,9 @@ pub struct SystemDev {
     bound: Cell<u32>,
     seen: Cell<u64>,
     sockets: RefCell<Vec<Weak<PacketSocket>>>,
+    /// The receiving socket, and frames that found no room in its ring.
+    receiver: Weak<PacketSocket>,
+    lost: Cell<u64>,
 }
 
 impl SystemDev {
@@ -64,6 +67,8 @@ impl SystemDev {
             bound: Cell::new(info.index),
             seen: Cell::new(seen),
             sockets: RefCell::default(),
+            receiver: Weak::new(),
+            lost: Cell::new(0),
         })
     }
 
@@ -102,6 +107,7 @@ impl Netdev for SystemDev {
         let info = self.dev.info()?;
         let ring = RxRing::open(info.index, info.mtu, RX_SLOTS).map_err(|e| kernel::error(&e))?;
         self.keep(ring.socket());
+        self.receiver = Arc::downgrade(ring.socket());
         self.taken = true;
         Ok(vec![Box::new(SystemRx { ring })])
     }
@@ -136,7 +142,15 @@ impl Netdev for SystemDev {
         self.dev.features()
     }
     fn stats(&self) -> NetdevStats {
-        kernel::stats(&self.dev.stats())
+        let mut s = kernel::stats(&self.dev.stats());
+        if let Some(socket) = self.receiver.upgrade() {
+            self.lost.set(self.lost.get() + socket.take_drops());
+        }
+        // The kernel counts a frame as received that finds our ring full.
+        if self.lost.get() > 0 {
+            s.rx_dropped = Some(s.rx_dropped.unwrap_or(0) + self.lost.get());
+        }
+        s
     }
     fn ifindex(&self) -> Option<u32> {
         self.dev.info().ok().map(|i| i.index)

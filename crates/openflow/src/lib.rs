@@ -1,6 +1,8 @@
 //! OpenFlow 1.0 to 1.5 with the Nicira and ONF extensions: typed messages, actions and errors, their codec for
 //! every version, their text both ways. No I/O.
 
+#![doc = include_str!("../README.md")]
+
 pub mod action;
 pub mod buf;
 pub mod codec;

@@ -322,6 +322,7 @@ mod tests {
                     since: now,
                     deadline: now,
                     read_only: false,
+                    fresh: true,
                     access: None,
                 });
                 let batch = served.run(now, 1, &mut uuids, &|_, _| false);

@@ -28,6 +28,8 @@ pub struct Trigger {
     pub deadline: Time,
     /// Whether its session may only read.
     pub read_only: bool,
+    /// Whether it has not been looked at yet.
+    pub fresh: bool,
     /// Who it is for, if access is controlled.
     pub access: Option<Access>,
 }
@@ -52,6 +54,8 @@ pub struct Finished {
     pub id: Value,
     /// The results.
     pub results: Vec<Value>,
+    /// Why there are none.
+    pub error: Option<Value>,
     /// Whether it changed anything.
     changed: bool,
 }
@@ -59,7 +63,7 @@ pub struct Finished {
 impl Finished {
     /// A transaction that ran elsewhere.
     pub fn new(session: u64, id: Value, results: Vec<Value>) -> Finished {
-        Finished { session, id, results, changed: false }
+        Finished { session, id, results, error: None, changed: false }
     }
 }
 
@@ -174,9 +178,10 @@ impl Served {
         self.waiting.iter().map(|t| t.deadline).min().unwrap_or(Time::NEVER)
     }
 
-    /// Whether a session waits for the results of a transaction by this id.
-    pub fn has_trigger(&self, session: u64, id: &Value) -> bool {
-        self.waiting.iter().chain(&self.queue).any(|t| t.session == session && t.id == *id)
+    /// Whether another transaction of the same session and id waits already.
+    fn duplicates(&self, t: &Trigger) -> bool {
+        let same = |w: &&Trigger| !w.fresh && w.session == t.session && w.id == t.id;
+        t.fresh && self.waiting.iter().chain(&self.queue).any(|w| same(&w))
     }
 
     /// Forgets a transaction that has not run; false if there is none.
@@ -228,6 +233,15 @@ impl Served {
                 again = false;
             }
             let Some(mut t) = self.queue.pop_front() else { break };
+            if self.duplicates(&t) {
+                let mut params = vec![Value::string(&*self.db.schema().name)];
+                params.append(&mut t.operations);
+                let error = Error::syntax(&Value::Array(params), "transact: duplicate request ID");
+                let (session, id, error) = (t.session, t.id, Some(error.to_json()));
+                batch.finished.push(Finished { session, id, results: Vec::new(), error, changed: false });
+                continue;
+            }
+            t.fresh = false;
             let elapsed = now.since(t.since);
             let owns = |lock: &str| owns_lock(t.session, lock);
             let read_only = t.read_only || self.read_only;
@@ -248,7 +262,13 @@ impl Served {
                         again = !self.waiting.is_empty();
                     }
                     durable |= d && !failed;
-                    batch.finished.push(Finished { session: t.session, id: t.id, results, changed });
+                    batch.finished.push(Finished {
+                        session: t.session,
+                        id: t.id,
+                        results,
+                        error: None,
+                        changed,
+                    });
                 }
             }
         }

@@ -17,6 +17,8 @@ mod commands;
 mod compaction;
 mod config;
 mod database;
+#[cfg(test)]
+mod hostile_tests;
 mod methods;
 mod program;
 mod remotes;

@@ -121,9 +121,6 @@ impl Server {
         mut params: Vec<Value>,
     ) -> Result<Answer, Error> {
         let db = self.named_db("transact", &params)?;
-        if self.dbs.values().any(|d| d.has_trigger(number, id)) {
-            return Err(syntax(&params, "transact: duplicate request ID"));
-        }
         params.remove(0);
         if let Some(operations) = self.pass_transaction(r, &db, number, id, params) {
             self.queue(r, &db, number, id.clone(), operations);

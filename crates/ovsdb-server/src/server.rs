@@ -9,6 +9,7 @@ use base::{Time, error, info};
 use cli::ovsdb_tool::file::{self, Mode};
 use ovsdb::db::Changes;
 use ovsdb::json::Value;
+use ovsdb::log::Storage;
 use ovsdb::monitor::Monitor;
 use ovsdb::{Database, Error, Uuid, UuidSource};
 use reactor::jsonrpc::Message;
@@ -23,6 +24,10 @@ pub(crate) const MODULE: &str = "ovsdb_server";
 pub(crate) const RPC_MODULE: &str = "ovsdb_jsonrpc_server";
 /// Messages taken from one session in one turn.
 const MESSAGES_PER_TURN: usize = 64;
+/// A file of this size leaves memory behind that is worth giving back.
+const MUCH_READ: u64 = 4 << 20;
+/// While more than this waits for a client to read it, the client is not read from.
+const BACKLOG: usize = 2 << 20;
 /// How often the status columns of remotes are brought up to date.
 const STATUS_INTERVAL: Duration = Duration::from_millis(2500);
 
@@ -142,6 +147,10 @@ impl Server {
         if let Some(damage) = &loaded.damage {
             error!(r.log(), MODULE, "{damage}");
         }
+        if loaded.file.len() > MUCH_READ {
+            // Reading took much more than what was read.
+            sys::process::trim_memory();
+        }
         let db_name = loaded.db.schema().name.to_string();
         if self.dbs.contains_key(&db_name) {
             return Err(Error::other(format!("{db_name}: duplicate database name")));
@@ -175,7 +184,7 @@ impl Server {
         &mut self,
         r: &mut Reactor,
         db: Database,
-        storage: Option<Box<dyn ovsdb::log::Storage>>,
+        storage: Option<Box<dyn Storage>>,
     ) -> Result<(), Error> {
         let name = db.schema().name.to_string();
         if self.dbs.contains_key(&name) {
@@ -355,6 +364,8 @@ impl Server {
     fn compaction_ended(&mut self, r: &Reactor, name: &str, result: &Result<(), Error>) {
         if let Err(e) = result {
             error!(r.log(), MODULE, "{e}");
+        } else if self.sync.trim {
+            sys::process::trim_memory();
         }
         for call in self.compact_calls.iter_mut().filter(|c| c.waits_for.contains(name)) {
             call.waits_for.remove(name);
@@ -383,7 +394,10 @@ impl Server {
                 session.flush(r, name, served.db.schema(), &last, &mut encoded, true);
             }
         }
-        let reply = Message::Reply { id: finished.id, result: Value::Array(finished.results) };
+        let reply = match finished.error {
+            Some(error) => Message::Error { id: finished.id, error },
+            None => Message::Reply { id: finished.id, result: Value::Array(finished.results) },
+        };
         session.rpc.send(r, &reply);
     }
 
@@ -424,7 +438,12 @@ impl Server {
     fn only_write(&mut self, r: &mut Reactor, number: u64) -> bool {
         let Some(session) = self.sessions.get_mut(&number) else { return true };
         let seqno = session.rpc.seqno();
-        if session.more || session.seqno != seqno || !session.rpc.is_connected() || session.has_news() {
+        if session.more
+            || session.paused
+            || session.seqno != seqno
+            || !session.rpc.is_connected()
+            || session.has_news()
+        {
             return false;
         }
         session.rpc.run(r);
@@ -435,6 +454,9 @@ impl Server {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         session.more = false;
         session.rpc.run(r);
+        if session.rpc.backlog() < BACKLOG / 2 {
+            session.set_paused(r, false);
+        }
         for taken in 0.. {
             let Some(session) = self.sessions.get_mut(&number) else { return };
             if session.rpc.seqno() != session.seqno {
@@ -446,6 +468,11 @@ impl Server {
             if taken >= MESSAGES_PER_TURN {
                 session.more = true;
                 r.again(session.key());
+                break;
+            }
+            if session.rpc.backlog() > BACKLOG {
+                // Whoever does not read what we say may wait with saying more.
+                session.set_paused(r, true);
                 break;
             }
             let Some(message) = session.rpc.recv(r) else { break };
@@ -495,7 +522,7 @@ impl Server {
         let access = self.sessions.get(&session).and_then(Session::access);
         if let Some(served) = self.dbs.get_mut(db) {
             let (since, deadline) = (r.now(), Time::NEVER);
-            served.push(Trigger { session, id, operations, since, deadline, read_only, access });
+            served.push(Trigger { session, id, operations, since, deadline, read_only, fresh: true, access });
         }
     }
 
@@ -507,6 +534,7 @@ impl Server {
         if let Some(s) = self.sessions.get_mut(&number) {
             s.monitors.clear();
             s.change_aware = false;
+            s.paused = false;
             s.locks_lost = 0;
         }
         let held: Vec<String> =

@@ -46,6 +46,8 @@ pub struct Session {
     pub read_only: bool,
     /// Its role, if its access is controlled.
     pub role: Option<String>,
+    /// Whether it is not read from at present.
+    pub paused: bool,
     /// Whether messages wait that were read already.
     pub more: bool,
     /// Locks that were taken away from it since it began.
@@ -64,6 +66,7 @@ impl Session {
             change_aware: false,
             read_only,
             role: None,
+            paused: false,
             more: false,
             locks_lost: 0,
         }
@@ -74,6 +77,17 @@ impl Session {
         let role = self.role.clone()?;
         let client = self.rpc.connection().and_then(|c| c.channel().stream().peer_name());
         Some(Access { client, role })
+    }
+
+    /// Stops or resumes reading from the client.
+    pub fn set_paused(&mut self, r: &Reactor, paused: bool) {
+        if self.paused != paused
+            && let Some(c) = self.rpc.connection_mut()
+        {
+            self.paused = paused;
+            // If it fails, reading or writing will tell.
+            let _ = c.channel_mut().pause(r, paused);
+        }
     }
 
     /// The key of its events.

@@ -18,14 +18,14 @@ use std::time::Duration;
 const SCHEMA: &str = include_str!("../testdata/t.ovsschema");
 const PROTOCOL: &str = include_str!("../testdata/protocol.txt");
 
-struct Lab {
-    reactor: Reactor,
-    server: Server,
-    dir: PathBuf,
+pub struct Lab {
+    pub reactor: Reactor,
+    pub server: Server,
+    pub dir: PathBuf,
 }
 
-struct Client {
-    stream: UnixStream,
+pub struct Client {
+    pub stream: UnixStream,
     parser: Parser,
     input: Vec<u8>,
     closed: bool,
@@ -40,7 +40,7 @@ impl Client {
         self.send(&format!("{{\"id\":1,\"method\":\"{method}\",\"params\":{params}}}"));
     }
 
-    fn next(&mut self) -> Option<Value> {
+    pub fn next(&mut self) -> Option<Value> {
         let mut buf = vec![0; 1 << 16];
         match self.stream.read(&mut buf) {
             Ok(0) => self.closed = true,
@@ -55,7 +55,7 @@ impl Client {
 }
 
 impl Lab {
-    fn new(name: &str) -> Lab {
+    pub fn new(name: &str) -> Lab {
         let dir = std::env::temp_dir().join(format!("oxvs-ovsdb-server-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).expect("a directory");
@@ -66,7 +66,7 @@ impl Lab {
         Lab { reactor, server, dir }
     }
 
-    fn with_db(name: &str, storage: Option<Box<dyn Storage>>) -> Lab {
+    pub fn with_db(name: &str, storage: Option<Box<dyn Storage>>) -> Lab {
         let mut lab = Lab::new(name);
         let db = Database::new(Arc::new(Schema::parse(SCHEMA).expect("schema")));
         lab.server.add(&mut lab.reactor, db, storage).expect("a database");
@@ -74,13 +74,13 @@ impl Lab {
         lab
     }
 
-    fn client(&mut self) -> Client {
+    pub fn client(&mut self) -> Client {
         let stream = UnixStream::connect(self.dir.join("s")).expect("connect");
         stream.set_nonblocking(true).expect("nonblocking");
         Client { stream, parser: Parser::new(), input: Vec::new(), closed: false }
     }
 
-    fn turn(&mut self) {
+    pub fn turn(&mut self) {
         let mut events: Vec<Event> = Vec::new();
         self.server.end_turn(&mut self.reactor);
         self.reactor.turn_within(Duration::from_millis(2), &mut events).expect("turn");
@@ -121,12 +121,12 @@ impl Lab {
         got
     }
 
-    fn call(&mut self, client: &mut Client, method: &str, params: &str) -> Value {
+    pub fn call(&mut self, client: &mut Client, method: &str, params: &str) -> Value {
         client.request(method, params);
         self.until_reply(client, &Value::Integer(1)).pop().unwrap_or_default()
     }
 
-    fn result(&mut self, client: &mut Client, ops: &str) -> String {
+    pub fn result(&mut self, client: &mut Client, ops: &str) -> String {
         let reply = self.call(client, "transact", &format!("[\"t\",{ops}]"));
         reply.get("result").map(Value::to_string).unwrap_or_else(|| reply.to_string())
     }

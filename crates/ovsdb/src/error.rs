@@ -67,8 +67,16 @@ impl Error {
     /// The error object.
     pub fn to_json(&self) -> Value {
         let mut o = Object::new();
-        if let Some(d) = &self.details {
-            o.insert("details", d.as_str());
+        let mut details = self.details.as_deref();
+        // What the operating system said, in parentheses at the end, is a member of its own.
+        if self.tag == "I/O error"
+            && let Some((what, why)) = details.and_then(|d| d.strip_suffix(')')?.rsplit_once(" ("))
+        {
+            details = Some(what);
+            o.insert("io-error", why);
+        }
+        if let Some(d) = details {
+            o.insert("details", d);
         }
         o.insert("error", &*self.tag);
         if let Some(s) = &self.syntax {
@@ -92,3 +100,21 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_said_is_told_apart() {
+        let e = Error::io("x.db: write failed (No space left on device)");
+        let json =
+            r#"{"details":"x.db: write failed","error":"I/O error","io-error":"No space left on device"}"#;
+        assert_eq!(e.to_json().to_string(), json);
+        assert_eq!(e.to_string(), "I/O error: x.db: write failed (No space left on device)");
+        assert_eq!(
+            Error::other("a (b)").to_json().to_string(),
+            r#"{"details":"a (b)","error":"ovsdb error"}"#
+        );
+    }
+}

@@ -184,8 +184,8 @@ fn cm_11_listening_in() {
     let mut c = s.command("ovs-ofctl");
     let out = s.state.join("snoop.txt");
     let file = std::fs::File::create(&out).unwrap();
-    let mut child =
-        c.args(["snoop", "br0"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+    let copy = file.try_clone().unwrap();
+    let mut child = c.args(["snoop", "br0"]).stdin(Stdio::null()).stdout(copy).stderr(file).spawn().unwrap();
     let heard = || std::fs::read_to_string(&out).unwrap_or_default();
     wait_for("what the controller asks, and what it is told", || {
         conn.send(kind::ECHO_REQUEST, b"hear me").unwrap();

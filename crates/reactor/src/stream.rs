@@ -242,6 +242,9 @@ impl Stream {
     /// Writes as much as fits.
     pub fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match &mut self.sock {
+            // One piece goes the shorter way through the kernel.
+            Sock::Tcp(s) if parts.len() == 1 => s.write(&parts[0]),
+            Sock::Unix(s) if parts.len() == 1 => s.write(&parts[0]),
             Sock::Tcp(s) => s.write_vectored(parts),
             Sock::Tls(s) => s.write(parts),
             Sock::Unix(s) => s.write_vectored(parts),

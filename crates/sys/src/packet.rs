@@ -126,6 +126,23 @@ impl PacketSocket {
 }
 
 impl PacketSocket {
+    /// Frames that found no room since the last call.
+    pub fn take_drops(&self) -> u64 {
+        let mut s = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+        let mut len = size_of::<libc::tpacket_stats>() as libc::socklen_t;
+        // SAFETY: `s` has room for `len` bytes.
+        let r = unsafe {
+            libc::getsockopt(
+                self.fd.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_STATISTICS,
+                (&raw mut s).cast(),
+                &mut len,
+            )
+        };
+        if r == 0 { u64::from(s.tp_drops) } else { 0 }
+    }
+
     /// Fetches a frame that the kernel queued beside the ring, appending it.
     fn fetch(&self, out: &mut Vec<u8>) -> Option<VnetHdr> {
         let mut vnet = [0u8; vnet::LEN];
@@ -324,23 +341,6 @@ impl RxRing {
             self.empty = 0;
             let _ = take_error(&self.socket.fd);
         }
-    }
-
-    /// Frames that found no room since the last call.
-    pub fn take_drops(&self) -> u64 {
-        let mut s = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
-        let mut len = size_of::<libc::tpacket_stats>() as libc::socklen_t;
-        // SAFETY: `s` has room for `len` bytes.
-        let r = unsafe {
-            libc::getsockopt(
-                self.socket.fd.as_raw_fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_STATISTICS,
-                (&raw mut s).cast(),
-                &mut len,
-            )
-        };
-        if r == 0 { u64::from(s.tp_drops) } else { 0 }
     }
 }
 

@@ -15,6 +15,15 @@ pub fn set_name(name: &str) {
     }
 }
 
+/// Gives memory that was freed back to the system, where the C library keeps it.
+pub fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: an integer only; the allocator takes its own locks.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Lets all other threads go before the calling one.
 pub fn be_nice() {
     // SAFETY: integers only. With 0 for the process, Linux takes the calling thread.
@@ -107,6 +116,19 @@ pub fn set_affinity(cpu: usize) -> io::Result<()> {
         libc::CPU_SET(cpu, set.assume_init_mut());
         cvt(libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), set.as_ptr())).map(|_| ())
     }
+}
+
+/// Ends the calling thread's sleeps when they are over, and not up to 50 us later.
+pub fn exact_timers() {
+    // SAFETY: integers only.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1, 0, 0, 0) };
+}
+
+/// Sleeps, for a time well below a second; a signal ends it early.
+pub fn nap(time: std::time::Duration) {
+    let ts = libc::timespec { tv_sec: 0, tv_nsec: time.subsec_nanos().into() };
+    // SAFETY: `ts` lives through the call; nothing is written.
+    unsafe { libc::clock_nanosleep(libc::CLOCK_MONOTONIC, 0, &ts, std::ptr::null_mut()) };
 }
 
 /// Processors that the calling thread may run on, by number.

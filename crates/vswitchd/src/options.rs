@@ -66,9 +66,12 @@ pub fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, F
             }
             "unixctl" => settings.unixctl = given.value.clone(),
             "enable-dummy" => {
-                settings.dummies = DummyMode::parse(given.value.as_deref()).unwrap_or(DummyMode::On);
+                let level = given.value.as_deref();
+                settings.dummies = DummyMode::parse(level).ok_or_else(|| {
+                    Fatal::new(format!("{}: unknown dummy level", level.unwrap_or_default()))
+                })?;
             }
-            "dpdk" => return Err(Fatal::new("--dpdk is not supported by this switch")),
+            "dpdk" => return Err(Fatal::new("Using --dpdk to configure DPDK is not supported.")),
             "disable-system" | "disable-system-route" | "dummy-numa" | "hw-rawio-access" => {}
             _ => {
                 if !daemon.option(&given) && !vlog.option(&given)? {
@@ -123,6 +126,10 @@ SSL/TLS options:
 ";
 
 const OTHER: &str = "
+DPDK options:
+Configuration of DPDK via command-line is removed from this
+version of Open vSwitch. DPDK is configured through ovsdb.
+
 Other options:
   --unixctl=SOCKET          override default control socket name
   -h, --help                display this help message

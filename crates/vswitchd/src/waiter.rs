@@ -26,7 +26,12 @@ impl Wake for EventWake {
 }
 
 impl Waiter for EpollWaiter {
+    fn nap(&mut self, time: Duration) {
+        sys::process::nap(time);
+    }
+
     fn begin(&mut self, cpu: Option<u32>) {
+        sys::process::exact_timers();
         if let Some(cpu) = cpu {
             // A CPU that is not ours to use: then the system places the thread.
             let _ = sys::process::set_affinity(cpu as usize);

@@ -146,6 +146,12 @@ impl Connections {
         }
     }
 
+    /// Whether there is any controller that the fail mode counts on, connected or not.
+    pub(super) fn has_primaries(&self) -> bool {
+        let listening = self.services.values().filter(|s| s.listener.is_some()).map(|s| &s.config);
+        self.controllers.values().map(|(c, _)| c).chain(listening).any(|c| !c.service)
+    }
+
     /// Connections with controllers that the fail mode counts on.
     pub(super) fn primaries(&self) -> impl Iterator<Item = (&ControllerConfig, &Conn)> {
         let active = self.controllers.values().map(|(c, conn)| (c, conn));
@@ -193,16 +199,15 @@ impl Switch {
         }
         let changed_versions = b.connections.versions != versions && !b.connections.services.is_empty();
         b.connections.versions = versions;
-        // A controller that is to be of the other type begins anew.
+        // A controller keeps the type that it began with.
         let old = b.connections.controllers.iter().map(|(t, (c, _))| (t, c.service));
-        let old = old.chain(b.connections.services.iter().map(|(t, s)| (t, s.config.service)));
-        let turned: Vec<String> = old
-            .filter(|(t, service)| wanted.get(*t).is_some_and(|w| w.service != *service))
-            .map(|(t, _)| t.clone())
-            .collect();
-        self.drop_connections(r, bridge, |target| {
-            !wanted.contains_key(target) || turned.iter().any(|t| t == target)
-        });
+        for (target, service) in old.chain(b.connections.services.iter().map(|(t, s)| (t, s.config.service)))
+        {
+            if let Some(c) = wanted.get_mut(target) {
+                c.service = service;
+            }
+        }
+        self.drop_connections(r, bridge, |target| !wanted.contains_key(target));
         if changed_versions {
             self.restart_connections(r, bridge);
         }

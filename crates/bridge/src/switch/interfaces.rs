@@ -147,6 +147,12 @@ impl Switch {
         let Some(backer) = self.backers.get_mut(kind) else {
             return Err(Failed(format!("no datapath of type {kind}")));
         };
+        if config.kind == "system" && self.env.registry.is_loopback(name) {
+            let datapath = backer.name();
+            error!(self.env.log, "dpif_netdev", "{name}: cannot add a loopback device");
+            warn!(self.env.log, "dpif", "{datapath}: failed to add {name} as port: Invalid argument");
+            return Err(Failed(format!("could not add network device {name} to ofproto (Invalid argument)")));
+        }
         // Real devices keep the state that their owner gave them, as with Open vSwitch.
         if by_name && let Err(e) = device.set_admin_up(true) {
             return Err(Failed(format!("could not set up network device {name} ({})", e.what)));

@@ -21,7 +21,7 @@ impl Switch {
         self.configure_connections(r, name);
         let now = self.now();
         let Some(b) = self.bridges.get_mut(name) else { return };
-        let has = b.config.controllers.values().any(|c| !c.service);
+        let has = b.connections.has_primaries();
         let mode = match b.config.fail_mode {
             FailMode::Secure => ofproto::fail::Mode::Secure,
             FailMode::Standalone => ofproto::fail::Mode::Standalone,
@@ -108,9 +108,15 @@ impl Switch {
     fn follow_mtu(&mut self, name: &str) {
         let Some(b) = self.bridges.get_mut(name) else { return };
         let Some(backer) = self.backers.get_mut(&b.kind) else { return };
-        let others = b.interfaces.values().filter(|i| i.kind != "internal" && i.patch.is_none());
+        // TAP devices that the switch makes are its internal ports under another name.
+        let dummies = self.env.registry.dummy_mode() == netdev::registry::DummyMode::Override;
+        let internal = |i: &super::bridge::Interface| i.kind == "internal" || (i.kind == "tap" && !dummies);
+        let others = b
+            .interfaces
+            .values()
+            .filter(|i| (!internal(i) || i.config.mtu_request.is_some()) && i.patch.is_none());
         let least = others.filter_map(|i| backer.dp.device(i.dp_port)?.mtu()).min().unwrap_or(1500);
-        for i in b.interfaces.values().filter(|i| i.kind == "internal" && i.config.mtu_request.is_none()) {
+        for i in b.interfaces.values().filter(|i| internal(i) && i.config.mtu_request.is_none()) {
             let Some(device) = backer.dp.device_mut(i.dp_port) else { continue };
             if device.mtu().is_some_and(|is| is != least)
                 && let Err(e) = device.set_mtu(least)

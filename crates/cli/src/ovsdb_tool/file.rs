@@ -14,6 +14,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use sys::lock::{FileLock, LockError, lock_path, sync_dir};
 
 /// Permissions of a new file, before the umask.
@@ -85,6 +86,49 @@ fn real_path(path: &Path) -> PathBuf {
     p
 }
 
+/// So many records are parsed ahead of their use.
+const AHEAD: usize = 4;
+
+/// What came of reading on.
+enum Parsed {
+    /// A record, and where it ends.
+    Record(Value, u64),
+    /// The file's end.
+    End,
+    /// Damage.
+    Damaged(Error),
+}
+
+/// Reads all records of a file, until nobody wants more.
+fn read_records(name: &str, mut file: &File, send: &SyncSender<Result<Parsed, Error>>) {
+    const CHUNK: usize = 1 << 20;
+    let mut reader = Reader::new(name);
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let parsed = match reader.next_record() {
+            Step::Record(record) => Ok(Parsed::Record(record, reader.offset())),
+            Step::More => {
+                match file.read(&mut chunk) {
+                    Ok(0) => reader.end(),
+                    Ok(n) => reader.feed(&chunk[..n]),
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => {
+                        let _ = send.send(Err(io_error(name, "read failed", &e)));
+                        return;
+                    }
+                }
+                continue;
+            }
+            Step::End => Ok(Parsed::End),
+            Step::Damaged(e) => Ok(Parsed::Damaged(e)),
+        };
+        let more = matches!(parsed, Ok(Parsed::Record(..)));
+        if send.send(parsed).is_err() || !more {
+            return;
+        }
+    }
+}
+
 impl DbFile {
     /// Opens a file that exists.
     pub fn open(name: &str, mode: Mode, log: &Logger) -> Result<DbFile, Error> {
@@ -150,31 +194,47 @@ impl DbFile {
     /// Gives every record to `take`. Returns what is wrong with the file behind the last whole record that
     /// `take` took, if anything; new records go there.
     pub fn read(&mut self, mut take: impl FnMut(Value) -> Result<(), Error>) -> Result<Option<Error>, Error> {
-        const CHUNK: usize = 1 << 20;
-        let mut reader = Reader::new(self.name.clone());
         self.file.seek(SeekFrom::Start(0)).map_err(|e| io_error(&self.name, "seek failed", &e))?;
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            match reader.next_record() {
-                Step::Record(record) => {
-                    if let Err(e) = take(record) {
-                        return Ok(Some(e));
+        let (name, file) = (&self.name, &self.file);
+        let mut end = 0;
+        let (send, receive) = sync_channel(AHEAD);
+        // Reading, checking and parsing a record goes on while the one before is taken.
+        let result = std::thread::scope(|s| {
+            let reader = std::thread::Builder::new().name("read".into());
+            reader
+                .spawn_scoped(s, move || read_records(name, file, &send))
+                .map_err(|e| io_error(name, "read failed", &e))?;
+            for step in receive {
+                match step? {
+                    Parsed::Record(record, offset) => {
+                        if let Err(e) = take(record) {
+                            return Ok((false, Some(e)));
+                        }
+                        end = offset;
                     }
-                    self.end = reader.offset();
+                    Parsed::End => return Ok((true, None)),
+                    Parsed::Damaged(e) => return Ok((false, Some(e))),
                 }
-                Step::More => match self.file.read(&mut chunk) {
-                    Ok(0) => reader.end(),
-                    Ok(n) => reader.feed(&chunk[..n]),
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(io_error(&self.name, "read failed", &e)),
-                },
-                Step::End => {
-                    self.dirty = false;
-                    return Ok(None);
-                }
-                Step::Damaged(e) => return Ok(Some(e)),
             }
+            Err(Error::io(format!("{name}: read failed")))
+        });
+        self.end = end;
+        let (clean, damage) = result?;
+        self.dirty = !clean;
+        Ok(damage)
+    }
+
+    /// Keeps a copy of a file in which more than the end is missing: what follows the damage will be cut off.
+    fn keep_damaged(&self) -> Result<(), Error> {
+        let length = self.file.metadata().map_or(0, |m| m.len());
+        let mut copy = self.path.clone().into_os_string();
+        copy.push(".damaged");
+        if self.lock.is_none() || length <= self.end || Path::new(&copy).exists() {
+            return Ok(());
         }
+        fs::copy(&self.path, &copy)
+            .map_err(|e| io_error(&self.name, "copying the damaged file failed", &e))?;
+        Ok(())
     }
 
     fn sync_dir(&self) -> Result<(), Error> {
@@ -373,6 +433,12 @@ pub fn read_database(mut file: DbFile, uuids: &mut UuidSource) -> Result<Loaded,
         }
         Ok(())
     })?;
+    // A write that a crash cut short is no loss.
+    if let Some(e) = damage.as_ref().filter(|_| db.is_some())
+        && !e.details().ends_with("(End of file)")
+    {
+        file.keep_damaged()?;
+    }
     match (db, broken.or(damage.clone())) {
         (Some(db), _) => Ok(Loaded { db, file, transactions, damage }),
         (None, Some(e)) => Err(e),

@@ -42,8 +42,8 @@ fn zone_argument(text: &str) -> i64 {
 /// `add-zone-tp DATAPATH zone=ZONE POLICY=SECONDS...`
 pub fn add_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
     let datapath = datapath(c, &call.args[0])?;
-    // What is not in range, the server refuses, in its words; this number is what no number counts as.
-    let id = call.args[1].strip_prefix("zone=").and_then(|n| n.parse().ok()).unwrap_or(4_294_967_291);
+    // What is not in range, the server refuses, in its words; the number is what no number counts as.
+    let id = call.args[1].strip_prefix("zone=").and_then(zone_number).unwrap_or(4_294_967_291);
     let existing = zone(c, datapath, id);
     let has_policy = existing.is_some_and(|r| !c.ctx.model.uuids("CT_Zone", r, "timeout_policy").is_empty());
     if has_policy && !call.has("--may-exist") {
@@ -52,8 +52,8 @@ pub fn add_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
     let mut timeouts = std::collections::BTreeMap::new();
     for setting in &call.args[2..] {
         let (key, value) = setting.split_once('=').unwrap_or((setting, "0"));
-        let seconds: i64 = value.parse().map_err(|_| format!("invalid timeout policy: {setting}"))?;
-        timeouts.insert(key.to_string(), seconds);
+        // As wide as a timeout is, and of two the first.
+        timeouts.entry(key.to_string()).or_insert(i64::from(number(value) as i32));
     }
     let row = match existing {
         Some(row) => row,
@@ -120,13 +120,18 @@ pub fn list_zone_tp(c: &mut Vsctl, call: &Call) -> Done {
     Ok(())
 }
 
+/// A zone's number, decimal or (after `0x`) hexadecimal, up to where it ends.
+fn zone_number(text: &str) -> Option<i64> {
+    let hex = text.strip_prefix("0x").and_then(|h| i64::from_str_radix(h, 16).ok());
+    hex.or_else(|| leading_number(text))
+}
+
 /// `ZONE|default` of the limit commands: `None` is the default zone.
 fn limit_zone(text: &str) -> Result<Option<i64>, String> {
     if text == "default" {
         return Ok(None);
     }
-    let hex = text.strip_prefix("0x").and_then(|h| i64::from_str_radix(h, 16).ok());
-    let id = hex.or_else(|| leading_number(text)).unwrap_or(-1);
+    let id = zone_number(text).unwrap_or(-1);
     if (0..=65535).contains(&id) { Ok(Some(id)) } else { Err(format!("zone_id ({id}) out of range")) }
 }
 

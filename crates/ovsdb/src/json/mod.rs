@@ -16,7 +16,7 @@ mod print;
 #[cfg(test)]
 mod tests;
 
-pub use parse::{MAX_DEPTH, Parser, parse};
+pub use parse::{MAX_DEPTH, MAX_STRING, Parser, parse};
 pub use print::{format_real, write_real, write_string};
 
 use std::fmt;

@@ -8,6 +8,8 @@ use super::{Object, Value};
 
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: usize = 1000;
+/// How long a string may be.
+pub const MAX_STRING: usize = 64 << 20;
 
 /// Parses the whole of `text`, which must hold exactly one array or object and whitespace.
 pub fn parse(text: impl AsRef<[u8]>) -> Result<Value, String> {
@@ -122,6 +124,10 @@ impl Parser {
                 let run = input[i..].iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20);
                 let run = run.unwrap_or(input.len() - i);
                 if run > 0 {
+                    if self.buf.len() + run > MAX_STRING {
+                        self.fail(format!("string is longer than {MAX_STRING} bytes"));
+                        break;
+                    }
                     self.buf.extend_from_slice(&input[i..i + run]);
                     self.column += run;
                     self.byte += run;

@@ -130,7 +130,12 @@ impl LinkInfo {
         Some(l)
     }
 
-    /// Administratively up.
+    /// The host's way to itself.
+    pub fn is_loopback(&self) -> bool {
+        self.flags & libc::IFF_LOOPBACK as u32 != 0
+    }
+
+    /// Whether it is administratively up.
     pub fn is_up(&self) -> bool {
         self.flags & libc::IFF_UP as u32 != 0
     }
