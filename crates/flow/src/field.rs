@@ -603,6 +603,11 @@ impl Field {
         Field(XXREG_START + n)
     }
 
+    /// Whether it is several registers seen as one (`xreg`, `xxreg`).
+    pub const fn is_wide_register(self) -> bool {
+        self.0 >= XREG_START && self.0 < PACKET_START
+    }
+
     /// Tunnel option `n` (0..64).
     pub const fn tun_metadata(n: u8) -> Field {
         assert!(n < 64);

@@ -75,6 +75,46 @@ fn fail_modes_and_reconnection() {
     s.assert_clean(&["rconn", "connection failed", "standalone", "fail_open", "fail-open", "stream_tcp"]);
 }
 
+/// A controller that pauses a packet and resumes it, as `ovs-ofctl monitor BRIDGE resume` does: the packet goes on with
+/// its registers, its stack and the rest of its actions.
+#[test]
+fn a_paused_packet_goes_on() {
+    if !can_make_hosts() {
+        return;
+    }
+    let options = Options { switch: &["--enable-dummy=override"], ..Options::default() };
+    let s = Switch::start(Programs::of(env!("CARGO_BIN_EXE_oxvs")), options);
+    s.vsctl(&["add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=dummy", "fail_mode=secure"]);
+    s.vsctl(&["add-port", "br0", "p1", "--", "set", "interface", "p1", "ofport_request=1"]);
+    s.vsctl(&["add-port", "br0", "p2", "--", "set", "interface", "p2", "ofport_request=2"]);
+    s.flow(
+        "br0",
+        "in_port=1,actions=load:7->NXM_NX_REG1[],push:NXM_NX_REG1[],load:1->NXM_NX_REG0[],\
+                   controller(pause,userdata=01.02),pop:NXM_NX_REG2[],resubmit(,1)",
+    );
+    s.flow("br0", "table=1,reg0=1,reg1=7,reg2=7,actions=2");
+    let out = s.state.join("monitor");
+    let said_by_it = std::fs::File::create(&out).unwrap();
+    let mut c = s.command("ovs-ofctl");
+    c.args(["-P", "nxt_packet_in2", "monitor", "br0", "resume"]).stdin(Stdio::null());
+    c.stdout(said_by_it.try_clone().unwrap()).stderr(said_by_it);
+    let _monitor = App(c.spawn().unwrap());
+    wait_for("the monitor", || {
+        s.appctl(&["netdev-dummy/receive", "p1", "00000000000200000000000112340000"]);
+        let text = std::fs::read_to_string(&out).unwrap();
+        text.contains("send: NXT_RESUME").then_some(())
+    });
+    wait_for("the packet", || {
+        let text = s.ofctl(&["-OOpenFlow10", "dump-ports", "br0", "2"]);
+        (!text.contains("tx pkts=0,")).then_some(())
+    });
+    let text = std::fs::read_to_string(&out).unwrap();
+    for part in ["userdata=01.02", "continuation.stack=(top) 0x7 (bottom)", "pop:NXM_NX_REG2[],resubmit(,1)"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
 /// A Python that has os-ken: what `OXVS_PYTHON` says, or what `cargo xtask test` installs.
 fn python() -> Option<PathBuf> {
     let target = PathBuf::from(env!("CARGO_BIN_EXE_oxvs"));

@@ -109,7 +109,14 @@ fn faucet_and_gauge() {
         dir.join("ports.txt").display()
     );
     std::fs::write(dir.join("gauge.yaml"), gauge).unwrap();
-    s.bridge("br0", &["other_config:datapath-id=0000000000000001", "fail_mode=secure"]);
+    s.bridge(
+        "br0",
+        &[
+            "other_config:datapath-id=0000000000000001",
+            "other_config:disable-in-band=true",
+            "fail_mode=secure",
+        ],
+    );
     let h1 = host(&s, 1, "10.0.100.1/24", "10.0.100.254");
     let h2 = host(&s, 2, "10.0.100.2/24", "10.0.100.254");
     let h3 = host(&s, 3, "10.0.200.3/24", "10.0.200.254");

@@ -55,6 +55,7 @@ impl Switch {
             .get(kind)
             .and_then(|b| b.bridges.get(cookie.bridge as usize))
             .and_then(|n| n.clone());
+        let continuation = self.continuation(kind, cookie, upcall.key.dp_port());
         let Some(b) = name.as_ref().and_then(|n| self.bridges.get_mut(n)) else { return };
         let event = PacketInEvent {
             packet: upcall.packet.clone(),
@@ -64,7 +65,7 @@ impl Switch {
             metadata: metadata(cookie),
             controller_id: cookie.controller_id,
             userdata: cookie.userdata.clone(),
-            continuation: None,
+            continuation,
         };
         b.ofproto.packet_in(&event, now);
         if let Some(name) = name {
@@ -112,7 +113,11 @@ fn metadata(cookie: &ControllerCookie) -> MiniMatch {
 fn pipeline_fields(flow: &FlowKey, m: &mut Match) {
     for field in Field::in_words(flow.map()) {
         let skip = [Field::IN_PORT, Field::IN_PORT_OXM, Field::ACTSET_OUTPUT, Field::PACKET_TYPE];
-        if openflow::prereq::is_pipeline(field) && !skip.contains(&field) && flow.get(field) != 0 {
+        if openflow::prereq::is_pipeline(field)
+            && !field.is_wide_register()
+            && !skip.contains(&field)
+            && flow.get(field) != 0
+        {
             m.set(field, flow.get(field));
         }
     }

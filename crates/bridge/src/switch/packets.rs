@@ -4,12 +4,15 @@ use super::Switch;
 use crate::view::{Effects, ended};
 use base::{DpPort, OfPort};
 use datapath::Meta;
+use dpif::action::{ControllerCookie, UserCookie};
 use dpif::{Datapath as _, DpAction};
 use flow::extract::{Metadata, extract_key};
 use flow::{Field, FlowKey};
 use ofproto::PacketOutRequest;
 use ofproto::group::Pair;
 use openflow::msg::PacketIn;
+use openflow::msg::packet_in::{Continuation, ContinuationFrame};
+use pipeline::recirc::{Frozen, FrozenActions};
 use pipeline::trace::Live;
 use pipeline::{Effect, Origin, Request};
 use reactor::Reactor;
@@ -30,13 +33,87 @@ impl Switch {
         self.send_packet(r, bridge, &request.packet, &metadata.key, in_port, &request.actions);
     }
 
+    /// What a controller gets with a paused packet, so that the packet can go on.
+    pub(super) fn continuation(
+        &self,
+        kind: &str,
+        cookie: &ControllerCookie,
+        port: DpPort,
+    ) -> Option<Box<Continuation>> {
+        if !cookie.continuation {
+            return None;
+        }
+        let backer = self.backers.get(kind)?;
+        let name = backer.bridges.get(cookie.bridge as usize)?.as_ref()?;
+        let frozen = backer.dp.snapshot().snapshot.recirc.get(cookie.recirc_id)?;
+        let bytes = |(value, bits): &(u128, u16)| {
+            value.to_be_bytes()[16 - usize::from(bits.div_ceil(8)).min(16)..].to_vec()
+        };
+        let frame = |f: &FrozenActions| ContinuationFrame {
+            table: f.table.0,
+            cookie: f.cookie,
+            actions: f.actions.clone(),
+        };
+        Some(Box::new(Continuation {
+            bridge: Some(self.bridges.get(name)?.config.row.0.to_be_bytes()),
+            stack: frozen.stack.iter().rev().map(bytes).collect(),
+            mirrors: frozen.mirrors,
+            conntracked: frozen.conntracked,
+            odp_port: Some(port.0),
+            frames: frozen.actions.iter().map(frame).collect(),
+            action_set: frozen.action_set.clone(),
+        }))
+    }
+
     /// Goes on with a packet that a controller resumes: it enters the tables again where it left.
     pub(super) fn resume(&mut self, r: &mut Reactor, bridge: &str, packet: &PacketIn) {
+        let now = self.now();
         let metadata = packet.metadata.expand();
         let in_port = OfPort(metadata.get(Field::IN_PORT_OXM).0 as u32);
-        let frames = packet.continuation.iter().flat_map(|c| &c.frames);
-        let actions: Vec<_> = frames.flat_map(|f| f.actions.iter().cloned()).collect();
-        self.send_packet(r, bridge, &packet.packet, &metadata.key, in_port, &actions);
+        let c = packet.continuation.as_deref().cloned().unwrap_or_default();
+        let Some(b) = self.bridges.get(bridge) else { return };
+        let of_port = b.interface(in_port).map_or(DpPort::NONE, |i| i.dp_port);
+        let dp_port = c.odp_port.map_or(of_port, DpPort);
+        let id = b.id;
+        let Some(backer) = self.backers.get_mut(&b.kind) else { return };
+        let view = backer.dp.snapshot();
+        let rest = Metadata { rest: Some(&metadata.key), ..Metadata::received(dp_port.0) };
+        let (mut key, _) = extract_key(&packet.packet, &rest);
+        copy_pipeline_fields(&metadata.key, &mut key);
+        key.set_dp_port(dp_port);
+        let value = |bytes: &Vec<u8>| {
+            let value = bytes.iter().fold(0u128, |v, b| v << 8 | u128::from(*b));
+            (value, 8 * bytes.len().min(16) as u16)
+        };
+        let step = |f: ContinuationFrame| FrozenActions {
+            table: base::TableId(f.table),
+            cookie: f.cookie,
+            actions: f.actions,
+        };
+        let state = view.snapshot.recirc.intern(Frozen {
+            bridge: id,
+            in_port,
+            metadata: key.clone(),
+            stack: c.stack.iter().rev().map(value).collect(),
+            action_set: c.action_set,
+            actions: c.frames.into_iter().map(step).collect(),
+            table: None,
+            mirrors: c.mirrors,
+            conntracked: c.conntracked,
+        });
+        key.set(Field::RECIRC_ID, state.into());
+        let request = Request { key: &key, origin: Origin::Datapath, dry_run: false };
+        let translation = pipeline::translate(&view.snapshot, &request, None);
+        view.warn(&translation.warnings);
+        let effects = Effects::new(translation.effects, &view.counters);
+        effects.credit(1, packet.packet.len() as u64, now);
+        let frame = Packet { buf: PacketBuf::from_frame(&packet.packet), ..Packet::default() };
+        backer.dp.execute_with(frame, Meta::received(dp_port), translation.actions);
+        let kind = backer.kind.clone();
+        self.apply_control(&kind, &effects.control, key.tcp_flags());
+        if self.inline() {
+            self.drain_events(r);
+        }
     }
 
     fn send_packet(
@@ -207,6 +284,11 @@ fn continuations(actions: &[DpAction], used: &mut HashSet<u32>) {
         match a {
             DpAction::Recirc(id) => {
                 used.insert(*id);
+            }
+            DpAction::Userspace(u) => {
+                if let UserCookie::Controller(c) = &u.cookie {
+                    used.insert(c.recirc_id);
+                }
             }
             DpAction::Clone(inner) | DpAction::Sample { actions: inner, .. } => continuations(inner, used),
             DpAction::CheckPktLen(check) => {
