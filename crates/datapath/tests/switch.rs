@@ -223,7 +223,12 @@ fn a_redirected_service_and_its_replies() {
         0,
         0,
         &[],
-        vec![Action::Resubmit(Resubmit { in_port: OfPort::IN_PORT, table: 1, with_ct_orig: false })],
+        vec![Action::Resubmit(Resubmit {
+            in_port: OfPort::IN_PORT,
+            table: 1,
+            with_ct_orig: false,
+            short: false,
+        })],
     );
     s.flow(
         1,

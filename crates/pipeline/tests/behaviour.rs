@@ -286,7 +286,8 @@ fn patch_ports_credit_both_ends_and_a_loop_of_bridges_ends() {
 
 #[test]
 fn unsupported_actions_name_themselves() {
-    let resubmit = openflow::action::Resubmit { in_port: OfPort::IN_PORT, table: 1, with_ct_orig: true };
+    let resubmit =
+        openflow::action::Resubmit { in_port: OfPort::IN_PORT, table: 1, with_ct_orig: true, short: false };
     let resubmit = Action::Resubmit(resubmit);
     let mut br = Br::new("br0", 2, 0);
     br.flow(0, 1, Match::any(), vec![output(2), resubmit, output(1)]);

@@ -60,7 +60,8 @@ pub(super) fn encode_as_action(a: &Action, e: &mut Enc<'_>) {
             o.u64(w.mask);
         }),
         Action::GotoTable(g) if e.is_10() => {
-            Resubmit { in_port: OfPort::IN_PORT, table: g.table, with_ct_orig: false }.encode(e);
+            Resubmit { in_port: OfPort::IN_PORT, table: g.table, with_ct_orig: false, short: false }
+                .encode(e);
         }
         _ => {}
     }

@@ -17,18 +17,20 @@ pub struct Resubmit {
     pub table: u8,
     /// Swap in the original direction's tuple.
     pub with_ct_orig: bool,
+    /// It came in the form without a table, and goes back in it.
+    pub short: bool,
 }
 
 pub(super) fn decode_port(d: &mut Dec<'_>) -> Decode<Action> {
     let in_port = OfPort::from_u16(d.r.u16()?);
-    Ok(Action::Resubmit(Resubmit { in_port, table: 0xff, with_ct_orig: false }))
+    Ok(Action::Resubmit(Resubmit { in_port, table: 0xff, with_ct_orig: false, short: true }))
 }
 
 fn with_table(d: &mut Dec<'_>, with_ct_orig: bool) -> Decode<Action> {
     let in_port = OfPort::from_u16(d.r.u16()?);
     let table = d.r.u8()?;
     d.zeros(3, OfpErr::OFPBAC_BAD_ARGUMENT)?;
-    Ok(Action::Resubmit(Resubmit { in_port, table, with_ct_orig }))
+    Ok(Action::Resubmit(Resubmit { in_port, table, with_ct_orig, short: false }))
 }
 
 pub(super) fn decode_table(d: &mut Dec<'_>) -> Decode<Action> {
@@ -41,9 +43,16 @@ pub(super) fn decode_table_ct(d: &mut Dec<'_>) -> Decode<Action> {
 
 impl Resubmit {
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
-        e.nicira(if self.with_ct_orig { 44 } else { 14 }, |o| {
+        let subtype = match (self.short, self.with_ct_orig) {
+            (true, _) => 1,
+            (false, false) => 14,
+            (false, true) => 44,
+        };
+        e.nicira(subtype, |o| {
             o.u16(port16(self.in_port));
-            o.u8(self.table);
+            if !self.short {
+                o.u8(self.table);
+            }
         });
     }
 }
@@ -71,7 +80,7 @@ impl Resubmit {
 }
 
 pub(super) fn parse(s: &str, cx: &mut TextCx<'_>) -> Result<Action, String> {
-    let mut r = Resubmit { in_port: OfPort::IN_PORT, table: 0xff, with_ct_orig: false };
+    let mut r = Resubmit { in_port: OfPort::IN_PORT, table: 0xff, with_ct_orig: false, short: false };
     let mut parts = s.split(',').map(str::trim);
     let port = parts.next().unwrap_or("");
     if !port.is_empty() {

@@ -144,7 +144,7 @@ pub fn to(port: OfPort) -> Action {
 }
 
 pub fn resubmit(table: u8) -> Action {
-    Action::Resubmit(Resubmit { in_port: OfPort::IN_PORT, table, with_ct_orig: false })
+    Action::Resubmit(Resubmit { in_port: OfPort::IN_PORT, table, with_ct_orig: false, short: false })
 }
 
 pub fn set(field: Field, value: Value) -> Action {
