@@ -67,7 +67,6 @@ impl Switch {
 
     /// Goes on with a packet that a controller resumes: it enters the tables again where it left.
     pub(super) fn resume(&mut self, r: &mut Reactor, bridge: &str, packet: &PacketIn) {
-        let now = self.now();
         let metadata = packet.metadata.expand();
         let in_port = OfPort(metadata.get(Field::IN_PORT_OXM).0 as u32);
         let c = packet.continuation.as_deref().cloned().unwrap_or_default();
@@ -75,7 +74,7 @@ impl Switch {
         let of_port = b.interface(in_port).map_or(DpPort::NONE, |i| i.dp_port);
         let dp_port = c.odp_port.map_or(of_port, DpPort);
         let id = b.id;
-        let Some(backer) = self.backers.get_mut(&b.kind) else { return };
+        let Some(backer) = self.backers.get(&b.kind) else { return };
         let view = backer.dp.snapshot();
         let rest = Metadata { rest: Some(&metadata.key), ..Metadata::received(dp_port.0) };
         let (mut key, _) = extract_key(&packet.packet, &rest);
@@ -102,18 +101,8 @@ impl Switch {
             conntracked: c.conntracked,
         });
         key.set(Field::RECIRC_ID, state.into());
-        let request = Request { key: &key, origin: Origin::Datapath, dry_run: false };
-        let translation = pipeline::translate(&view.snapshot, &request, None);
-        view.warn(&translation.warnings);
-        let effects = Effects::new(translation.effects, &view.counters);
-        effects.credit(1, packet.packet.len() as u64, now);
-        let frame = Packet { buf: PacketBuf::from_frame(&packet.packet), ..Packet::default() };
-        backer.dp.execute_with(frame, Meta::received(dp_port), translation.actions);
         let kind = backer.kind.clone();
-        self.apply_control(&kind, &effects.control, key.tcp_flags());
-        if self.inline() {
-            self.drain_events(r);
-        }
+        self.carry(r, &kind, &packet.packet, dp_port, &key, Origin::Datapath);
     }
 
     fn send_packet(
@@ -125,26 +114,50 @@ impl Switch {
         in_port: OfPort,
         actions: &[openflow::Action],
     ) {
-        let now = self.now();
         let Some(b) = self.bridges.get(bridge) else { return };
         let dp_port = b.interface(in_port).map_or(DpPort::NONE, |i| i.dp_port);
-        let id = b.id;
-        let Some(backer) = self.backers.get_mut(&b.kind) else { return };
-        let view = backer.dp.snapshot();
+        let (id, kind) = (b.id, b.kind.clone());
         let (mut key, _) =
             extract_key(frame, &Metadata { rest: Some(metadata), ..Metadata::received(dp_port.0) });
         copy_pipeline_fields(metadata, &mut key);
         key.set_dp_port(dp_port);
-        let request =
-            Request { key: &key, origin: Origin::PacketOut { bridge: id, in_port, actions }, dry_run: false };
-        let translation = pipeline::translate(&view.snapshot, &request, None);
+        self.carry(r, &kind, frame, dp_port, &key, Origin::PacketOut { bridge: id, in_port, actions });
+    }
+
+    /// Translates a packet and does what comes out.
+    fn carry(
+        &mut self,
+        r: &mut Reactor,
+        kind: &str,
+        frame: &[u8],
+        port: DpPort,
+        key: &FlowKey,
+        origin: Origin<'_>,
+    ) {
+        let now = self.now();
+        let Some(backer) = self.backers.get(kind) else { return };
+        let view = backer.dp.snapshot();
+        let translation = pipeline::translate(&view.snapshot, &Request { key, origin, dry_run: false }, None);
         view.warn(&translation.warnings);
         let effects = Effects::new(translation.effects, &view.counters);
         effects.credit(1, frame.len() as u64, now);
+        self.happen(r, kind, (frame, port, key), translation.actions, &effects);
+    }
+
+    /// Executes actions on a packet, and applies its effects.
+    fn happen(
+        &mut self,
+        r: &mut Reactor,
+        kind: &str,
+        packet: (&[u8], DpPort, &FlowKey),
+        actions: Vec<DpAction>,
+        effects: &Effects,
+    ) {
+        let (frame, port, key) = packet;
+        let Some(backer) = self.backers.get_mut(kind) else { return };
         let packet = Packet { buf: PacketBuf::from_frame(frame), ..Packet::default() };
-        backer.dp.execute_with(packet, Meta::received(dp_port), translation.actions);
-        let kind = backer.kind.clone();
-        self.apply_control(&kind, &effects.control, key.tcp_flags());
+        backer.dp.execute_with(packet, Meta::received(port), actions);
+        self.apply_control(kind, &effects.control, key.tcp_flags());
         // In test mode what the packet causes has happened by the time that the next message is handled.
         if self.inline() {
             self.drain_events(r);
@@ -154,15 +167,10 @@ impl Switch {
     /// Lets happen what a traced packet causes: stations and flows are learned, controllers told. It is not sent to
     /// ports, and not counted.
     pub(crate) fn traced(&mut self, r: &mut Reactor, kind: &str, live: Live) {
-        let Some(backer) = self.backers.get_mut(kind) else { return };
-        let view = backer.dp.snapshot();
-        let effects = Effects::new(live.translation.effects, &view.counters);
-        let packet = Packet { buf: PacketBuf::from_frame(&live.packet), ..Packet::default() };
-        backer.dp.execute_with(packet, Meta::received(live.port), unsent(live.translation.actions));
-        self.apply_control(kind, &effects.control, live.key.tcp_flags());
-        if self.inline() {
-            self.drain_events(r);
-        }
+        let Some(backer) = self.backers.get(kind) else { return };
+        let effects = Effects::new(live.translation.effects, &backer.dp.snapshot().counters);
+        let actions = unsent(live.translation.actions);
+        self.happen(r, kind, (&live.packet, live.port, &live.key), actions, &effects);
         self.publish();
     }
 
