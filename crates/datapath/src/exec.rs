@@ -6,7 +6,7 @@
 use crate::drops::{Counters, DropCause};
 use crate::event::{Event, Events, Upcall};
 use crate::frame::{Headers, complete_checksum, is_tag, shift_offload};
-use crate::meter::Meter;
+use crate::meter::{Excess, Meter};
 use crate::ports::TxPorts;
 use crate::seam::Pipeline;
 use base::{DpPort, Time};
@@ -143,11 +143,16 @@ impl<P: Pipeline> Exec<P> {
             DpAction::Recirc(id) => self.recirculate(w, *id, last),
             DpAction::Hash { alg, basis } => w.meta.dp_hash = crate::hash::dp_hash(w.key, *alg, *basis),
             DpAction::Meter(id) => match self.meters.get(id) {
-                Some(m) if m.pass(w.packet.buf.len() as u64, self.now) => {}
-                Some(_) => {
-                    self.stats.dropped(DropCause::Meter, 1);
-                    return false;
-                }
+                Some(m) => match m.pass(w.packet.buf.len() as u64, self.now) {
+                    Ok(()) => {}
+                    Err(Excess::Remark(levels)) => {
+                        crate::set::raise_precedence(w.packet, w.meta, &mut w.headers, levels);
+                    }
+                    Err(Excess::Drop) => {
+                        self.stats.dropped(DropCause::Meter, 1);
+                        return false;
+                    }
+                },
                 None => self.stats.dropped(DropCause::InvalidMeter, 1),
             },
             DpAction::AddMpls(_)

@@ -2,7 +2,7 @@
 
 use crate::exec::Meta;
 use crate::frame::{Headers, L3, Rewriter, is_tag};
-use dpif::action::{SetArp, SetField, SetIcmp, SetIpv4, SetIpv6, SetNd, SetNdExt, SetPorts};
+use dpif::action::{Masked, SetArp, SetField, SetIcmp, SetIpv4, SetIpv6, SetNd, SetNdExt, SetPorts};
 use flow::key::ip_proto;
 use wire::Packet;
 
@@ -57,6 +57,27 @@ pub(crate) fn apply(
         }
     }
     true
+}
+
+/// Raises the drop precedence of an IP packet (see [`crate::meter::raised_precedence`]).
+pub(crate) fn raise_precedence(
+    packet: &mut Packet,
+    meta: &Meta,
+    headers: &mut Option<Headers>,
+    levels: u8,
+) {
+    let headers = *headers.get_or_insert_with(|| Headers::find_typed(packet.buf.data(), meta.packet_type));
+    let r = &mut Rewriter { packet, headers };
+    let tos = match headers.l3 {
+        L3::Ipv4 => bytes::<2>(r, headers.l3_at)[1],
+        L3::Ipv6 => (u16::from_be_bytes(bytes(r, headers.l3_at)) >> 4) as u8,
+        _ => return,
+    };
+    let raised = Masked { value: crate::meter::raised_precedence(tos >> 2, levels) << 2, mask: 0xfc };
+    match headers.l3 {
+        L3::Ipv4 => ipv4(r, &SetIpv4 { tos: raised, ..SetIpv4::default() }),
+        _ => ipv6(r, &SetIpv6 { tclass: raised, ..SetIpv6::default() }),
+    }
 }
 
 fn apply_l3(r: &mut Rewriter<'_>, set: &SetField) {

@@ -10,7 +10,7 @@ use base::{OfPort, Time, Xid};
 use flow::layout;
 use openflow::msg::{
     AsyncKind, BundleControl, BundleControlKind, Features, FragHandling, PacketOut, PortMod, Role,
-    RoleReason, RoleRequest, RoleStatus, SwitchConfig, TableMod,
+    RoleReason, RoleRequest, RoleStatus, StatsRequest, SwitchConfig, TableMod,
 };
 use openflow::{Message, OfpErr, Version};
 
@@ -108,6 +108,21 @@ impl Ofproto {
             _ => return Err(OfpErr::OFPBRC_BAD_TYPE),
         }
         Ok(())
+    }
+
+    /// Takes part of a statistics request: its length and whether more is to come. Gives the request once it is whole.
+    pub fn stats_part(
+        &mut self,
+        id: ConnId,
+        xid: Xid,
+        request: StatsRequest,
+        (bytes, more): (usize, bool),
+        now: Time,
+    ) -> Result<Option<StatsRequest>, OfpErr> {
+        match self.connections.get_mut(&id) {
+            Some(c) => c.parts.push(xid, request, bytes, more, now),
+            None => Ok(Some(request)),
+        }
     }
 
     pub(crate) fn reply(&mut self, id: ConnId, xid: Xid, message: Message) {

@@ -99,6 +99,15 @@ impl Codec {
         m
     }
 
+    /// Refuses actions on tunnel options of which the switch does not know which they are.
+    pub(crate) fn check_tun_options(&self, actions: &[crate::Action]) -> Decode<()> {
+        let unknown = |tun: &Arc<TunLayout>| crate::action::tun_options(actions) & !tun.options() != 0;
+        if self.tun.as_ref().is_some_and(unknown) {
+            return Err(OfpErr::NXFMFC_INVALID_TLV_FIELD.into());
+        }
+        Ok(())
+    }
+
     pub(crate) fn match_cx(&self, strict: bool) -> crate::oxm::MatchCx<'_> {
         crate::oxm::MatchCx { strict, tun: self.tun.as_deref(), pipeline_only: false }
     }

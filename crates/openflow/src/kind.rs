@@ -98,11 +98,12 @@ fn place(version: Version, b: &[u8]) -> Result<(Place, usize), Option<String>> {
     if stats != 0xffff {
         return Ok((if reply { StatsReply(stats) } else { StatsRequest(stats) }, fixed));
     }
-    let vendor = u32_at(b, fixed).ok_or(None)?;
+    // With the subtype, which only OpenFlow 1.0 pads.
+    let vendor = u32_at(b, fixed).filter(|_| b.len() >= 24).ok_or(None)?;
     if vendor != NICIRA && (vendor != ONF || version == Version::V10) {
         return Err(Some(unknown_vendor(vendor)));
     }
-    let subtype = u32_at(b, fixed + 4).filter(|_| b.len() >= 24).ok_or(None)?;
+    let subtype = u32_at(b, fixed + 4).ok_or(None)?;
     let place = match (vendor, reply) {
         (NICIRA, true) => NiciraStatsReply(subtype),
         (NICIRA, false) => NiciraStatsRequest(subtype),

@@ -9,6 +9,7 @@ pub mod codec;
 pub mod fixed_match;
 pub mod kind;
 pub mod msg;
+pub mod multipart;
 pub mod ofperr;
 pub mod oxm;
 pub mod port_map;

@@ -51,6 +51,18 @@ impl EntryHeader {
     pub fn field(&self) -> Option<Field> {
         field_of(self.class, self.number, self.experimenter)
     }
+
+    /// The field, if its length is the header's, too.
+    pub fn whole_field(&self) -> Option<Field> {
+        self.field().filter(|f| {
+            let width = usize::from(f.info().bytes);
+            if f.as_tun_metadata().is_some() {
+                self.len <= width
+            } else {
+                self.len == width << u8::from(self.has_mask)
+            }
+        })
+    }
 }
 
 struct Lookup {
@@ -108,22 +120,17 @@ pub fn pull_header(r: &mut Reader<'_>) -> Decode<EntryHeader> {
 /// Takes the header of a field, as actions contain them: no mask, and a length that fits the field.
 pub fn pull_field(r: &mut Reader<'_>) -> Decode<(Field, EntryHeader)> {
     let header = pull_header(r)?;
-    match header.field() {
-        None => Err(DecodeError::logged(
-            OfpErr::OFPBAC_BAD_SET_TYPE,
+    let Some(field) = header.whole_field() else {
+        return Err(DecodeError::logged(
+            OfpErr::OFPBMC_BAD_FIELD,
             MODULE,
             format!("unknown OXM/NXM header {}", header.text()),
-        )),
-        Some(f) => {
-            let width = usize::from(f.info().bytes);
-            let ok = if f.as_tun_metadata().is_some() {
-                header.len <= 124
-            } else {
-                header.len == width << u8::from(header.has_mask)
-            };
-            if !ok { Err(OfpErr::OFPBMC_BAD_LEN.into()) } else { Ok((f, header)) }
-        }
+        ));
+    };
+    if header.has_mask {
+        return Err(OfpErr::OFPBMC_BAD_MASK.into());
     }
+    Ok((field, header))
 }
 
 /// The header to use for a field in a version.
@@ -678,7 +685,7 @@ pub fn pull_oxm(r: &mut Reader<'_>, cx: &MatchCx<'_>) -> Decode<Match> {
     let len = usize::from(r.u16()?);
     match kind {
         1 => {}
-        0 => {
+        0 if !cx.pipeline_only => {
             *r = start;
             return crate::fixed_match::pull_of11(r);
         }

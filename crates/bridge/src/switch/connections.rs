@@ -4,6 +4,7 @@
 use super::Switch;
 use super::host::HostView;
 use crate::codec;
+use openflow::codec::Codec;
 use crate::config::ControllerConfig;
 use base::{Time, Xid, error, info, warn};
 use ofproto::{ConnConfig, ConnId, ConnKind};
@@ -572,8 +573,18 @@ impl Switch {
         let Some(id) = conn.id else { return };
         let Some(state) = b.ofproto.connection(id) else { return };
         let (of, secondary) = (codec::of(state), state.is_secondary());
-        let (xid, message) = match codec::decode(&of, secondary, bytes, &self.env.log) {
-            Ok(decoded) => decoded,
+        let decoded = codec::decode(&of, secondary, bytes, &self.env.log);
+        let whole = decoded.and_then(|(xid, m)| match m {
+            Message::StatsRequest(request) => {
+                let more = codec::has_more(bytes);
+                let whole = b.ofproto.stats_part(id, xid, request, (bytes.len(), more), now)?;
+                Ok(whole.map(|r| (xid, Message::StatsRequest(r))))
+            }
+            m => Ok(Some((xid, m))),
+        });
+        let (xid, message) = match whole {
+            Ok(Some(whole)) => whole,
+            Ok(None) => return,
             Err(error) => {
                 let reply = codec::error_reply(&of, error, bytes);
                 conn.rconn.send(r, reply, CLASS_REPLY);
@@ -599,6 +610,35 @@ impl Switch {
     pub(super) fn send(&mut self, r: &mut Reactor, bridge: &str, id: ConnId, xid: Xid, message: &Message) {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
+        self.send_as(r, bridge, &of, id, xid, message);
+    }
+
+    /// Sends an answer in the form of the request.
+    pub(super) fn answer(
+        &mut self,
+        r: &mut Reactor,
+        bridge: &str,
+        id: ConnId,
+        xid: Xid,
+        message: &Message,
+        request: &[u8],
+    ) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let Some(state) = b.ofproto.connection(id) else { return };
+        let of = codec::in_kind(codec::of(state), request);
+        self.send_as(r, bridge, &of, id, xid, message);
+    }
+
+    fn send_as(
+        &mut self,
+        r: &mut Reactor,
+        bridge: &str,
+        of: &Codec,
+        id: ConnId,
+        xid: Xid,
+        message: &Message,
+    ) {
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(conn) = b.connections.by_id(id) else { return };
         let limit = conn.packet_in_limit;
         let class = match message {
@@ -610,7 +650,7 @@ impl Switch {
         if class == CLASS_PACKET_IN && conn.rconn.queued(class).0 >= limit {
             return;
         }
-        for m in codec::encode(&of, xid, message) {
+        for m in codec::encode(of, xid, message) {
             conn.rconn.send(r, m, class);
         }
         if class == CLASS_MONITOR {

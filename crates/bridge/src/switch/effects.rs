@@ -43,7 +43,12 @@ impl Switch {
             Effect::Send(id, xid, message) => {
                 // Whoever is told something finds it true.
                 self.publish();
-                self.send(r, bridge, id, xid, &message);
+                match request {
+                    Some((asked, bytes)) if asked == xid => {
+                        self.answer(r, bridge, id, xid, &message, bytes);
+                    }
+                    _ => self.send(r, bridge, id, xid, &message),
+                }
             }
             Effect::Error(id, xid, error) => {
                 let Some(b) = self.bridges.get_mut(bridge) else { return };
@@ -103,7 +108,7 @@ impl Switch {
             Ok(config) => {
                 let packets = config.flags & MeterConfig::PKTPS != 0;
                 let unit = if packets { MeterUnit::Pktps } else { MeterUnit::Kbps };
-                let bands: Vec<Band> = config.bands.iter().filter_map(codec::band).collect();
+                let bands: Vec<Band> = config.bands.iter().map(codec::band).collect();
                 backer.dp.set_meter(number, unit, &bands);
                 Arc::make_mut(&mut b.meters).insert(config.meter, number);
             }

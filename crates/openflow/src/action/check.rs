@@ -35,23 +35,24 @@ impl CheckCx {
 }
 
 /// Checks that a subfield exists and may be read (`role` "source") or written ("destination").
-pub(super) fn subfield(s: Subfield, role: &str, error: OfpErr) -> Decode<()> {
+pub(super) fn subfield(s: Subfield, role: &str) -> Decode<()> {
     let width = s.field.info().bits;
-    let text = if s.ofs >= width {
-        format!("bit offset {} exceeds {width}-bit width of {role} field {}", s.ofs, s.field)
+    let (error, text) = if s.ofs >= width {
+        let text = format!("bit offset {} exceeds {width}-bit width of {role} field {}", s.ofs, s.field);
+        (OfpErr::OFPBAC_BAD_SET_LEN, text)
     } else if s.n_bits == 0 {
-        format!("{role} field {} has no bits", s.field)
+        (OfpErr::OFPBAC_BAD_ARGUMENT, format!("{role} field {} has no bits", s.field))
     } else if s.ofs + s.n_bits > width {
-        format!(
+        let text = format!(
             "bit offset {} and width {} exceeds {width}-bit width of {role} field {}",
             s.ofs, s.n_bits, s.field
-        )
+        );
+        (OfpErr::OFPBAC_BAD_SET_LEN, text)
     } else if role == "destination" && !s.field.info().writable {
-        format!("destination field {} is not writable", s.field)
+        (OfpErr::OFPBAC_BAD_SET_ARGUMENT, format!("destination field {} is not writable", s.field))
     } else {
         return Ok(());
     };
-    let error = if role == "destination" { error } else { OfpErr::OFPBAC_BAD_ARGUMENT };
     Err(DecodeError::logged(error, "meta_flow", text))
 }
 
@@ -67,12 +68,12 @@ fn prereq(s: Subfield, role: &str, m: &Match) -> Decode<()> {
 }
 
 fn check_src(s: Subfield, m: &Match) -> Decode<()> {
-    subfield(s, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    subfield(s, "source")?;
     prereq(s, "source", m)
 }
 
 fn check_dst(s: Subfield, m: &Match) -> Decode<()> {
-    subfield(s, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    subfield(s, "destination")?;
     prereq(s, "destination", m)
 }
 

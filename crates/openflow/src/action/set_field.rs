@@ -142,36 +142,23 @@ fn checked(field: Field, value: Value, mask: Option<Value>, version: Version) ->
     Ok(a)
 }
 
-pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
+/// A header, a value and perhaps a mask, whose set bits cover those of the value.
+fn entry<'a>(d: &mut Dec<'a>) -> Decode<(Field, &'a [u8], Option<&'a [u8]>)> {
     let header = crate::oxm::pull_header(&mut d.r)?;
-    let Some(field) = header.field() else {
+    if header.len == 0 {
+        return Err(OfpErr::OFPBAC_BAD_SET_TYPE.into());
+    }
+    let Some(field) = header.whole_field() else {
         return Err(DecodeError::logged(
-            OfpErr::OFPBAC_BAD_SET_TYPE,
+            OfpErr::OFPBAC_BAD_SET_LEN,
             "nx_match",
             format!("unknown OXM/NXM field {}", header.text()),
         ));
     };
     let width = if header.has_mask { header.len / 2 } else { header.len };
-    if field.as_tun_metadata().is_none() && width != usize::from(field.info().bytes) {
-        return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
-    }
-    let bytes = d.r.take(width)?;
-    let mask_bytes = if header.has_mask { Some(d.r.take(width)?) } else { None };
-    let (value, mask) = (low(bytes), mask_bytes.map(low));
-    if d.r.len() >= 8 {
-        return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
-    }
-    if !d.r.is_zero() {
-        return Err(OfpErr::OFPBAC_BAD_SET_ARGUMENT.into());
-    }
-    if let Some(mask) = mask
-        && (d.version < Version::V15
-            || matches!(field.info().maskable, Maskable::No)
-                && mask & field.info().valid != field.info().valid)
-    {
-        return Err(OfpErr::OFPBAC_BAD_SET_MASK.into());
-    }
-    if mask_bytes.is_some_and(|m| bytes.iter().zip(m).any(|(v, m)| v & !m != 0)) {
+    let value = d.r.take(width)?;
+    let mask = if header.has_mask { Some(d.r.take(width)?) } else { None };
+    if mask.is_some_and(|m| value.iter().zip(m).any(|(v, m)| v & !m != 0)) {
         return Err(DecodeError::logged(
             OfpErr::OFPBMC_BAD_WILDCARDS,
             "nx_match",
@@ -181,10 +168,33 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
             ),
         ));
     }
+    Ok((field, value, mask))
+}
+
+fn action(field: Field, value: &[u8], mask: Option<&[u8]>, version: Version) -> Decode<Action> {
     if field.as_tun_metadata().is_some() {
-        return Ok(Action::SetField(SetField::option(field, bytes, mask_bytes)));
+        return Ok(Action::SetField(SetField::option(field, value, mask)));
     }
-    Ok(Action::SetField(checked(field, value, mask, d.version)?))
+    Ok(Action::SetField(checked(field, low(value), mask.map(low), version)?))
+}
+
+pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
+    let (field, value, mask) = entry(d)?;
+    if d.r.len() >= 8 {
+        return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
+    }
+    // The port as OpenFlow 1.1 and later number it is to be matched only.
+    if !d.r.is_zero() || field == Field::IN_PORT_OXM {
+        return Err(OfpErr::OFPBAC_BAD_SET_ARGUMENT.into());
+    }
+    if let Some(mask) = mask.map(low)
+        && (d.version < Version::V15
+            || matches!(field.info().maskable, Maskable::No)
+                && mask & field.info().valid != field.info().valid)
+    {
+        return Err(OfpErr::OFPBAC_BAD_SET_MASK.into());
+    }
+    action(field, value, mask, d.version)
 }
 
 pub(super) fn decode_load(d: &mut Dec<'_>) -> Decode<Action> {
@@ -192,7 +202,7 @@ pub(super) fn decode_load(d: &mut Dec<'_>) -> Decode<Action> {
     let field = pull_header32(&mut d.r)?;
     let value = d.r.u64()?;
     let s = split_ofs_nbits(field, place);
-    super::check::subfield(s, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    super::check::subfield(s, "destination")?;
     if s.n_bits < 64 && value >> s.n_bits != 0 {
         return Err(OfpErr::OFPBAC_BAD_ARGUMENT.into());
     }
@@ -203,30 +213,9 @@ pub(super) fn decode_load(d: &mut Dec<'_>) -> Decode<Action> {
 }
 
 pub(super) fn decode_load2(d: &mut Dec<'_>) -> Decode<Action> {
-    let header = crate::oxm::pull_header(&mut d.r)?;
-    let Some(field) = header.field() else { return Err(OfpErr::OFPBAC_BAD_SET_TYPE.into()) };
-    let width = if header.has_mask { header.len / 2 } else { header.len };
-    if field.as_tun_metadata().is_none() && width != usize::from(field.info().bytes) {
-        return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
-    }
-    let bytes = d.r.take(width)?;
-    let mask_bytes = if header.has_mask { Some(d.r.take(width)?) } else { None };
-    let (value, mask) = (low(bytes), mask_bytes.map(low));
+    let (field, value, mask) = entry(d)?;
     d.zeros_to_end(OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
-    if mask_bytes.is_some_and(|m| bytes.iter().zip(m).any(|(v, m)| v & !m != 0)) {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBMC_BAD_WILDCARDS,
-            "nx_match",
-            format!(
-                "Rejecting NXM/OXM entry {} with 1-bits in value for bits wildcarded by the mask.",
-                header.text()
-            ),
-        ));
-    }
-    if field.as_tun_metadata().is_some() {
-        return Ok(Action::SetField(SetField::option(field, bytes, mask_bytes)));
-    }
-    Ok(Action::SetField(checked(field, value, mask, d.version)?))
+    action(field, value, mask, d.version)
 }
 
 impl SetField {

@@ -26,19 +26,19 @@ fn decode(d: &mut Dec<'_>) -> Decode<Stack> {
             format!("{field}: stack field has no bits"),
         ));
     }
-    d.zeros_to_end(OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    d.zeros_to_end(OfpErr::NXBRC_MUST_BE_ZERO)?;
     Ok(Stack { subfield: Subfield { field, ofs, n_bits } })
 }
 
 pub(super) fn decode_push(d: &mut Dec<'_>) -> Decode<Action> {
     let s = decode(d)?;
-    super::check::subfield(s.subfield, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    super::check::subfield(s.subfield, "source")?;
     Ok(Action::Push(s))
 }
 
 pub(super) fn decode_pop(d: &mut Dec<'_>) -> Decode<Action> {
     let s = decode(d)?;
-    super::check::subfield(s.subfield, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    super::check::subfield(s.subfield, "destination")?;
     Ok(Action::Pop(s))
 }
 

@@ -146,8 +146,8 @@ fn nicira_form(version: Version, subtype: u16) -> Option<Form> {
         2 => Form(16, FIX, tunnel::decode_narrow),
         4 => Form(16, FIX, queue::decode_nicira),
         5 => Form(16, FIX, |_| Ok(Action::PopQueue)),
-        6 => Form(24, VAR, reg_move::decode_nicira),
-        7 => Form(24, FIX, set_field::decode_load),
+        6 if version < Version::V15 => Form(24, VAR, reg_move::decode_nicira),
+        7 if version < Version::V15 => Form(24, FIX, set_field::decode_load),
         8 => Form(16, VAR, note::decode),
         9 => Form(24, FIX, tunnel::decode_wide),
         10 => Form(32, FIX, multipath::decode),
@@ -156,7 +156,7 @@ fn nicira_form(version: Version, subtype: u16) -> Option<Form> {
         14 => Form(16, FIX, resubmit::decode_table),
         15 => Form(24, FIX, output::decode_reg),
         16 => Form(32, VAR, learn::decode),
-        17 => Form(16, FIX, |d| d.zeros(6, OfpErr::NXBRC_MUST_BE_ZERO).map(|()| Action::Exit)),
+        17 => Form(16, FIX, |_| Ok(Action::Exit)),
         18 => Form(16, FIX, |_| Ok(Action::DecTtl(DecTtl { ids: Box::default() }))),
         19 => Form(16, FIX, fin_timeout::decode),
         20 => Form(16, FIX, controller::decode),
@@ -172,14 +172,14 @@ fn nicira_form(version: Version, subtype: u16) -> Option<Form> {
         30 => Form(16, FIX, mpls::decode_label_nicira),
         31 => Form(16, FIX, mpls::decode_tc),
         32 => Form(24, VAR, output::decode_reg2),
-        33 => Form(16, VAR, set_field::decode_load2),
+        33 if version < Version::V15 => Form(16, VAR, set_field::decode_load2),
         34 => Form(16, FIX, conjunction::decode),
         35 => Form(24, VAR, ct::decode),
         36 => Form(16, VAR, ct::decode_nat),
         37 => Form(16, VAR, controller::decode_2),
         38 => Form(32, FIX, sample::decode_2),
         39 => Form(16, FIX, output::decode_trunc),
-        40 => Form(16, FIX, group::decode_nicira),
+        40 if version == Version::V10 => Form(16, FIX, group::decode_nicira),
         41 => Form(32, FIX, sample::decode_3),
         42 => Form(16, VAR, clone::decode),
         43 => Form(16, FIX, |_| Ok(Action::CtClear)),
@@ -413,7 +413,7 @@ pub(super) fn put_header32(out: &mut Vec<u8>, field: flow::Field) {
 
 /// Takes a 32-bit header.
 pub(super) fn pull_header32(r: &mut Reader<'_>) -> Decode<flow::Field> {
-    let bytes = r.take(4)?;
-    let mut r = Reader::with_error(bytes, OfpErr::OFPBAC_BAD_LEN);
-    Ok(crate::oxm::pull_field(&mut r)?.0)
+    let mut r = Reader::new(r.take(4)?);
+    let header = crate::oxm::pull_header(&mut r).ok();
+    header.and_then(|h| h.whole_field()).ok_or_else(|| OfpErr::OFPBAC_BAD_SET_TYPE.into())
 }

@@ -235,7 +235,7 @@ fn put_11(o: &mut Vec<u8>, s: &FlowStats, m: &Match, version: Version) {
     o.u64(s.packet_count);
     o.u64(s.byte_count);
     // Also in 1.1, whose own form of match cannot say everything.
-    crate::oxm::put_oxm(o, m, version.max(Version::V12));
+    crate::oxm::put_oxm(o, m, version);
     action::instruction::encode_instructions(&s.actions, version, o);
 }
 

@@ -437,8 +437,8 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message
         if len > r.len() {
             return Err(OfpErr::OFPBRC_BAD_LEN.into());
         }
-        g.buckets = pull_buckets(&mut r.sub(len)?, version, kind)?;
         check_command_bucket(raw, g.command_bucket_id)?;
+        g.buckets = pull_buckets(&mut r.sub(len)?, version, kind)?;
         g.props = pull_props(r, kind, command)?;
     } else {
         g.buckets = pull_buckets(r, version, kind)?;

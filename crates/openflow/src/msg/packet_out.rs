@@ -74,7 +74,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
         Version::V15 => {
             len = usize::from(r.u16()?);
             r.skip(2)?;
-            let mut cx = codec.match_cx(true);
+            let mut cx = codec.match_cx(false);
             cx.pipeline_only = true;
             m = crate::oxm::pull_oxm(r, &cx)?;
             if m.get(Field::IN_PORT).1 == 0 {

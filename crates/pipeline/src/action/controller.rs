@@ -3,8 +3,9 @@
 use crate::ctx::Ctx;
 use dpif::DpAction;
 use dpif::action::{ControllerCookie, UserCookie, Userspace};
+use base::MeterId;
 use openflow::action::Controller;
-use openflow::msg::PacketInReason;
+use openflow::msg::{MeterConfig, PacketInReason};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -15,28 +16,33 @@ pub(crate) struct To<'a> {
     pub max_len: u16,
     pub controller_id: u16,
     pub userdata: &'a [u8],
+    /// The meter that it names for the packets that it sends.
+    pub meter: Option<MeterId>,
 }
 
 impl Default for To<'_> {
     fn default() -> Self {
-        To { reason: PacketInReason::Action, max_len: u16::MAX, controller_id: 0, userdata: &[] }
+        To { reason: PacketInReason::Action, max_len: u16::MAX, controller_id: 0, userdata: &[], meter: None }
     }
 }
 
 pub(crate) fn run(ctx: &mut Ctx<'_, '_>, c: &Controller) {
     let reason = if c.reason == PacketInReason::Action { super::output::reason(ctx) } else { c.reason };
-    let to = To { reason, max_len: c.max_len, controller_id: c.controller_id, userdata: &c.userdata };
+    let to = To {
+        reason,
+        max_len: c.max_len,
+        controller_id: c.controller_id,
+        userdata: &c.userdata,
+        meter: c.meter_id.map(MeterId),
+    };
     if c.pause {
         crate::commit::commit(ctx);
         let cookie = cookie(ctx, to);
         ctx.start_freeze();
         if let Some(freeze) = &mut ctx.freeze {
-            freeze.pause = Some(Box::new(cookie));
+            freeze.pause = Some(Box::new((cookie, to.meter)));
         }
         return;
-    }
-    if let Some(meter) = c.meter_id {
-        super::instruction::meter(ctx, base::MeterId(meter));
     }
     send(ctx, to);
 }
@@ -45,13 +51,23 @@ pub(crate) fn run(ctx: &mut Ctx<'_, '_>, c: &Controller) {
 pub(crate) fn send(ctx: &mut Ctx<'_, '_>, to: To<'_>) {
     crate::commit::commit(ctx);
     let cookie = cookie(ctx, to);
-    push(ctx, cookie);
+    push(ctx, cookie, to.meter);
 }
 
-/// Emits the datapath's action.
-pub(crate) fn push(ctx: &mut Ctx<'_, '_>, cookie: ControllerCookie) {
+/// Emits the datapath's action, behind the meter that was named or else that of all packets to controllers.
+pub(crate) fn push(ctx: &mut Ctx<'_, '_>, cookie: ControllerCookie, meter: Option<MeterId>) {
     let cookie = UserCookie::Controller(Box::new(cookie));
-    ctx.out.push(DpAction::Userspace(Arc::new(Userspace { cookie, ..Userspace::default() })));
+    let send = DpAction::Userspace(Arc::new(Userspace { cookie, ..Userspace::default() }));
+    ctx.bridge_deps().meters = true;
+    let number = ctx.bridge.dp_meters.get(&meter.unwrap_or(MeterConfig::CONTROLLER));
+    ctx.out.push(match number {
+        // What exceeds the meter is not sent, but goes on.
+        Some(n) => DpAction::Sample {
+            probability: u32::MAX,
+            actions: [DpAction::Meter(*n), send].into(),
+        },
+        None => send,
+    });
 }
 
 fn cookie(ctx: &Ctx<'_, '_>, to: To<'_>) -> ControllerCookie {
