@@ -3,9 +3,9 @@
 use crate::connection::{Connection, wire_reason};
 use base::Cookie;
 use flow::MiniMatch;
-use openflow::{Message, Version};
 use openflow::msg::packet_in::Continuation;
 use openflow::msg::{PacketIn, PacketInReason};
+use openflow::{Message, Version};
 
 /// A packet that an action or a miss sends to controllers.
 #[derive(Clone, PartialEq, Debug)]

@@ -275,7 +275,11 @@ impl Switch {
         }
     }
 
-    pub(super) fn bridge_by_id(&mut self, kind: &str, id: pipeline::BridgeId) -> Option<&mut super::bridge::Bridge> {
+    pub(super) fn bridge_by_id(
+        &mut self,
+        kind: &str,
+        id: pipeline::BridgeId,
+    ) -> Option<&mut super::bridge::Bridge> {
         let name = self.backers.get(kind)?.bridges.get(id.0 as usize)?.as_ref()?;
         self.bridges.get_mut(name)
     }
