@@ -174,7 +174,7 @@ mod tests {
         let passed = (0..5).filter(|_| m.pass(60, t).is_ok()).count();
         assert_eq!(passed, 3);
         assert!(m.pass(60, t + Duration::from_millis(100)).is_ok());
-        assert!(!m.pass(60, t + Duration::from_millis(100)).is_ok());
+        assert!(m.pass(60, t + Duration::from_millis(100)).is_err());
         assert_eq!(m.stats(), MeterStats { packets: 7, bytes: 420, bands: vec![(3, 180)] });
     }
 
@@ -184,9 +184,9 @@ mod tests {
         let bands = [dropping(8), dropping(16)];
         let m = Meter::new(MeterUnit::Kbps, &bands, t);
         assert!(m.pass(1000, t).is_ok());
-        assert!(!m.pass(1000, t).is_ok(), "the first band has 8 kbit");
-        assert!(!m.pass(1000, t).is_ok());
+        assert!(m.pass(1000, t).is_err(), "the first band has 8 kbit");
+        assert!(m.pass(1000, t).is_err());
         assert_eq!(m.stats().bands, [(1, 1000), (1, 1000)]);
-        assert!(!Meter::new(MeterUnit::Kbps, &[dropping(0)], t).pass(1, t).is_ok());
+        assert!(Meter::new(MeterUnit::Kbps, &[dropping(0)], t).pass(1, t).is_err());
     }
 }

@@ -7,8 +7,7 @@ use crate::state::State;
 use base::{GroupId, MeterId, Time};
 use openflow::OfpErr;
 use openflow::msg::{
-    Bucket, GroupMod, GroupModCommand, GroupType, MeterConfig, MeterFeatures, MeterMod,
-    MeterModCommand,
+    Bucket, GroupMod, GroupModCommand, GroupType, MeterConfig, MeterFeatures, MeterMod, MeterModCommand,
 };
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -6,8 +6,8 @@
 use crate::rule::Rule;
 use crate::tables::Tables;
 use flow::{TunLayout, layout};
-use openflow::msg::{TlvMapping, TlvTableMod, TlvTableModCommand, TlvTableReply};
 use openflow::OfpErr;
+use openflow::msg::{TlvMapping, TlvTableMod, TlvTableModCommand, TlvTableReply};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -142,8 +142,11 @@ fn checked(field: Field, value: Value, mask: Option<Value>, version: Version) ->
     Ok(a)
 }
 
+/// Value and mask of a field.
+type Entry<'a> = (Field, &'a [u8], Option<&'a [u8]>);
+
 /// A header, a value and perhaps a mask, whose set bits cover those of the value.
-fn entry<'a>(d: &mut Dec<'a>) -> Decode<(Field, &'a [u8], Option<&'a [u8]>)> {
+fn entry<'a>(d: &mut Dec<'a>) -> Decode<Entry<'a>> {
     let header = crate::oxm::pull_header(&mut d.r)?;
     if header.len == 0 {
         return Err(OfpErr::OFPBAC_BAD_SET_TYPE.into());
