@@ -9,7 +9,7 @@ use crate::ofproto::{Host, Ofproto};
 use base::{OfPort, Time, Xid};
 use flow::layout;
 use openflow::msg::{
-    AsyncKind, BundleControl, BundleControlKind, Features, FragHandling, PacketOut, PortMod, Role,
+    AsyncKind, BundleAdd, BundleControl, BundleControlKind, Features, FragHandling, PacketOut, PortMod, Role,
     RoleReason, RoleRequest, RoleStatus, StatsRequest, SwitchConfig, TableMod,
 };
 use openflow::{Message, OfpErr, Version};
@@ -343,8 +343,10 @@ impl Ofproto {
         let kind = match conn.bundles.control(bc, xid, now)? {
             Step::Reply(kind) => kind,
             Step::Commit(messages) => {
-                if let Err((inner, message, error)) = self.commit_bundle(id, messages, version, now) {
-                    self.effects.push(Effect::ErrorAbout(id, inner, error, Box::new(message)));
+                if let Err((xid, message, error)) = self.commit_bundle(id, messages, version, now) {
+                    let add = BundleAdd { bundle_id: bc.bundle_id, flags: bc.flags, xid, message };
+                    let about = Message::BundleAdd(Box::new(add));
+                    self.effects.push(Effect::ErrorAbout(id, xid, error, Box::new(about)));
                     return Err(OfpErr::OFPBFC_MSG_FAILED);
                 }
                 self.commit(Some((id, xid)), now);
@@ -391,7 +393,8 @@ impl Ofproto {
             Message::FlowMod(fm) => flow_mod(&mut self.state, (**fm).clone(), version, now),
             Message::GroupMod(gm) => group_mod(&mut self.state, gm, now),
             Message::PortMod(pm) => {
-                self.check_port_mod(pm)?;
+                // As the reference, which does not say what is wrong with it.
+                self.check_port_mod(pm).map_err(|_| OfpErr::OFPBFC_MSG_FAILED)?;
                 later.push(Later::Port(*pm));
                 Ok(())
             }

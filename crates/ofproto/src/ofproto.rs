@@ -520,8 +520,9 @@ impl Ofproto {
             for xid in conn.parts.expire(now) {
                 self.effects.push(Effect::Error(conn.id, xid, OfpErr::OFPBRC_MULTIPART_REQUEST_TIMEOUT));
             }
-            for xid in conn.bundles.expire(now) {
-                self.effects.push(Effect::Error(conn.id, xid, OfpErr::OFPBFC_TIMEOUT));
+            for (xid, opened) in conn.bundles.expire(now) {
+                let about = Box::new(Message::BundleControl(opened));
+                self.effects.push(Effect::ErrorAbout(conn.id, xid, OfpErr::OFPBFC_TIMEOUT, about));
             }
         }
         self.run_paces(now);

@@ -996,7 +996,9 @@ fn bundles() {
     s.send(control(20, K::OpenRequest, 3));
     assert_eq!(s.pass(9_999), []);
     let e = s.pass(1);
-    assert!(matches!(&e[..], [Effect::Error(_, _, OfpErr::OFPBFC_TIMEOUT)]), "{e:?}");
+    let [Effect::ErrorAbout(_, _, OfpErr::OFPBFC_TIMEOUT, about)] = &e[..] else { panic!("{e:?}") };
+    let Message::BundleControl(opened) = &**about else { panic!("{about:?}") };
+    assert_eq!(opened.kind, BundleControlKind::OpenRequest);
 }
 
 #[test]
