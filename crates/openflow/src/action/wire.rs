@@ -250,7 +250,7 @@ fn check_action_length(form: &Form, len: usize, left: usize) -> Decode<()> {
         format!("{len} exceeds action buffer length {left}")
     } else if len < min || len > max {
         format!("{len} not in valid range [{min},{max}]")
-    } else if len % 8 != 0 {
+    } else if !len.is_multiple_of(8) {
         format!("{len} is not a multiple of 8")
     } else {
         return Ok(());
