@@ -89,7 +89,7 @@ impl Ofproto {
             Message::FlowModTableId(on) => self.with(id, |c| c.protocol = c.protocol.with_table_id(on)),
             Message::SetPacketInFormat(format) => self.with(id, |c| c.packet_in_format = format),
             Message::SetControllerId(n) => self.with(id, |c| c.controller_id = n),
-            Message::Resume(pin) => self.effects.push(Effect::Resume(pin)),
+            Message::Resume(pin) => self.effects.push(Effect::Resume(id, xid, pin)),
             Message::CtFlush(f) => self.effects.push(Effect::CtFlush(f)),
             Message::CtFlushZone(zone) => self.effects.push(Effect::CtFlushZone(zone)),
             Message::FlowMonitorCancel(monitor) => return self.cancel_monitor(id, monitor),

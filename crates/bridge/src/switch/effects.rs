@@ -5,6 +5,7 @@ use crate::codec;
 use base::Xid;
 use datapath::{Band, MeterUnit};
 use ofproto::Effect;
+use openflow::OfpErr;
 use openflow::msg::{MeterConfig, PortConfig};
 use reactor::Reactor;
 use std::collections::HashSet;
@@ -74,10 +75,13 @@ impl Switch {
                 self.publish();
                 self.packet_out(r, bridge, &request);
             }
-            Effect::Resume(packet) => {
-                self.publish();
-                self.resume(r, bridge, &packet);
-            }
+            Effect::Resume(id, xid, packet) => match self.paused_bridge(&packet) {
+                Some(paused) => {
+                    self.publish();
+                    self.resume(r, &paused, &packet);
+                }
+                None => self.effect(r, bridge, Effect::Error(id, xid, OfpErr::NXR_STALE), request),
+            },
             Effect::PortConfig(port, config) => self.port_config(bridge, port, config),
             Effect::PortAdvertise(..) => {}
             Effect::Fragments(_) => {

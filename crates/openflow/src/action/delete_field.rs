@@ -13,7 +13,7 @@ pub struct DeleteField {
 }
 
 pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
-    let (field, _) = crate::oxm::pull_field(&mut d.r)?;
+    let field = crate::oxm::pull_field(&mut d.r)?;
     Ok(Action::DeleteField(DeleteField { field }))
 }
 

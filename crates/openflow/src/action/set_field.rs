@@ -142,62 +142,68 @@ fn checked(field: Field, value: Value, mask: Option<Value>, version: Version) ->
     Ok(a)
 }
 
-/// Value and mask of a field.
-type Entry<'a> = (Field, &'a [u8], Option<&'a [u8]>);
+/// An entry of a match, as an action carries it.
+struct Entry<'a> {
+    header: crate::oxm::EntryHeader,
+    field: Field,
+    bytes: &'a [u8],
+    mask: Option<&'a [u8]>,
+}
 
-/// A header, a value and perhaps a mask, whose set bits cover those of the value.
-fn entry<'a>(d: &mut Dec<'a>) -> Decode<Entry<'a>> {
+fn pull_entry<'a>(d: &mut Dec<'a>) -> Decode<Entry<'a>> {
     let header = crate::oxm::pull_header(&mut d.r)?;
     if header.len == 0 {
         return Err(OfpErr::OFPBAC_BAD_SET_TYPE.into());
     }
-    let Some(field) = header.whole_field() else {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBAC_BAD_SET_LEN,
-            "nx_match",
-            format!("unknown OXM/NXM field {}", header.text()),
-        ));
-    };
+    let field = header.field().ok_or(OfpErr::OFPBAC_BAD_SET_LEN)?;
     let width = if header.has_mask { header.len / 2 } else { header.len };
-    let value = d.r.take(width)?;
-    let mask = if header.has_mask { Some(d.r.take(width)?) } else { None };
-    if mask.is_some_and(|m| value.iter().zip(m).any(|(v, m)| v & !m != 0)) {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBMC_BAD_WILDCARDS,
-            "nx_match",
-            format!(
-                "Rejecting NXM/OXM entry {} with 1-bits in value for bits wildcarded by the mask.",
-                header.text()
-            ),
-        ));
+    let fits = if field.as_tun_metadata().is_some() {
+        header.len <= 124
+    } else {
+        width == usize::from(field.info().bytes)
+    };
+    if !fits {
+        return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
     }
-    Ok((field, value, mask))
+    let bytes = d.r.take(width)?;
+    let mask = if header.has_mask { Some(d.r.take(width)?) } else { None };
+    Ok(Entry { header, field, bytes, mask })
 }
 
-fn action(field: Field, value: &[u8], mask: Option<&[u8]>, version: Version) -> Decode<Action> {
-    if field.as_tun_metadata().is_some() {
-        return Ok(Action::SetField(SetField::option(field, value, mask)));
+impl Entry<'_> {
+    fn action(&self, version: Version) -> Decode<Action> {
+        if self.mask.is_some_and(|m| self.bytes.iter().zip(m).any(|(v, m)| v & !m != 0)) {
+            return Err(DecodeError::logged(
+                OfpErr::OFPBMC_BAD_WILDCARDS,
+                "nx_match",
+                format!(
+                    "Rejecting NXM/OXM entry {} with 1-bits in value for bits wildcarded by the mask.",
+                    self.header.text()
+                ),
+            ));
+        }
+        if self.field.as_tun_metadata().is_some() {
+            return Ok(Action::SetField(SetField::option(self.field, self.bytes, self.mask)));
+        }
+        Ok(Action::SetField(checked(self.field, low(self.bytes), self.mask.map(low), version)?))
     }
-    Ok(Action::SetField(checked(field, low(value), mask.map(low), version)?))
 }
 
 pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
-    let (field, value, mask) = entry(d)?;
-    if d.r.len() >= 8 {
-        return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
-    }
+    let entry = pull_entry(d)?;
+    d.zeros_to_end(OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
     // The port as OpenFlow 1.1 and later number it is to be matched only.
-    if !d.r.is_zero() || field == Field::IN_PORT_OXM {
+    if entry.field == Field::IN_PORT_OXM {
         return Err(OfpErr::OFPBAC_BAD_SET_ARGUMENT.into());
     }
-    if let Some(mask) = mask.map(low)
+    let info = entry.field.info();
+    if let Some(mask) = entry.mask.map(low)
         && (d.version < Version::V15
-            || matches!(field.info().maskable, Maskable::No)
-                && mask & field.info().valid != field.info().valid)
+            || matches!(info.maskable, Maskable::No) && mask & info.valid != info.valid)
     {
         return Err(OfpErr::OFPBAC_BAD_SET_MASK.into());
     }
-    action(field, value, mask, d.version)
+    entry.action(d.version)
 }
 
 pub(super) fn decode_load(d: &mut Dec<'_>) -> Decode<Action> {
@@ -216,9 +222,9 @@ pub(super) fn decode_load(d: &mut Dec<'_>) -> Decode<Action> {
 }
 
 pub(super) fn decode_load2(d: &mut Dec<'_>) -> Decode<Action> {
-    let (field, value, mask) = entry(d)?;
+    let entry = pull_entry(d)?;
     d.zeros_to_end(OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
-    action(field, value, mask, d.version)
+    entry.action(d.version)
 }
 
 impl SetField {
