@@ -423,7 +423,7 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::OfpstMeterConfigRequest => request(StatsRequest::MeterConfig(base::MeterId(r.u32()?))),
         Kind::OfpstMeterFeaturesRequest => request(StatsRequest::MeterFeatures),
         Kind::OfpstTableFeaturesRequest => {
-            match list(&mut r, StatsReply::TableFeatures, |r| table::decode_one_features(r, v))? {
+            match list(&mut r, StatsReply::TableFeatures, |r| table::decode_one_features(r, v, !codec.lenient))? {
                 StatsReply::TableFeatures(all) => request(StatsRequest::TableFeatures(all)),
                 _ => Err(OfpErr::OFPBRC_BAD_LEN.into()),
             }
@@ -467,7 +467,7 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         }
         Kind::OfpstMeterFeaturesReply => reply(StatsReply::MeterFeatures(meter::decode_features(&mut r)?)),
         Kind::OfpstTableFeaturesReply => {
-            reply(list(&mut r, StatsReply::TableFeatures, |r| table::decode_one_features(r, v))?)
+            reply(list(&mut r, StatsReply::TableFeatures, |r| table::decode_one_features(r, v, false))?)
         }
         Kind::OfpstTableDescReply => reply(list(&mut r, StatsReply::TableDesc, table::pull_one_desc)?),
         Kind::OfpstPortDescReply => reply(list(&mut r, StatsReply::PortDesc, |r| port::pull_phy(r, v))?),

@@ -104,7 +104,7 @@ fn place(version: Option<Version>, b: &[u8]) -> Result<(Place, usize), Option<St
     if vendor != NICIRA && (vendor != ONF || v10) {
         return Err(Some(unknown_vendor(vendor)));
     }
-    let subtype = u32_at(b, fixed + 4).ok_or(None)?;
+    let subtype = u32_at(b, fixed + 4).filter(|_| b.len() >= 24).ok_or(None)?;
     let place = match (vendor, reply) {
         (NICIRA, true) => NiciraStatsReply(subtype),
         (NICIRA, false) => NiciraStatsRequest(subtype),
