@@ -271,8 +271,7 @@ impl Context {
 
     pub fn open_versions(&self, name: &str, socket: &str, versions: VersionSet) -> Result<Connection, Fatal> {
         let target = self.target(name, socket)?;
-        let env =
-            Environment { log: self.logger(), rundir: self.dirs.run.clone(), tls: self.settings.tls.clone() };
+        let env = Environment::new(self.logger(), self.dirs.run.clone()).with_tls(self.settings.tls.clone());
         let any_version = socket == "snoop";
         let options = vconn::Options { versions, dscp: None, describe: Some(describe), any_version };
         match Client::connect(&target, options, env) {
