@@ -2,6 +2,7 @@
 //! program that talks to a daemon.
 
 pub mod appctl;
+pub mod connect;
 pub mod ctl;
 pub mod daemon;
 pub mod dirs;

@@ -10,7 +10,7 @@ use cli::dirs::Dirs;
 use cli::fatal::{self, Fatal};
 use cli::options::{Opt, Options, Order};
 use cli::vlog::{self, Vlog};
-use cli::{tape, tls, version};
+use cli::{connect, tape, tls, version};
 use reactor::coverage::Coverage;
 use reactor::event::Environment;
 use reactor::unixctl::{self, Command, CommandTable, Outcome, common};
@@ -59,26 +59,7 @@ The default DATABASE, if none is given, is
 JSON-RPC options (may be specified any number of times):
   --remote=REMOTE         connect or listen to REMOTE
 
-Active JSON-RPC connection methods:
-  tcp:HOST:PORT           PORT at remote HOST
-  ssl:HOST:PORT           SSL/TLS PORT at remote HOST
-  unix:FILE               Unix domain socket named FILE
-Passive JSON-RPC connection methods:
-  ptcp:PORT[:IP]          listen to TCP PORT on IP
-  pssl:PORT[:IP]          listen for SSL/TLS on PORT on IP
-  punix:FILE              listen on Unix domain socket FILE
-PKI configuration (required to use SSL/TLS):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
-SSL/TLS options:
-  --ssl-protocols=PROTOS    range of SSL/TLS protocols to enable
-  --ssl-ciphers=CIPHERS     list of SSL/TLS ciphers to enable
-                            with TLSv1.2 and earlier
-  --ssl-ciphersuites=SUITES list of SSL/TLS ciphersuites to
-                            enable with TLSv1.3 and later
-
+{}{}{}{}{}
 Configuration file:
   --config-file PATH      Use configuration file as a source of
                           database and JSON-RPC configuration.
@@ -103,6 +84,11 @@ Other options:
   -V, --version           display version information
 ",
         dirs.default_db_file().display(),
+        connect::active("JSON-RPC"),
+        connect::passive("JSON-RPC"),
+        connect::KEYS,
+        connect::BOOTSTRAP,
+        connect::TLS,
         daemon::help(PROGRAM, dirs),
         vlog::help(PROGRAM, dirs),
         tape::HELP,

@@ -326,6 +326,11 @@ impl Reactor {
         self.unwritten.push(key);
     }
 
+    /// The objects of a component that have output which nobody has tried to write yet.
+    pub fn unwritten(&self, component: u16) -> Vec<Key> {
+        self.unwritten.iter().copied().filter(|k| k.component() == component).collect()
+    }
+
     /// The output of `key` was written, or waits for its descriptor.
     pub(crate) fn written(&mut self, key: Key) {
         if let Some(at) = self.unwritten.iter().rposition(|k| *k == key) {

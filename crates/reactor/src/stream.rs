@@ -577,7 +577,7 @@ impl Channel {
 
     /// Queues bytes. They are written at the latest in the next turn, when the owner's events make it call
     /// [`Channel::flush`].
-    pub fn send(&mut self, r: &mut Reactor, bytes: Vec<u8>) {
+    pub fn send(&mut self, r: &mut Reactor, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
@@ -586,8 +586,8 @@ impl Channel {
         }
         self.queued += bytes.len();
         match self.output.back_mut() {
-            Some(last) if last.len() + bytes.len() <= Self::CHUNK => last.extend_from_slice(&bytes),
-            _ => self.output.push_back(bytes),
+            Some(last) if last.len() + bytes.len() <= Self::CHUNK => last.extend_from_slice(bytes),
+            _ => self.output.push_back(bytes.to_vec()),
         }
     }
 

@@ -206,11 +206,17 @@ impl Daemon {
         self.r
             .turn(&mut events)
             .map_err(|e| Fatal::new(format!("event loop failed ({})", reactor::errno::text(&e))))?;
+        // Messages and packets, of which there are many, leave nothing to be done unless they say so.
+        let many = |e: &Event| e.key.component() == component::CONNECTIONS || e.key == WAKE;
+        let only_many = events.iter().all(many);
         for event in events.drain(..) {
             self.event(event);
         }
         self.events = events;
-        self.run();
+        if !only_many || self.state.switch.is_pressed() {
+            self.run();
+        }
+        self.state.switch.flush_connections(&mut self.r);
         Ok(())
     }
 

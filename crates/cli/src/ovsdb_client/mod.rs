@@ -12,7 +12,7 @@ use crate::fatal::{self, Fatal};
 use crate::options::{Opt, Options, Order};
 use crate::table::{self, Style};
 use crate::vlog::{self, Vlog};
-use crate::{tape, timeout, tls, version};
+use crate::{connect, tape, timeout, tls, version};
 use base::Clock;
 use ovsdb::json::Value;
 use reactor::event::Environment;
@@ -254,11 +254,14 @@ fn help(dirs: &Dirs) -> String {
     let server = dirs.default_db();
     let (daemon, vlog, replay) = (daemon::help(PROGRAM, dirs), vlog::help(PROGRAM, dirs), tape::HELP);
     let (daemon, tables) = (daemon.trim_start_matches('\n'), table::HELP);
+    let (active, passive) = (connect::active("SERVER"), connect::passive("SERVER"));
+    let (keys, bootstrap, tls) = (connect::KEYS, connect::BOOTSTRAP, connect::TLS);
     format!(
         "{HELP_COMMANDS}
 The default SERVER is {server}.
 The default DATABASE is {DEFAULT_DATABASE}.
-{HELP_CONNECTIONS}
+
+{active}{passive}{keys}{bootstrap}{tls}
 {tables}  --timestamp                 timestamp \"monitor\" output
 {daemon}{vlog}{replay}
 Other options:
@@ -271,4 +274,3 @@ Other options:
 }
 
 const HELP_COMMANDS: &str = include_str!("help-commands.txt");
-const HELP_CONNECTIONS: &str = include_str!("help-connections.txt");

@@ -240,7 +240,7 @@ impl Controller {
 fn send(rconn: &mut Rconn, machine: &mut LearningSwitch, r: &mut Reactor) {
     for m in machine.take() {
         if rconn.queued(0).0 < MAX_QUEUED {
-            rconn.send(r, m, 0);
+            rconn.send(r, &m, 0);
         }
     }
 }

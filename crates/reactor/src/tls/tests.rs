@@ -51,11 +51,11 @@ fn talk(passive: Settings, active: Settings, bytes: usize) -> io::Result<Option<
             && let Some(stream) = listener.accept(&mut s, Key::new(1, 1))?
         {
             theirs = Some(Channel::new(stream));
-            theirs.as_mut().unwrap().send(&mut s, message.clone());
+            theirs.as_mut().unwrap().send(&mut s, &message);
         }
         if ours.poll_connect(&mut c)? {
             if !std::mem::replace(&mut sent, true) {
-                ours.send(&mut c, message.clone());
+                ours.send(&mut c, &message);
             }
             ours.fill()?;
             ours.flush(&mut c)?;
