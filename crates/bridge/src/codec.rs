@@ -49,8 +49,8 @@ pub fn decode(codec: &Codec, secondary: bool, bytes: &[u8], log: &Logger) -> Res
         Ok((framed.xid, decode_framed(&framed, codec)?))
     };
     permitted(bytes).map_err(|e: openflow::DecodeError| {
-        for (module, text) in &e.log {
-            base::warn!(log, module, "{text}");
+        for (module, severity, text) in &e.log {
+            base::record!(log, (*severity).into(), module, "{text}");
         }
         e.error
     })
