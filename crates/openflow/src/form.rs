@@ -33,7 +33,8 @@ const PLAIN: &[Field] = &[
 
 /// The field's bytes in the key, if it is plain.
 fn plain(field: Field) -> Option<std::ops::Range<usize>> {
-    let known = PLAIN.contains(&field) || (0..16).any(|n| field == Field::reg(n) || field == Field::xreg(n / 2));
+    let known =
+        PLAIN.contains(&field) || (0..16).any(|n| field == Field::reg(n) || field == Field::xreg(n / 2));
     match field.info().location {
         Location::Bits { start, len } if known && start % 8 == 0 && len % 8 == 0 => {
             let from = usize::from(start / 8);
@@ -161,7 +162,12 @@ mod tests {
                     base.set(Field::IP_PROTO, [6, 17, 132, 1][next() as usize % 4]);
                 }
                 let chosen: Vec<(Field, u128)> = (0..next() % 6)
-                    .map(|_| (fields[next() as usize % fields.len()], u128::from(next()) << 64 | u128::from(next())))
+                    .map(|_| {
+                        (
+                            fields[next() as usize % fields.len()],
+                            u128::from(next()) << 64 | u128::from(next()),
+                        )
+                    })
                     .collect();
                 for _ in 0..4 {
                     let mut m = base.clone();

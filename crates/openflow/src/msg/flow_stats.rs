@@ -173,8 +173,7 @@ pub(crate) fn put_reply(e: &mut Enc<'_>, flows: &[FlowStats], more: bool) -> Enc
     let codec = e.codec;
     let mut form = None;
     e.split(kind, more, flows, |o, s| {
-        let mut put =
-            |o: &mut Vec<u8>, version| put_match(o, &mut form, codec, &s.matching, version);
+        let mut put = |o: &mut Vec<u8>, version| put_match(o, &mut form, codec, &s.matching, version);
         put_sized(o, |o| match version {
             Version::V10 if nxm => put_nxst(o, s, &mut put),
             Version::V10 => put_10(o, s, &codec.expand(&s.matching)),
