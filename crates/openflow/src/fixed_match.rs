@@ -328,10 +328,11 @@ fn of11_fields(m: &mut Match, f: &Of11, nw: [u32; 4]) -> Decode<()> {
     let ip = t == eth_type::IPV4;
     let arp = t == eth_type::ARP;
     if ip && w & w11::NW_TOS == 0 {
-        if f.tos & !0x3f != 0 {
+        // The DSCP lies where it does in a packet, as in OpenFlow 1.0.
+        if f.tos & !0xfc != 0 {
             return Err(OfpErr::OFPBMC_BAD_VALUE.into());
         }
-        m.set_masked(Field::NW_TOS, Value::from(f.tos) << 2, 0xfc);
+        m.set_masked(Field::NW_TOS, f.tos.into(), 0xfc);
     }
     if (ip || arp) && w & w11::NW_PROTO == 0 {
         m.set(Field::IP_PROTO, f.proto.into());
@@ -445,7 +446,7 @@ pub fn put_of11(out: &mut Vec<u8>, m: &Match) {
     out.u8(pcp);
     out.zeros(1);
     out.u16(dl_type);
-    out.u8((tos >> 2) as u8);
+    out.u8(tos as u8);
     out.u8(proto as u8);
     for f in [Field::IP_SRC, Field::IP_DST] {
         let (v, k) = m.get(f);

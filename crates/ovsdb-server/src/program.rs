@@ -149,7 +149,7 @@ enum Parsed {
 }
 
 fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal> {
-    let options = Options::new(&[OPTIONS, daemon::OPTIONS, vlog::OPTIONS, tls::OPTIONS]);
+    let options = Options::new(&[OPTIONS, daemon::OPTIONS, vlog::OPTIONS, tls::OPTIONS, tls::DATABASE]);
     let mut parser = options.parser(args, Order::Anywhere);
     let mut s = Settings {
         remotes: BTreeMap::new(),

@@ -124,8 +124,15 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     let clock = Clock::real();
     let vlog = Vlog::new(PROGRAM, &dirs, &clock);
     vlog.environment()?;
-    let tables: [&[Opt]; 6] =
-        [OPTIONS, daemon::OPTIONS, vlog::OPTIONS, table::OPTIONS, &[table::TIMESTAMP], tls::OPTIONS];
+    let tables: [&[Opt]; 7] = [
+        OPTIONS,
+        daemon::OPTIONS,
+        vlog::OPTIONS,
+        table::OPTIONS,
+        &[table::TIMESTAMP],
+        tls::OPTIONS,
+        tls::DATABASE,
+    ];
     let options = Options::new(&tables);
     let mut parser = options.parser(args, Order::Anywhere);
     let (mut style, mut force, mut seconds, mut unixctl) = (Style::TABLE, false, timeout::from_env(), None);

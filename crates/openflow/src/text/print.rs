@@ -205,12 +205,23 @@ impl Printer<'_> {
         let mut r = Reader::new(framed.body);
         if framed.kind == Kind::OfptFlowMod
             && framed.version == Version::V10
-            && let Ok(mut m) = crate::fixed_match::pull_of10(&mut r)
+            && let Ok(m) = crate::fixed_match::pull_of10(&mut r)
         {
-            super::flow::normalise(&mut m, self.names, &mut self.log);
+            super::flow::remark_on(&m, self.names, &mut self.log);
         }
         if framed.kind == Kind::OfptQueueGetConfigReply {
             self.queue_properties(framed);
+        }
+        if framed.kind == Kind::OfpstTableReply {
+            let odd = table::odd_misses(framed.body, framed.version).into_iter();
+            self.warn(odd.map(|config| ("ofp_table", format!("bad table miss config {config}"))).collect());
+        }
+    }
+
+    /// Logs what is odd about a message, without printing it.
+    pub fn remark(&mut self, bytes: &[u8]) {
+        if let Ok(framed) = kind::identify(bytes) {
+            self.before_decoding(&framed);
         }
     }
 
