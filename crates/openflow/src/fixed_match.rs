@@ -328,8 +328,7 @@ fn of11_fields(m: &mut Match, f: &Of11, nw: [u32; 4]) -> Decode<()> {
     let ip = t == eth_type::IPV4;
     let arp = t == eth_type::ARP;
     if ip && w & w11::NW_TOS == 0 {
-        // The DSCP lies where it does in a packet, as in OpenFlow 1.0.
-        if f.tos & !0xfc != 0 {
+        if f.tos & 3 != 0 {
             return Err(OfpErr::OFPBMC_BAD_VALUE.into());
         }
         m.set_masked(Field::NW_TOS, f.tos.into(), 0xfc);
@@ -380,18 +379,13 @@ fn of11_ports(m: &mut Match, f: &Of11) -> Decode<()> {
     let (src, dst) = match f.proto {
         ip_proto::ICMP => (Field::ICMP_TYPE, Field::ICMP_CODE),
         ip_proto::TCP | ip_proto::UDP | ip_proto::SCTP => (Field::TCP_SRC, Field::TCP_DST),
-        _ => {
-            if f.w & (w11::TP_SRC | w11::TP_DST) != (w11::TP_SRC | w11::TP_DST) {
-                return Err(OfpErr::OFPBMC_BAD_FIELD.into());
-            }
-            return Ok(());
-        }
+        _ => return Ok(()),
     };
     let limit = if f.proto == ip_proto::ICMP { 0xff } else { 0xffff };
     for (bit, field, v) in [(w11::TP_SRC, src, f.tp_src), (w11::TP_DST, dst, f.tp_dst)] {
         if f.w & bit == 0 {
             if v > limit {
-                return Err(OfpErr::OFPBMC_BAD_VALUE.into());
+                return Err(OfpErr::OFPBMC_BAD_FIELD.into());
             }
             m.set(field, v.into());
         }

@@ -5,7 +5,7 @@ use crate::daemon::DaemonOptions;
 use crate::dirs::Dirs;
 use crate::fatal::Fatal;
 use crate::vlog::Vlog;
-use base::{Level, Logger, Xid};
+use base::{Logger, Xid};
 use flow::Field;
 use openflow::buf::DecodeError;
 use openflow::codec::Codec;
@@ -13,7 +13,7 @@ use openflow::msg::{Message, PacketInFormat, StatsReply, StatsRequest};
 use openflow::ofperr::OfpErr;
 use openflow::text::colors::{self, Colors};
 use openflow::text::print::Printer;
-use openflow::text::{Fmt, Severity, TextCx};
+use openflow::text::{Fmt, TextCx};
 use openflow::version::{Protocol, ProtocolSet, Version, VersionSet};
 use openflow::{Names, NoNames};
 use reactor::errno;
@@ -196,7 +196,15 @@ impl Context {
 
     /// Logs what parsing left behind.
     pub fn log_parse(&self, cx: &mut TextCx<'_>) {
-        self.log_all(cx.log.drain(..));
+        self.log_notes(&std::mem::take(&mut cx.log));
+    }
+
+    /// Logs what a decoder or a parser noted.
+    pub fn log_notes(&self, notes: &[openflow::buf::Note]) {
+        let log = self.logger();
+        for (module, severity, text) in notes {
+            base::record!(log, (*severity).into(), *module, "{text}");
+        }
     }
 
     /// A transaction number not used before.
@@ -210,7 +218,7 @@ impl Context {
     pub fn text_of(&self, bytes: &[u8], names: &dyn Names, verbosity: u8) -> String {
         let mut printer = Printer { names, colors: &self.colors, verbosity, log: Vec::new() };
         let text = printer.print(bytes);
-        self.log_all(printer.log);
+        self.log_notes(&printer.log);
         text
     }
 
@@ -218,19 +226,7 @@ impl Context {
     pub fn remark(&self, bytes: &[u8]) {
         let mut printer = Printer::plain(0);
         printer.remark(bytes);
-        self.log_all(printer.log);
-    }
-
-    fn log_all(&self, records: impl IntoIterator<Item = (&'static str, Severity, String)>) {
-        let log = self.logger();
-        for (module, severity, text) in records {
-            let level = match severity {
-                Severity::Err => Level::Err,
-                Severity::Warn => Level::Warn,
-                Severity::Info => Level::Info,
-            };
-            base::record!(log, level, module, "{text}");
-        }
+        self.log_notes(&printer.log);
     }
 
     /// Prints a message to standard output.
@@ -276,8 +272,7 @@ impl Context {
 
     pub fn open_versions(&self, name: &str, socket: &str, versions: VersionSet) -> Result<Connection, Fatal> {
         let target = self.target(name, socket)?;
-        let env =
-            Environment { log: self.logger(), rundir: self.dirs.run.clone(), tls: self.settings.tls.clone() };
+        let env = Environment::new(self.logger(), self.dirs.run.clone()).with_tls(self.settings.tls.clone());
         let any_version = socket == "snoop";
         let options = vconn::Options { versions, dscp: None, describe: Some(describe), any_version };
         match Client::connect(&target, options, env) {
@@ -311,15 +306,15 @@ impl Context {
         match c.codec.decode(bytes) {
             Ok((_, m)) => Some(m),
             Err(e) => {
-                self.log_warnings(e);
+                self.log_error(e);
                 None
             }
         }
     }
 
     /// Logs why something cannot be decoded.
-    pub fn log_warnings(&self, e: DecodeError) -> OfpErr {
-        self.log_all(e.log.into_iter().map(|(module, text)| (module, Severity::Warn, text)));
+    pub fn log_error(&self, e: DecodeError) -> OfpErr {
+        self.log_notes(&e.log);
         e.error
     }
 
@@ -425,12 +420,12 @@ impl Context {
         c: &mut Connection,
         r: StatsRequest,
         failure: &str,
-        mut each: impl FnMut(&Connection, &[u8]) -> Result<(), Fatal>,
+        each: impl FnMut(&Connection, &[u8]) -> Result<(), Fatal>,
     ) -> Result<(), Fatal> {
         let request = self.encode(c, &Message::StatsRequest(r))?;
         let wanted = vconn::xid(&request);
         self.send(c, request)?;
-        self.replies(c, wanted, failure, &mut each)
+        self.replies(c, wanted, failure, each)
     }
 
     /// Receives all parts of a reply.
@@ -439,7 +434,7 @@ impl Context {
         c: &mut Connection,
         wanted: Option<u32>,
         failure: &str,
-        each: &mut dyn FnMut(&Connection, &[u8]) -> Result<(), Fatal>,
+        mut each: impl FnMut(&Connection, &[u8]) -> Result<(), Fatal>,
     ) -> Result<(), Fatal> {
         loop {
             let m = c.client.recv().map_err(|e| broken(failure, &e))?;
@@ -465,7 +460,7 @@ impl Context {
         for part in parts {
             self.send(c, part)?;
         }
-        self.replies(c, wanted, RECEIVE_FAILED, &mut |_, m| {
+        self.replies(c, wanted, RECEIVE_FAILED, |_, m| {
             if m[1] != vconn::kind::ERROR {
                 return Ok(());
             }
@@ -485,7 +480,7 @@ impl Context {
     /// Refuses what is no message of a known kind.
     fn check(&self, m: &[u8]) -> Result<(), Fatal> {
         openflow::kind::identify(m).map(|_| ()).map_err(|e| {
-            self.log_warnings(e);
+            self.log_error(e);
             Fatal::new(format!("received bad reply: {}", self.text_of(m, &NoNames, 1)))
         })
     }
@@ -498,7 +493,7 @@ impl Context {
             match c.codec.decode(m) {
                 Ok((_, Message::StatsReply { body, .. })) => parts.add(body, m.len()),
                 Ok(_) => Err(Fatal::new(format!("received bad reply: {}", self.text_of(m, &NoNames, 1)))),
-                Err(e) => Err(Fatal::new(format!("decode error: {}", self.log_warnings(e)))),
+                Err(e) => Err(Fatal::new(format!("decode error: {}", self.log_error(e)))),
             }
         })?;
         Ok(parts.all)

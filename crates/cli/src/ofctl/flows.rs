@@ -86,7 +86,7 @@ pub(super) fn collect(
         Ok((_, Message::StatsReply { body, .. })) => parts.add(body, m.len()),
         Ok((_, Message::Error(e))) => Err(Fatal::new(format!("{FAILURE} ({})", e.error))),
         Err(e) if openflow::kind::identify(m).is_ok() => {
-            protocol_error(format!("parse error in reply ({})", c.log_warnings(e)))
+            protocol_error(format!("parse error in reply ({})", c.log_error(e)))
         }
         _ => {
             protocol_error(format!("received bad reply: {}", c.text_of(m, &openflow::NoNames, 1).trim_end()))

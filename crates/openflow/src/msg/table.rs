@@ -203,20 +203,6 @@ fn miss_from_wire(config: u32, version: Version) -> TableMiss {
     }
 }
 
-/// The settings for misses in table statistics that say nothing known.
-pub(crate) fn odd_misses(body: &[u8], version: Version) -> Vec<u32> {
-    let (size, at) = match version {
-        Version::V11 => (88, 60),
-        Version::V12 => (128, 100),
-        _ => return Vec::new(),
-    };
-    let configs = body.chunks_exact(size).filter_map(|entry| entry.get(at..)?.first_chunk());
-    configs
-        .map(|config| u32::from_be_bytes(*config))
-        .filter(|config| config & MISS_MASK == MISS_MASK)
-        .collect()
-}
-
 fn config_bits(eviction: TableEviction, vacancy: TableVacancy) -> u32 {
     let e = if eviction == TableEviction::On { EVICTION } else { 0 };
     let v = if matches!(vacancy, TableVacancy::On { .. }) { VACANCY } else { 0 };
