@@ -251,11 +251,17 @@ impl<P: Pipeline> Exec<P> {
         {
             return;
         }
-        complete_checksum(w.packet);
-        let d = w.packet.buf.data();
-        let n = w.cut.take().map_or(d.len(), |n| n.min(d.len()));
-        let upcall = Upcall { packet: d[..n].to_vec(), key: w.key.clone(), why: u.clone(), time: self.now };
-        if !self.events.push(w.meta.in_port, Event::Upcall(Box::new(upcall))) {
+        let cut = w.cut.take();
+        // Under overload most packets are told here already.
+        let sent = self.events.has_room(w.meta.in_port) && {
+            complete_checksum(w.packet);
+            let d = w.packet.buf.data();
+            let n = cut.map_or(d.len(), |n| n.min(d.len()));
+            let packet = d[..n].to_vec();
+            let upcall = Upcall { packet, port: w.key.dp_port(), why: u.clone(), time: self.now };
+            self.events.push(w.meta.in_port, Event::Upcall(upcall))
+        };
+        if !sent {
             crate::drops::bump(&self.stats.lost, 1);
             self.stats.dropped(DropCause::UpcallQueueFull, 1);
         }

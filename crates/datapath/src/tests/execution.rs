@@ -201,7 +201,7 @@ fn packets_for_controllers_and_bounded_queues() {
     let mut b = with(list);
     b.pass(0, &f);
     let Some(Event::Upcall(first)) = b.dp.next_event() else { panic!("no packet") };
-    assert_eq!((&first.packet, first.key.dp_port()), (&f, DpPort(0)));
+    assert_eq!((&first.packet, first.port), (&f, DpPort(0)));
     let Some(Event::Upcall(second)) = b.dp.next_event() else { panic!("no packet") };
     assert_eq!(second.packet[5], 0x99);
     assert!(b.dp.next_event().is_none());
