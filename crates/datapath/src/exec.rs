@@ -291,9 +291,8 @@ fn reshape(packet: &mut Packet, meta: &mut Meta, tags: &mut usize, a: &DpAction)
             *tags += 1;
         }
         DpAction::PopVlan => {
-            if vlan::pop(packet).is_some() {
-                *tags = tags.saturating_sub(1);
-            }
+            let popped = vlan::pop(packet).is_some();
+            *tags = tags.saturating_sub(popped.into());
         }
         DpAction::PushMpls(m) => {
             let ty = if m.eth_type == 0 { eth_type::MPLS } else { m.eth_type };
