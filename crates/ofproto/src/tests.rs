@@ -83,6 +83,9 @@ impl Sim {
         let xid = Xid(self.next_xid);
         self.next_xid += 1;
         self.s.handle_message(c, xid, message, self.now, &Ports);
+        while self.s.is_answering(c) {
+            self.s.answer(c, self.now);
+        }
         self.drain()
     }
 
@@ -92,7 +95,7 @@ impl Sim {
 
     pub(crate) fn drain(&mut self) -> Vec<Effect> {
         let effects = self.s.take_effects().into_iter();
-        effects.filter(|e| !matches!(e, Effect::TablesChanged | Effect::Flushed)).collect()
+        effects.filter(|e| !matches!(e, Effect::TablesChanged)).collect()
     }
 
     /// The error with which a message is answered.

@@ -423,7 +423,9 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::OfpstMeterConfigRequest => request(StatsRequest::MeterConfig(base::MeterId(r.u32()?))),
         Kind::OfpstMeterFeaturesRequest => request(StatsRequest::MeterFeatures),
         Kind::OfpstTableFeaturesRequest => {
-            match list(&mut r, StatsReply::TableFeatures, |r| table::decode_one_features(r, v, !codec.lenient))? {
+            match list(&mut r, StatsReply::TableFeatures, |r| {
+                table::decode_one_features(r, v, !codec.lenient)
+            })? {
                 StatsReply::TableFeatures(all) => request(StatsRequest::TableFeatures(all)),
                 _ => Err(OfpErr::OFPBRC_BAD_LEN.into()),
             }

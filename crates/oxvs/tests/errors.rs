@@ -128,7 +128,8 @@ fn every_error_is_provoked_or_has_a_reason_not_to_be() {
         case.messages.iter().for_each(|m| wire.send(m));
         wire.send(&[case.version, ECHO_REQUEST, 0, 8, 0x7f, 0, 0, 1]);
         let answers = wire.until(ECHO_REPLY);
-        let errors: Vec<_> = answers.iter().filter(|m| m[1] == ERROR).map(|m| error_of(m, case.version)).collect();
+        let errors: Vec<_> =
+            answers.iter().filter(|m| m[1] == ERROR).map(|m| error_of(m, case.version)).collect();
         assert_eq!(errors.last(), Some(&Some(case.error)), "{}", case.line);
         drop(wire);
         cleaner.send(&clean);

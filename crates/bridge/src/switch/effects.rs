@@ -47,7 +47,7 @@ impl Switch {
                 self.send_packets();
                 match request {
                     Some((asked, bytes)) if asked == xid => {
-                        self.answer(r, bridge, id, xid, &message, bytes);
+                        self.send_in_kind(r, bridge, id, xid, &message, bytes);
                     }
                     _ => self.send(r, bridge, id, xid, &message),
                 }
@@ -93,13 +93,6 @@ impl Switch {
             Effect::Meter(change) => self.meter(bridge, change),
             // Connections are not tracked yet: there are none to flush.
             Effect::CtFlush(_) | Effect::CtFlushZone(_) => {}
-            Effect::Flushed => {
-                if let Some(b) = self.bridges.get_mut(bridge) {
-                    b.mac.flush();
-                    b.mac_changed();
-                    self.dirty = true;
-                }
-            }
         }
     }
 
