@@ -8,7 +8,7 @@ use flow::odp::{DpPortMap, parse_odp};
 use ofproto::Connection;
 use openflow::action::text::format_list;
 use openflow::codec::{Codec, decode_framed};
-use openflow::msg::{ErrorMsg, MeterBand, MeterBandKind, Role};
+use openflow::msg::{ErrorMsg, MeterBand, MeterBandKind, Role, StatsReply};
 use openflow::text::Fmt;
 use openflow::{Action, Message, NoNames, OfpErr, Version, VersionSet};
 use reactor::vconn::State;
@@ -97,10 +97,17 @@ pub fn has_more(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|v| *v >= 4) && bytes.get(11).is_some_and(|flags| flags & 1 != 0)
 }
 
+/// Whether a statistics request is of the extension.
+pub fn is_nxst(bytes: &[u8]) -> bool {
+    matches!(bytes, [1, 16, _, _, _, _, _, _, 0xff, 0xff, ..])
+}
+
 /// The codec for an answer: statistics that OpenFlow 1.0 has twice come in the form in which they were asked for.
-pub fn in_kind(mut codec: Codec, request: &[u8]) -> Codec {
-    if let [1, 16, _, _, _, _, _, _, kind @ ..] = request {
-        codec.protocol = codec.protocol.with_nxm(kind.starts_with(&[0xff, 0xff]));
+pub fn in_kind(mut codec: Codec, answer: &Message, nxst: bool) -> Codec {
+    let twice =
+        matches!(answer, Message::StatsReply { body: StatsReply::Flow(_) | StatsReply::Aggregate(_), .. });
+    if twice && codec.version() == Version::V10 {
+        codec.protocol = codec.protocol.with_nxm(nxst);
     }
     codec
 }

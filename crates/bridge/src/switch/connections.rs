@@ -7,7 +7,6 @@ use crate::codec;
 use crate::config::ControllerConfig;
 use base::{Time, Xid, error, info, warn};
 use ofproto::{ConnConfig, ConnId, ConnKind};
-use openflow::codec::Codec;
 use openflow::{Message, VersionSet};
 use reactor::vconn::{Options, Rconn, RconnOptions, Vconn};
 use reactor::{Key, Listener, Reactor};
@@ -82,6 +81,8 @@ pub struct Conn {
     pub id: Option<ConnId>,
     /// Packet-ins that may wait to be sent.
     packet_in_limit: usize,
+    /// Whether it last asked for statistics in the form of the extension (OpenFlow 1.0 has two).
+    asked_nxst: bool,
     /// Connection number for which `id` is.
     pub(super) seqno: u64,
 }
@@ -89,7 +90,7 @@ pub struct Conn {
 impl Conn {
     /// A connection that is about to be made.
     pub(super) fn new(rconn: Rconn, packet_in_limit: usize) -> Conn {
-        Conn { rconn, id: None, packet_in_limit, seqno: 0 }
+        Conn { rconn, id: None, packet_in_limit, asked_nxst: false, seqno: 0 }
     }
 }
 
@@ -615,6 +616,7 @@ impl Switch {
         let decoded = codec::decode(&of, secondary, bytes, &self.env.log);
         let whole = decoded.and_then(|(xid, m)| match m {
             Message::StatsRequest(request) => {
+                conn.asked_nxst = codec::is_nxst(bytes);
                 let more = codec::has_more(bytes);
                 let whole = b.ofproto.stats_part(id, xid, request, (bytes.len(), more), now)?;
                 Ok(whole.map(|r| (xid, Message::StatsRequest(r))))
@@ -648,36 +650,8 @@ impl Switch {
     pub(super) fn send(&mut self, r: &mut Reactor, bridge: &str, id: ConnId, xid: Xid, message: &Message) {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
-        self.send_as(r, bridge, &of, id, xid, message);
-    }
-
-    /// Sends an answer in the form of the request.
-    pub(super) fn send_in_kind(
-        &mut self,
-        r: &mut Reactor,
-        bridge: &str,
-        id: ConnId,
-        xid: Xid,
-        message: &Message,
-        request: &[u8],
-    ) {
-        let Some(b) = self.bridges.get_mut(bridge) else { return };
-        let Some(state) = b.ofproto.connection(id) else { return };
-        let of = codec::in_kind(codec::of(state), request);
-        self.send_as(r, bridge, &of, id, xid, message);
-    }
-
-    fn send_as(
-        &mut self,
-        r: &mut Reactor,
-        bridge: &str,
-        of: &Codec,
-        id: ConnId,
-        xid: Xid,
-        message: &Message,
-    ) {
-        let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(conn) = b.connections.by_id(id) else { return };
+        let of = codec::in_kind(of, message, conn.asked_nxst);
         let limit = conn.packet_in_limit;
         let class = match message {
             Message::PacketIn(_) => CLASS_PACKET_IN,
@@ -692,7 +666,7 @@ impl Switch {
                 return;
             }
         }
-        codec::encode(of, xid, message, &mut self.encoded);
+        codec::encode(&of, xid, message, &mut self.encoded);
         for m in codec::messages(&self.encoded) {
             self.done.queued += 1;
             conn.rconn.send(r, m, class);

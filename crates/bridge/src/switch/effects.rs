@@ -45,12 +45,7 @@ impl Switch {
                 // Whoever is told something finds it true.
                 self.publish();
                 self.send_packets();
-                match request {
-                    Some((asked, bytes)) if asked == xid => {
-                        self.send_in_kind(r, bridge, id, xid, &message, bytes);
-                    }
-                    _ => self.send(r, bridge, id, xid, &message),
-                }
+                self.send(r, bridge, id, xid, &message);
             }
             Effect::Error(id, xid, error) => {
                 let Some(b) = self.bridges.get_mut(bridge) else { return };
