@@ -1,9 +1,9 @@
 //! Ports as translation sees them.
 
-use std::sync::Arc;
 use crate::snapshot::BridgeId;
 use base::{DpPort, OfPort};
 use l2::BundleId;
+use std::sync::Arc;
 
 /// An OpenFlow port.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -29,6 +29,7 @@ impl Switch {
                     views.push(None);
                     continue;
                 };
+                self.deadline = self.deadline.min(b.next_deadline());
                 views.push(Some(refreshed(b, &self.patches)));
             }
             backer.publish(views);

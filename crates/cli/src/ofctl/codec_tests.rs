@@ -4,7 +4,7 @@ use super::context::{Context, print};
 use crate::fatal::Fatal;
 use flow::text::{Style, match_text};
 use openflow::Action;
-use openflow::action::text::format_list;
+use openflow::action::text::{Outer, format_list};
 use openflow::buf::{Decode, Reader};
 use openflow::text::packet::hex_prefix;
 use openflow::version::Version;
@@ -56,9 +56,7 @@ fn actions(c: &Context, args: &[String], decode: DecodeList, encode: EncodeList)
         let bytes = hex_line(text)?;
         match decode(&bytes, version) {
             Err(e) => {
-                for (module, text) in &e.log {
-                    base::record!(c.logger(), base::Level::Warn, *module, "{text}");
-                }
+                c.log_notes(&e.log);
                 print(&format!("bad {version} actions: {}\n\n", e.error));
             }
             Ok(list) => {
@@ -75,7 +73,12 @@ fn actions(c: &Context, args: &[String], decode: DecodeList, encode: EncodeList)
 }
 
 pub fn parse_actions(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    actions(c, args, action::wire::decode, action::wire::encode)
+    actions(
+        c,
+        args,
+        |bytes, version| action::wire::decode(bytes, version, Outer::Bucket),
+        action::wire::encode,
+    )
 }
 
 pub fn parse_instructions(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
@@ -151,9 +154,7 @@ fn extensible(c: &Context, version: Version) -> Result<ExitCode, Fatal> {
         let cx = oxm::MatchCx { strict: c.settings.strict, tun: None, pipeline_only: false };
         match oxm::pull_match_raw(&bytes, &cx, version == Version::V10) {
             Err(e) => {
-                for (module, text) in &e.log {
-                    base::record!(c.logger(), base::Level::Warn, *module, "{text}");
-                }
+                c.log_notes(&e.log);
                 print(&format!("nx_pull_match() returned error {}\n", e.error));
             }
             Ok((m, cookie)) => {
@@ -226,9 +227,7 @@ pub fn check_vlan(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
             }
             Ok((back, _)) => vlan(&back),
             Err(e) => {
-                for (module, text) in &e.log {
-                    base::record!(c.logger(), base::Level::Warn, *module, "{text}");
-                }
+                c.log_notes(&e.log);
                 e.error.to_string()
             }
         };

@@ -652,7 +652,7 @@ pub fn format_flow_mod(fm: &FlowMod, raw: Option<&str>, f: &mut Fmt<'_>) {
     if fm.hard_timeout != 0 {
         let _ = write!(f, "hard:{} ", fm.hard_timeout);
     }
-    if fm.importance != 0 {
+    if fm.importance != 0 && fm.command == FlowModCommand::Add {
         let _ = write!(f, "importance:{} ", fm.importance);
     }
     if raw.is_some() && fm.priority != FlowMod::DEFAULT_PRIORITY {
@@ -758,7 +758,10 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
         FlowUpdateEvent::Added => f.put("ADDED"),
         FlowUpdateEvent::Deleted(reason) => {
             f.put("DELETED reason=");
-            f.put(&crate::msg::FlowRemovedReason::from_wire(reason).name());
+            match u8::try_from(reason) {
+                Ok(n) => f.put(&crate::msg::FlowRemovedReason::from_wire(n).name()),
+                Err(_) => f.put(&reason.to_string()),
+            }
         }
         FlowUpdateEvent::Modified => f.put("MODIFIED"),
         FlowUpdateEvent::Abbrev(xid) => {
@@ -778,7 +781,7 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
     }
     let _ = write!(f, " cookie={}", CHex(u.cookie.0));
     let m = match_string(&u.matching.expand(), None, f);
-    if !m.is_empty() || !u.actions.is_empty() {
+    if !m.is_empty() {
         f.put(" ");
         f.put(&m);
     }
