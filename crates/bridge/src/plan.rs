@@ -97,8 +97,12 @@ pub fn plan(pairs: &[BridgePair<'_>]) -> Vec<Change> {
         steps.extend(gone.map(|interface| Change::DelInterface { bridge: pair.name.to_string(), interface }));
     }
     let moving = || pairs.iter().filter(|pair| !pair.stays());
-    steps.extend(moving().filter(|pair| pair.is.is_some()).map(|pair| Change::DelBridge(pair.name.to_string())));
-    steps.extend(moving().filter(|pair| pair.want.is_some()).map(|pair| Change::AddBridge(pair.name.to_string())));
+    steps.extend(
+        moving().filter(|pair| pair.is.is_some()).map(|pair| Change::DelBridge(pair.name.to_string())),
+    );
+    steps.extend(
+        moving().filter(|pair| pair.want.is_some()).map(|pair| Change::AddBridge(pair.name.to_string())),
+    );
     for pair in pairs {
         let Some(want) = pair.want else { continue };
         let comes = |i: &InterfacePair<'_>| !(pair.stays() && i.stays());
@@ -219,6 +223,9 @@ mod tests {
         let want = wanted(&[("a", None)]);
         let pair = BridgePair { is: Some("system"), ..pair(&is, &want) };
         let bridge = || "br0".to_string();
-        assert_eq!(plan(&[pair]), [del("a"), Change::DelBridge(bridge()), Change::AddBridge(bridge()), add("a")]);
+        assert_eq!(
+            plan(&[pair]),
+            [del("a"), Change::DelBridge(bridge()), Change::AddBridge(bridge()), add("a")]
+        );
     }
 }

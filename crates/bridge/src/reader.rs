@@ -9,8 +9,8 @@
 //! there is besides.
 
 use crate::config::{
-    BridgeConfig, Complaint, Config, ControllerConfig, Earlier, FailMode, FlowTableConfig, InterfaceConfig, LocalAddress,
-    MirrorConfig, PortConfig, Row, RowId, Rows, TlsConfig, Unsupported, VlanMode,
+    BridgeConfig, Complaint, Config, ControllerConfig, Earlier, FailMode, FlowTableConfig, InterfaceConfig,
+    LocalAddress, MirrorConfig, PortConfig, Row, RowId, Rows, TlsConfig, Unsupported, VlanMode,
 };
 use base::{Level, Mac, OfPort};
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,7 +173,8 @@ fn read_bridge(row: &dyn Row) -> BridgeConfig {
 fn add_local_port(bridge: &mut BridgeConfig) {
     let own: Arc<str> = bridge.name.as_str().into();
     let local = || {
-        let local = InterfaceConfig { name: own.to_string(), kind: "internal".into(), ..InterfaceConfig::default() };
+        let local =
+            InterfaceConfig { name: own.to_string(), kind: "internal".into(), ..InterfaceConfig::default() };
         Arc::new(PortConfig { name: own.clone(), interfaces: vec![local], ..PortConfig::default() })
     };
     if bridge.ports.entry(own.clone()).or_insert_with(local).row == RowId::default() {

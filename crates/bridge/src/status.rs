@@ -59,7 +59,9 @@ impl Switch {
             }
             for (name, failure) in bridge.failed.iter().filter(|(_, f)| f.untold || extent.all) {
                 let port = bridge.config.ports.get(&failure.port);
-                let Some(config) = port.and_then(|p| p.interfaces.iter().find(|i| i.name == *name)) else { continue };
+                let Some(config) = port.and_then(|p| p.interfaces.iter().find(|i| i.name == *name)) else {
+                    continue;
+                };
                 failed_status(failure, &mut Put { table: "Interface", row: config.row, all: &mut all });
             }
             if extent.statistics {

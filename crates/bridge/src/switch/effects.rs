@@ -1,7 +1,7 @@
 //! What OpenFlow state wants done, in its order.
 
-use super::bridge::Seen;
 use super::Switch;
+use super::bridge::Seen;
 use crate::codec;
 use base::Xid;
 use datapath::{Band, MeterUnit};
@@ -135,7 +135,10 @@ impl Switch {
         interface.fresh = true;
         let device = match &mut interface.patch {
             Some(device) => Some(&mut **device),
-            None => self.backers.get_mut(&kind).and_then(|k| dpif::Datapath::device_mut(&mut k.dp, interface.dp_port)),
+            None => self
+                .backers
+                .get_mut(&kind)
+                .and_then(|k| dpif::Datapath::device_mut(&mut k.dp, interface.dp_port)),
         };
         let Some(device) = device else { return };
         let result = device.set_admin_up(up);

@@ -76,10 +76,17 @@ impl Switch {
             }
             let ports = differing(Some(&before), Some(bridge)).filter_map(|(old, new)| Some((old, new?)));
             for (old, new) in ports {
-                let (complaints, lacks) = old.map(|p| (&p.complaints[..], &p.unsupported[..])).unwrap_or_default();
+                let (complaints, lacks) =
+                    old.map(|p| (&p.complaints[..], &p.unsupported[..])).unwrap_or_default();
                 faults(&new.complaints, complaints, &new.unsupported, lacks, &mut said);
             }
-            faults(&bridge.complaints, &before.complaints, &bridge.unsupported, &before.unsupported, &mut said);
+            faults(
+                &bridge.complaints,
+                &before.complaints,
+                &bridge.unsupported,
+                &before.unsupported,
+                &mut said,
+            );
         }
         for (level, text) in said {
             base::record!(self.env.log, level, "bridge", "{text}");

@@ -63,7 +63,13 @@ impl Switch {
         }
     }
 
-    fn configure_interface(&mut self, name: &str, port: &Arc<str>, config: &InterfaceConfig, address: Option<Mac>) {
+    fn configure_interface(
+        &mut self,
+        name: &str,
+        port: &Arc<str>,
+        config: &InterfaceConfig,
+        address: Option<Mac>,
+    ) {
         let Some(b) = self.bridges.get_mut(name) else { return };
         let kind = b.kind.clone();
         let Some(i) = b.interfaces.get_mut(&config.name) else { return };
@@ -131,7 +137,8 @@ impl Switch {
         };
         let others = b.interfaces.values().filter(|i| !follows(i) && i.patch.is_none());
         let least = others.filter_map(|i| i.seen.mtu).min().unwrap_or(1500);
-        for i in b.interfaces.values_mut().filter(|i| follows(i) && i.seen.mtu.is_some_and(|is| is != least)) {
+        for i in b.interfaces.values_mut().filter(|i| follows(i) && i.seen.mtu.is_some_and(|is| is != least))
+        {
             let Some(device) = backer.dp.device_mut(i.dp_port) else { continue };
             if let Err(e) = device.set_mtu(least) {
                 warn!(self.env.log, "ofproto", "{}: setting MTU failed ({})", i.name, e.what);
@@ -158,7 +165,8 @@ impl Switch {
                 );
             }
         }
-        let asked: BTreeMap<&str, Mac> = b.config.ports.values().filter_map(|p| Some((&*p.name, p.mac?))).collect();
+        let asked: BTreeMap<&str, Mac> =
+            b.config.ports.values().filter_map(|p| Some((&*p.name, p.mac?))).collect();
         let others = b.interfaces.values().filter(|i| &*i.port != name);
         let candidates = others.filter_map(|i| asked.get(&*i.port).copied().or(i.seen.mac));
         let natural = |m: &Mac| !m.is_multicast() && !is_local_address(*m) && *m != Mac::ZERO;
