@@ -237,7 +237,15 @@ impl FlowKey {
 
     /// The map of words that are not zero, bit `n` for word `n`.
     pub fn map(&self) -> u128 {
-        self.words.iter().enumerate().fold(0, |m, (i, w)| m | ((*w != 0) as u128) << i)
+        // Most of a key is empty: eight words at a time tell.
+        let mut map = 0;
+        for (n, eight) in self.words.chunks(8).enumerate() {
+            if eight.iter().fold(0, |all, w| all | w) != 0 {
+                let bits = eight.iter().enumerate().fold(0u8, |m, (i, w)| m | u8::from(*w != 0) << i);
+                map |= u128::from(bits) << (8 * n);
+            }
+        }
+        map
     }
 
     /// Clears all bits that `mask` does not have.

@@ -62,8 +62,10 @@ impl Match {
     /// Makes a field wild.
     pub fn clear(&mut self, field: Field) {
         self.mask.clear(field);
-        let mask = self.mask.clone();
-        self.key.apply_mask(&mask);
+        let (first, end) = field.info().words();
+        for (k, m) in self.key.words[first..end].iter_mut().zip(&self.mask.0.words[first..end]) {
+            *k &= m;
+        }
     }
 
     /// Value and mask of a field.

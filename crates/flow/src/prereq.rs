@@ -168,9 +168,16 @@ const MPLS_FIELDS: [Field; 4] = [Field::MPLS_LABEL, Field::MPLS_TC, Field::MPLS_
 
 impl Match {
     /// Makes fields wild that cannot mean anything in this match, as switches do that are told of such a match in
-    /// OpenFlow 1.0. Returns whether anything changed. (Fields that only came with extensible matches are left to
-    /// the check of their prerequisites.)
+    /// OpenFlow 1.0. Returns whether anything changed.
     pub fn normalize(&mut self) -> bool {
+        let dead = self.meaningless();
+        dead.iter().for_each(|f| self.clear(*f));
+        !dead.is_empty()
+    }
+
+    /// The fields that are matched and cannot mean anything in this match. (Fields that only came with extensible
+    /// matches are left to the check of their prerequisites.)
+    pub fn meaningless(&self) -> Vec<Field> {
         let known = Known { key: &self.key, mask: Some(&self.mask), numbers_only: true };
         let mut dead = Vec::new();
         let mpls: (&[Field], &[Prereq]) = (&MPLS_FIELDS, &[Prereq::Mpls]);
@@ -179,10 +186,7 @@ impl Match {
                 dead.extend(fields.iter().filter(|f| self.mask.get(**f) != 0));
             }
         }
-        for f in &dead {
-            self.clear(*f);
-        }
-        !dead.is_empty()
+        dead
     }
 
     /// Adds the match on an Ethernet frame that a match on a packet's field implies.

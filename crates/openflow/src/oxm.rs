@@ -19,7 +19,7 @@ use flow::key::ip_proto;
 use flow::layout::WORDS;
 use flow::mini::map_iter;
 use flow::{Field, Match, TunLayout, Value};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 const MODULE: &str = "nx_match";
 
@@ -49,39 +49,7 @@ impl EntryHeader {
 
     /// The field, if we know it.
     pub fn field(&self) -> Option<Field> {
-        field_of(self.class, self.number, self.experimenter)
-    }
-}
-
-struct Lookup {
-    nxm0: [Option<Field>; 128],
-    nxm1: [Option<Field>; 128],
-    basic: [Option<Field>; 128],
-}
-
-static LOOKUP: LazyLock<Lookup> = LazyLock::new(|| {
-    let mut l = Lookup { nxm0: [None; 128], nxm1: [None; 128], basic: [None; 128] };
-    for f in Field::all() {
-        for h in f.info().headers() {
-            let slot = match h.class {
-                0 => &mut l.nxm0,
-                1 => &mut l.nxm1,
-                0x8000 => &mut l.basic,
-                _ => continue,
-            };
-            slot[usize::from(h.field)] = Some(f);
-        }
-    }
-    l
-});
-
-fn field_of(class: u16, number: u8, experimenter: u32) -> Option<Field> {
-    let n = usize::from(number & 127);
-    match class {
-        0 => LOOKUP.nxm0[n],
-        1 => LOOKUP.nxm1[n],
-        0x8000 => LOOKUP.basic[n],
-        _ => Field::from_header(class, number, experimenter),
+        Field::from_header(self.class, self.number, self.experimenter)
     }
 }
 

@@ -1,10 +1,10 @@
 //! One field's value as text, both ways.
 
-use super::flags;
-use super::port::{PortMap, parse_port, port_text};
+use super::port::{PortMap, parse_port, put_port};
+use super::{flags, number};
 use crate::field::{Field, FieldInfo, Format, Maskable, ones};
 use crate::key::Value;
-use base::{Mac, OfPort};
+use base::OfPort;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A value with its mask, as read for a field: bits beyond the field's are not there.
@@ -18,36 +18,40 @@ pub fn full_mask(info: &FieldInfo) -> Value {
 /// Text of a value under a mask, as actions such as `set_field` print it. (Matches print some fields in other ways:
 /// see [`super::format`].)
 pub fn value_text(field: Field, value: Value, mask: Value, ports: &dyn PortMap) -> String {
+    let mut out = String::new();
+    put_value(&mut out, field, value, mask, ports);
+    out
+}
+
+/// The same, appended.
+pub fn put_value(out: &mut String, field: Field, value: Value, mask: Value, ports: &dyn PortMap) {
     let info = field.info();
     let full = mask & info.valid == info.valid;
     if mask & info.valid == 0 {
-        return "ANY".into();
+        return out.push_str("ANY");
     }
     match info.format {
-        Format::OfPort if full => port_text(OfPort::from_u16(value as u16), ports),
-        Format::OfPortOxm if full => port_text(OfPort(value as u32), ports),
+        Format::OfPort if full => put_port(out, OfPort::from_u16(value as u16), ports),
+        Format::OfPortOxm if full => put_port(out, OfPort(value as u32), ports),
         Format::OfPort | Format::OfPortOxm | Format::Decimal | Format::Hexadecimal => {
-            number_text(info, value, mask, full)
+            match u64::try_from(value) {
+                Ok(n) if info.format == Format::Decimal => number::dec(out, n),
+                _ => number::hex(out, value),
+            }
+            if !full {
+                out.push('/');
+                number::hex(out, mask & full_mask(info));
+            }
         }
-        Format::CtState => flags::CT_STATE.masked(value as u32, mask as u32),
-        Format::TcpFlags => flags::TCP.masked(value as u32, mask as u32),
-        Format::TunFlags => flags::TUNNEL.masked(value as u32, mask as u32),
-        Format::Ethernet => mac_masked(value as u64, if full { u64::MAX } else { mask as u64 }),
-        Format::Ipv4 => ipv4_masked(value as u32, mask as u32),
-        Format::Ipv6 => ipv6_masked(value, mask),
-        Format::Frag => frag_text(value as u8, mask as u8),
-        Format::PacketType => packet_type_text(value as u32),
+        Format::CtState => flags::CT_STATE.put_masked(out, value as u32, mask as u32),
+        Format::TcpFlags => flags::TCP.put_masked(out, value as u32, mask as u32),
+        Format::TunFlags => flags::TUNNEL.put_masked(out, value as u32, mask as u32),
+        Format::Ethernet => put_mac(out, value as u64, if full { u64::MAX } else { mask as u64 }),
+        Format::Ipv4 => put_ipv4(out, value as u32, mask as u32),
+        Format::Ipv6 => put_ipv6(out, value, mask),
+        Format::Frag => out.push_str(frag_text(value as u8, mask as u8)),
+        Format::PacketType => out.push_str(&packet_type_text(value as u32)),
     }
-}
-
-fn number_text(info: &FieldInfo, value: Value, mask: Value, full: bool) -> String {
-    let hex = |v: Value| if v == 0 { "0".to_string() } else { format!("{v:#x}") };
-    let mut out = if info.format == Format::Decimal { value.to_string() } else { hex(value) };
-    if !full {
-        out.push('/');
-        out.push_str(&hex(mask & full_mask(info)));
-    }
-    out
 }
 
 /// `(namespace,type)`.
@@ -59,34 +63,41 @@ pub fn packet_type_text(value: u32) -> String {
     }
 }
 
-/// An Ethernet address with a mask unless it is all ones.
-pub fn mac_masked(value: u64, mask: u64) -> String {
+/// Appends an Ethernet address with a mask unless it is all ones.
+pub fn put_mac(out: &mut String, value: u64, mask: u64) {
     const ALL: u64 = 0xffff_ffff_ffff;
-    let mac = Mac::from_u64(value & ALL);
-    if mask & ALL == ALL { mac.to_string() } else { format!("{mac}/{}", Mac::from_u64(mask & ALL)) }
-}
-
-/// An IPv4 address with a prefix length or a mask unless it is all ones.
-pub fn ipv4_masked(value: u32, mask: u32) -> String {
-    let addr = Ipv4Addr::from(value);
-    if mask == u32::MAX {
-        addr.to_string()
-    } else if mask.leading_ones() + mask.trailing_zeros() >= 32 {
-        format!("{addr}/{}", mask.leading_ones())
-    } else {
-        format!("{addr}/{}", Ipv4Addr::from(mask))
+    number::mac(out, value);
+    if mask & ALL != ALL {
+        out.push('/');
+        number::mac(out, mask);
     }
 }
 
-/// An IPv6 address with a prefix length or a mask unless it is all ones.
-pub fn ipv6_masked(value: u128, mask: u128) -> String {
-    let addr = ipv6_text(value);
-    if mask == u128::MAX {
-        addr
-    } else if mask.leading_ones() + mask.trailing_zeros() >= 128 {
-        format!("{addr}/{}", mask.leading_ones())
+/// Appends an IPv4 address with a prefix length or a mask unless it is all ones.
+pub fn put_ipv4(out: &mut String, value: u32, mask: u32) {
+    number::ipv4(out, value);
+    if mask == u32::MAX {
+        return;
+    }
+    out.push('/');
+    if mask.leading_ones() + mask.trailing_zeros() >= 32 {
+        number::dec(out, mask.leading_ones().into());
     } else {
-        format!("{addr}/{}", ipv6_text(mask))
+        number::ipv4(out, mask);
+    }
+}
+
+/// Appends an IPv6 address with a prefix length or a mask unless it is all ones.
+pub fn put_ipv6(out: &mut String, value: u128, mask: u128) {
+    out.push_str(&ipv6_text(value));
+    if mask == u128::MAX {
+        return;
+    }
+    out.push('/');
+    if mask.leading_ones() + mask.trailing_zeros() >= 128 {
+        number::dec(out, mask.leading_ones().into());
+    } else {
+        out.push_str(&ipv6_text(mask));
     }
 }
 
@@ -102,13 +113,13 @@ const FRAGS: [(&str, u8, u8); 5] =
     [("no", 0, 3), ("yes", 1, 1), ("first", 1, 3), ("later", 3, 3), ("not_later", 0, 2)];
 
 /// Fragment keyword for a value and mask.
-pub fn frag_text(value: u8, mask: u8) -> String {
+pub fn frag_text(value: u8, mask: u8) -> &'static str {
     match FRAGS.iter().find(|(_, v, m)| mask & 3 == *m && value & *m == *v) {
-        Some((name, ..)) => (*name).into(),
+        Some((name, ..)) => name,
         // 2/2 says "later" too, and 0/1 "no", though nobody writes them so.
-        None if mask & 3 == 2 => "later".into(),
-        None if mask & 3 == 1 => "no".into(),
-        None => "<error>".into(),
+        None if mask & 3 == 2 => "later",
+        None if mask & 3 == 1 => "no",
+        None => "<error>",
     }
 }
 

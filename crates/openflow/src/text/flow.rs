@@ -9,15 +9,24 @@ use crate::msg::{
 };
 use crate::version::{Protocol, ProtocolSet};
 use base::{Cookie, GroupId, OfPort};
-use flow::text::format::match_text;
+use flow::text::{match_text, put_match};
 use flow::text::{MatchParser, Style};
 use flow::{Field, Match, MiniMatch};
 use std::fmt::Write;
 
 /// Text of a match, with its priority unless that is the default.
 pub fn match_string(m: &Match, priority: Option<u16>, f: &Fmt<'_>) -> String {
-    let style = Style { ports: f.names.ports(), color: !f.colors.param.is_empty(), ..Style::default() };
-    match_text(m, priority, style)
+    match_text(m, priority, style(f))
+}
+
+/// Prints a match, with its priority unless that is the default.
+pub fn format_match(m: &MiniMatch, priority: Option<u16>, f: &mut Fmt<'_>) {
+    let style = style(f);
+    put_match(&mut f.out, &m.expand(), priority, style);
+}
+
+fn style<'a>(f: &Fmt<'a>) -> Style<'a> {
+    Style { ports: f.names.ports(), color: !f.colors.param.is_empty(), ..Style::default() }
 }
 
 impl FlowModCommand {
@@ -311,19 +320,21 @@ pub(super) fn normalise(
     names: &dyn crate::port_map::Names,
     log: &mut Vec<(&'static str, super::Severity, String)>,
 ) {
-    let before = m.clone();
-    if m.normalize() {
-        let f = Fmt::new(names);
-        let pre = match_string(&before, None, &f);
-        let post = match_string(m, None, &f);
-        if pre != post {
-            for text in [
-                "normalization changed ofp_match, details:".to_string(),
-                format!(" pre: {pre}"),
-                format!("post: {post}"),
-            ] {
-                log.push(("ofp_match", super::Severity::Info, text));
-            }
+    let dead = m.meaningless();
+    if dead.is_empty() {
+        return;
+    }
+    let f = Fmt::new(names);
+    let pre = match_string(m, None, &f);
+    dead.into_iter().for_each(|field| m.clear(field));
+    let post = match_string(m, None, &f);
+    if pre != post {
+        for text in [
+            "normalization changed ofp_match, details:".to_string(),
+            format!(" pre: {pre}"),
+            format!("post: {post}"),
+        ] {
+            log.push(("ofp_match", super::Severity::Info, text));
         }
     }
 }
@@ -345,8 +356,8 @@ fn usable_for_value(field: Field, text: &str, m: &Match) -> ProtocolSet {
         return ProtocolSet::ANY;
     }
     // A VLAN id with a mask is one, whatever it is, unless it covers the whole tag.
-    let given = text.split_once('/').map(|(_, m)| flow::text::value::parse_int(m, 2).flatten());
-    let partial = field == Field::VLAN_VID && given.is_some_and(|m| m != Some(0xffff));
+    let given = || text.split_once('/').map(|(_, m)| flow::text::value::parse_int(m, 2).flatten());
+    let partial = field == Field::VLAN_VID && given().is_some_and(|m| m != Some(0xffff));
     let whole = mask & info.valid == info.valid && !partial;
     let prefix = mask | ((mask & mask.wrapping_neg()).wrapping_sub(1)) == info.ones();
     let can = |fixed: Fixed| match fixed {
@@ -382,7 +393,7 @@ pub fn usable_for_match(m: &Match) -> ProtocolSet {
     if m.tun.is_some() {
         only(ProtocolSet::NXM_OXM);
     }
-    for f in Field::all() {
+    for f in Field::in_words(m.mask.0.map()) {
         if mask(f) == 0 {
             continue;
         }
@@ -605,9 +616,9 @@ pub fn format_stats(s: &FlowStats, stats: Stats, f: &mut Fmt<'_>) {
             item(f, "hard_age=", age);
         }
     }
-    let m = match_string(&s.matching.expand(), Some(s.priority), f);
-    f.put(&m);
-    if !m.is_empty() {
+    let start = f.out.len();
+    format_match(&s.matching, Some(s.priority), f);
+    if f.out.len() > start {
         f.put(" ");
     }
     actions(f, &s.actions);
@@ -632,10 +643,7 @@ pub fn format_flow_mod(fm: &FlowMod, raw: Option<&str>, f: &mut Fmt<'_>) {
     f.put(" ");
     match raw {
         Some(raw) => f.put(raw),
-        None => {
-            let m = match_string(&fm.matching.expand(), Some(fm.priority), f);
-            f.put(&m);
-        }
+        None => format_match(&fm.matching, Some(fm.priority), f),
     }
     if !f.out.ends_with(' ') {
         f.put(" ");
@@ -672,9 +680,8 @@ pub fn format_flow_mod(fm: &FlowMod, raw: Option<&str>, f: &mut Fmt<'_>) {
 
 /// Prints a flow-removed.
 pub fn format_flow_removed(r: &FlowRemoved, f: &mut Fmt<'_>) {
-    let m = match_string(&r.matching.expand(), Some(r.priority), f);
     f.put(" ");
-    f.put(&m);
+    format_match(&r.matching, Some(r.priority), f);
     let _ = write!(f, " reason={}", r.reason.name());
     if r.table != 0xff {
         f.put(" table_id=");
@@ -705,8 +712,7 @@ pub fn format_stats_request(r: &FlowStatsRequest, f: &mut Fmt<'_>) {
         f.port(r.out_port);
         f.put(" ");
     }
-    let m = match_string(&r.matching.expand(), None, f);
-    f.put(&m);
+    format_match(&r.matching, None, f);
     if f.out.ends_with(' ') {
         f.out.pop();
     }
@@ -742,9 +748,8 @@ pub fn format_monitor(r: &MonitorRequest, f: &mut Fmt<'_>) {
         f.put(" table=");
         f.table(r.table);
     }
-    let m = match_string(&r.matching.expand(), None, f);
     f.put(" ");
-    f.put(&m);
+    format_match(&r.matching, None, f);
     if f.out.ends_with(' ') {
         f.out.pop();
     }
@@ -777,10 +782,11 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
         let _ = write!(f, " hard_timeout={}", u.hard_timeout);
     }
     let _ = write!(f, " cookie={}", CHex(u.cookie.0));
-    let m = match_string(&u.matching.expand(), None, f);
-    if !m.is_empty() || !u.actions.is_empty() {
-        f.put(" ");
-        f.put(&m);
+    f.put(" ");
+    let start = f.out.len();
+    format_match(&u.matching, None, f);
+    if f.out.len() == start && u.actions.is_empty() {
+        f.out.pop();
     }
     if !u.actions.is_empty() {
         f.put(" actions=");
