@@ -198,6 +198,19 @@ impl FieldInfo {
         };
         (first / 64, last / 64 + 1)
     }
+
+    /// Its bits in a word of a key, as they lie in memory. Of a view of other fields, all of the word.
+    pub const fn bits_in(&self, word: usize) -> u64 {
+        let Location::Bits { start, len } = self.location else { return u64::MAX };
+        let (mut bits, mut bit) = (0u64, start as usize);
+        while bit < start as usize + len as usize {
+            if bit / 64 == word {
+                bits |= 1 << (63 - bit % 64);
+            }
+            bit += 1;
+        }
+        bits.to_be()
+    }
 }
 
 /// `n` low bits set.
@@ -639,17 +652,6 @@ impl Field {
     /// Whether this is a view of the registers (32, 64 or 128 bits).
     pub const fn is_register(self) -> bool {
         self.0 >= REG_START && self.0 < PACKET_START
-    }
-
-    /// The header to write for an OpenFlow version (on-wire number, 1..=6): the newest standard one that the version
-    /// has, else the extension's.
-    pub fn header_for(self, of_version: u8) -> Option<&'static Header> {
-        let headers = self.info().headers();
-        let standard = headers.iter().filter(|h| h.of_version != 0 && h.of_version <= of_version);
-        standard
-            .max_by_key(|h| h.of_version)
-            .or_else(|| headers.iter().find(|h| h.of_version == 0))
-            .or_else(|| headers.first())
     }
 }
 

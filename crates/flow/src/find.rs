@@ -86,6 +86,36 @@ static HEADER_NAMES: Table = {
 
 const _: () = assert!(COUNT < EMPTY as usize);
 
+/// On-wire numbers of versions are below this.
+const VERSIONS: usize = 7;
+
+/// For each field, which of its headers to write in which version.
+static PREFERRED: [[u8; VERSIONS]; COUNT] = {
+    let (mut all, mut n) = ([[0; VERSIONS]; COUNT], 0);
+    while n < COUNT {
+        let mut version = 0;
+        while version < VERSIONS {
+            all[n][version] = preferred(Field::from_index(n).info().headers(), version as u8);
+            version += 1;
+        }
+        n += 1;
+    }
+    all
+};
+
+/// The newest standard header that a version has, else the extension's, else the first.
+const fn preferred(headers: &[Header], version: u8) -> u8 {
+    let (mut best, mut since, mut n) = (0, 0, 0);
+    while n < headers.len() {
+        let first = headers[n].of_version;
+        if first <= version && (since == 0 || first >= since) && (first != 0 || since == 0) {
+            (best, since) = (n, first);
+        }
+        n += 1;
+    }
+    best as u8
+}
+
 impl Field {
     /// By primary name or alias.
     pub fn from_name(name: &str) -> Option<Field> {
@@ -104,5 +134,32 @@ impl Field {
         let named = |f: &'static FieldInfo| f.headers().iter().find(|h| h.name == name);
         let field = find(&HEADER_NAMES, hash_name(name), |f| f.headers().iter().any(|h| h.name == name))?;
         Some((field, named(field.info())?))
+    }
+
+    /// The header to write for an OpenFlow version (on-wire number, 1..=6): the newest standard one that the version
+    /// has, else the extension's.
+    pub fn header_for(self, of_version: u8) -> Option<&'static Header> {
+        let best = PREFERRED[self.index()].get(usize::from(of_version)).copied().unwrap_or(0);
+        self.info().headers().get(usize::from(best))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_standard_header_goes_first() {
+        for field in Field::all() {
+            let headers = field.info().headers();
+            for version in 0..7 {
+                let standard = headers.iter().filter(|h| h.of_version != 0 && h.of_version <= version);
+                let expected = standard
+                    .max_by_key(|h| h.of_version)
+                    .or_else(|| headers.iter().find(|h| h.of_version == 0))
+                    .or_else(|| headers.first());
+                assert_eq!(field.header_for(version), expected, "{field} {version}");
+            }
+        }
     }
 }

@@ -28,6 +28,7 @@ pub mod wait;
 pub use lan::{Host, RawPort};
 pub use programs::Programs;
 pub use switch::{Options, Switch};
+pub use sys::alloc::Counting as CountingAllocator;
 pub use temp::TempDir;
 pub use wait::{until, wait_for};
 

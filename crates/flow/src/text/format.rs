@@ -149,8 +149,7 @@ pub fn put_match(text: &mut String, m: &Match, priority: Option<u16>, style: Sty
     if let Some(p) = priority.filter(|p| *p != DEFAULT_PRIORITY) {
         number::dec(out.special("priority"), p.into());
     }
-    // Most parts of most matches are wild.
-    let any = |from: usize, to: usize| m.mask.0.words[from / 8..to / 8].iter().any(|w| *w != 0);
+    let any = |from, to| matches_any(m, from, to);
     arrival(&mut out, m);
     if any(l::CT_STATE, l::TUN_ID) {
         conntrack(&mut out, m);
@@ -171,8 +170,10 @@ pub fn put_match(text: &mut String, m: &Match, priority: Option<u16>, style: Sty
         put_port(out.name("in_port"), m.key.in_port(), style.ports);
     }
     vlan(&mut out, m);
-    out.mac("dl_src", m.get(Field::ETH_SRC));
-    out.mac("dl_dst", m.get(Field::ETH_DST));
+    if any(l::ETH_DST, l::VLAN2_TPID) {
+        out.mac("dl_src", m.get(Field::ETH_SRC));
+        out.mac("dl_dst", m.get(Field::ETH_DST));
+    }
     if !skip_type && m.mask.get(Field::ETH_TYPE) != 0 {
         out.item("dl_type", &format!("{:#06x}", m.key.eth_type()));
     }
@@ -180,6 +181,11 @@ pub fn put_match(text: &mut String, m: &Match, priority: Option<u16>, style: Sty
     if any(l::ARP_SHA, l::NSH_FLAGS) || any(l::TCP_FLAGS, l::REGS) {
         transport(&mut out, m);
     }
+}
+
+/// Whether any word between two places of the layout is matched: most parts of most matches are wild.
+fn matches_any(m: &Match, from: usize, to: usize) -> bool {
+    m.mask.0.words[from / 8..to / 8].iter().any(|w| *w != 0)
 }
 
 /// The Ethertype that a match is about, from its packet type if that names one.
@@ -191,10 +197,11 @@ fn ethertype(m: &Match) -> Option<u16> {
 }
 
 fn arrival(out: &mut Out<'_>, m: &Match) {
-    out.hex("pkt_mark", m.get(Field::PKT_MARK), 32);
-    out.hex("recirc_id", m.get(Field::RECIRC_ID), 32);
-    out.hex("dp_hash", m.get(Field::DP_HASH), 32);
-    let (v, mask) = m.get(Field::CONJ_ID);
+    let at = |ofs| (m.key.u32_at(ofs).into(), m.mask.0.u32_at(ofs).into());
+    out.hex("pkt_mark", at(l::PKT_MARK), 32);
+    out.hex("recirc_id", at(l::RECIRC_ID), 32);
+    out.hex("dp_hash", at(l::DP_HASH), 32);
+    let (v, mask) = at(l::CONJ_ID);
     if mask != 0 {
         if out.style.color {
             out.sep();
@@ -203,8 +210,8 @@ fn arrival(out: &mut Out<'_>, m: &Match) {
             out.number("conj_id", v);
         }
     }
-    out.hex("skb_priority", m.get(Field::SKB_PRIORITY), 32);
-    let (v, mask) = m.get(Field::ACTSET_OUTPUT);
+    out.hex("skb_priority", at(l::SKB_PRIORITY), 32);
+    let (v, mask) = at(l::ACTSET_OUTPUT);
     if mask != 0 {
         let ports = out.style.ports;
         put_port(out.name("actset_output"), OfPort(v as u32), ports);
@@ -402,21 +409,27 @@ fn network(out: &mut Out<'_>, m: &Match, skip_proto: bool) {
     }
     out.dec("nw_ecn", m.get(Field::IP_ECN), 2);
     out.dec("nw_ttl", m.get(Field::NW_TTL), 8);
+    if matches_any(m, l::MPLS, l::NW_SRC) {
+        mpls_and_pbb(out, m);
+    }
+    out.hex("ipv6_exthdr", m.get(Field::IPV6_EXTHDR), 9);
+    let (v, mask) = m.get(Field::IP_FRAG);
+    if mask != 0 {
+        out.item("nw_frag", frag_text(v as u8, mask as u8));
+    }
+}
+
+fn mpls_and_pbb(out: &mut Out<'_>, m: &Match) {
     for f in [Field::MPLS_LABEL, Field::MPLS_TC, Field::MPLS_TTL, Field::MPLS_BOS] {
         if m.mask.get(f) != 0 {
             out.number(f.name(), m.key.get(f));
         }
     }
-    out.hex("pbb_isid", m.get(Field::PBB_ISID), 24);
-    out.dec("pbb_uca", m.get(Field::PBB_UCA), 1);
-    out.hex("ipv6_exthdr", m.get(Field::IPV6_EXTHDR), 9);
     for (n, name) in [(1, "mpls_lse1"), (2, "mpls_lse2")] {
         out.dec(name, (m.key.mpls_lse(n) as u128, m.mask.0.mpls_lse(n) as u128), 32);
     }
-    let (v, mask) = m.get(Field::IP_FRAG);
-    if mask != 0 {
-        out.item("nw_frag", frag_text(v as u8, mask as u8));
-    }
+    out.hex("pbb_isid", m.get(Field::PBB_ISID), 24);
+    out.dec("pbb_uca", m.get(Field::PBB_UCA), 1);
 }
 
 fn nsh(out: &mut Out<'_>, m: &Match) {

@@ -1,5 +1,6 @@
 //! One field's value as text, both ways.
 
+use super::lex::cut;
 use super::port::{PortMap, parse_port, put_port};
 use super::{flags, number};
 use crate::field::{Field, FieldInfo, Format, Maskable, ones};
@@ -206,7 +207,7 @@ pub fn parse_int(text: &str, bytes: usize) -> Option<Option<u128>> {
 
 fn parse_number(info: &FieldInfo, text: &str) -> Result<Masked, String> {
     let bytes = info.bytes.min(16) as usize;
-    let (value, mask) = match text.split_once('/') {
+    let (value, mask) = match cut(text, b'/') {
         Some((v, m)) => (v, Some(m)),
         None => (text, None),
     };
@@ -242,7 +243,7 @@ fn scan_mac(text: &str) -> Option<u64> {
 /// Reads an Ethernet address with an optional mask.
 pub fn parse_mac(text: &str) -> Result<Masked, String> {
     let error = || format!("{text}: invalid Ethernet address");
-    let (v, m) = match text.split_once('/') {
+    let (v, m) = match cut(text, b'/') {
         Some((v, m)) => (scan_mac(v), scan_mac(m)),
         None => (scan_mac(text), Some(0xffff_ffff_ffff)),
     };
@@ -251,27 +252,29 @@ pub fn parse_mac(text: &str) -> Result<Masked, String> {
 
 /// Reads a dotted quad as `scanf` would: each part's low byte counts.
 fn scan_ipv4(text: &str) -> Option<u32> {
-    let mut out = 0;
-    let mut n = 0;
-    for part in text.split('.') {
-        let (negative, digits) = match part.strip_prefix('-') {
-            Some(d) => (true, d),
-            None => (false, part.strip_prefix('+').unwrap_or(part)),
-        };
-        if n == 4 || digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    let (mut out, mut bytes) = (0, text.bytes().peekable());
+    for part in 0..4 {
+        if part > 0 && bytes.next() != Some(b'.') {
             return None;
         }
-        let v = digits.bytes().fold(0u8, |v, b| v.wrapping_mul(10).wrapping_add(b - b'0'));
-        out = out << 8 | (if negative { v.wrapping_neg() } else { v }) as u32;
-        n += 1;
+        let sign = bytes.next_if(|b| matches!(b, b'-' | b'+'));
+        let (mut v, mut digits) = (0u8, 0);
+        while let Some(b) = bytes.next_if(u8::is_ascii_digit) {
+            v = v.wrapping_mul(10).wrapping_add(b - b'0');
+            digits += 1;
+        }
+        if digits == 0 {
+            return None;
+        }
+        out = out << 8 | u32::from(if sign == Some(b'-') { v.wrapping_neg() } else { v });
     }
-    (n == 4).then_some(out)
+    bytes.next().is_none().then_some(out)
 }
 
 /// Reads an IPv4 address with an optional prefix length or mask.
 pub fn parse_ipv4(text: &str) -> Result<(u32, u32), String> {
     let invalid = || format!("{text}: invalid IP address");
-    let (addr, mask) = match text.split_once('/') {
+    let (addr, mask) = match cut(text, b'/') {
         Some((a, m)) => (a, Some(m)),
         None => (text, None),
     };
@@ -294,7 +297,7 @@ pub fn parse_ipv4(text: &str) -> Result<(u32, u32), String> {
 /// Reads an IPv6 address with an optional prefix length or mask.
 pub fn parse_ipv6(text: &str) -> Result<Masked, String> {
     let invalid = || format!("{text}: invalid IPv6 address");
-    let (addr, mask) = match text.split_once('/') {
+    let (addr, mask) = match cut(text, b'/') {
         Some((a, m)) => (a, Some(m)),
         None => (text, None),
     };

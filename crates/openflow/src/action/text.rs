@@ -191,7 +191,9 @@ pub(super) fn format_hex(f: &mut Fmt<'_>, bytes: &[u8]) {
 
 /// Parses a list of actions as it stands in a flow, a bucket or a packet-out.
 pub fn parse_list(s: &str, outer: Outer, cx: &mut TextCx<'_>) -> ParseResult<Vec<Action>> {
-    let mut out = Vec::new();
+    // Commas stand between actions, though not only there.
+    const USUAL: usize = 8;
+    let mut out = Vec::with_capacity(s.bytes().filter(|b| *b == b',').take(USUAL - 1).count() + 1);
     parse_into(s, outer, cx, &mut out)?;
     Ok(out)
 }

@@ -259,7 +259,7 @@ pub(crate) fn decode_list(bytes: &[u8], version: Version, depth: u8) -> Decode<V
 }
 
 /// How many actions there are, as far as their lengths make sense.
-fn count(mut bytes: &[u8]) -> usize {
+pub(super) fn count(mut bytes: &[u8]) -> usize {
     let mut n = 0;
     while let Some(header) = bytes.first_chunk::<4>() {
         let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
@@ -272,7 +272,7 @@ fn count(mut bytes: &[u8]) -> usize {
     n
 }
 
-fn decode_into(bytes: &[u8], version: Version, depth: u8, out: &mut Vec<Action>) -> Decode<()> {
+pub(super) fn decode_into(bytes: &[u8], version: Version, depth: u8, out: &mut Vec<Action>) -> Decode<()> {
     if depth > MAX_DEPTH {
         return Err(OfpErr::OFPBAC_TOO_MANY.into());
     }

@@ -11,6 +11,7 @@ use crate::version::{Protocol, ProtocolSet};
 use base::{Cookie, GroupId, OfPort};
 use flow::text::{match_text, put_match};
 use flow::text::{MatchParser, Style};
+use flow::key::eth_type;
 use flow::{Field, Match, MiniMatch};
 use std::fmt::Write;
 
@@ -380,76 +381,73 @@ fn usable_for_value(field: Field, text: &str, m: &Match) -> ProtocolSet {
     set
 }
 
+/// Fields of which the fixed matches of OpenFlow 1.0 and 1.1 can say something; of some, depending on the value.
+const FIXED: [Field; 16] = [
+    Field::IN_PORT_OXM,
+    Field::ETH_TYPE,
+    Field::ETH_SRC,
+    Field::ETH_DST,
+    Field::METADATA,
+    Field::IP_ECN,
+    Field::MPLS_LABEL,
+    Field::MPLS_TC,
+    Field::IP_SRC,
+    Field::IP_DST,
+    Field::VLAN_TCI,
+    Field::PACKET_TYPE,
+    Field::NW_TOS,
+    Field::IP_PROTO,
+    Field::TCP_SRC,
+    Field::TCP_DST,
+];
+
+/// Their bits in a key.
+static FIXED_BITS: [u64; flow::WORDS] = {
+    let (mut words, mut n) = ([0; flow::WORDS], 0);
+    while n < FIXED.len() {
+        let info = FIXED[n].info();
+        let (mut word, end) = info.words();
+        while word < end {
+            words[word] |= info.bits_in(word);
+            word += 1;
+        }
+        n += 1;
+    }
+    words
+};
+
 /// Which protocols can express a match.
 pub fn usable_for_match(m: &Match) -> ProtocolSet {
-    const NXM_OXM_11: ProtocolSet = ProtocolSet(ProtocolSet::NXM_OXM.0 | 1 << Protocol::Of11 as u16);
-    let mask = |f: Field| m.get(f).1;
-    let whole = |f: Field| {
-        let k = mask(f);
-        k == 0 || k & f.info().ones() == f.info().ones()
-    };
-    let mut set = ProtocolSet::ANY;
-    let mut only = |s: ProtocolSet| set = set.intersection(s);
-    if m.tun.is_some() {
-        only(ProtocolSet::NXM_OXM);
-    }
-    for f in Field::in_words(m.mask.0.map()) {
-        if mask(f) == 0 {
-            continue;
-        }
-        match f {
-            Field::ETH_SRC | Field::ETH_DST if !whole(f) => only(NXM_OXM_11),
-            Field::METADATA => only(NXM_OXM_11),
-            Field::IP_SRC | Field::IP_DST => {
-                let k = mask(f) as u32;
-                if k.leading_ones() + k.trailing_zeros() != 32 {
-                    only(NXM_OXM_11);
-                }
-            }
-            Field::IP_ECN => only(NXM_OXM_11),
-            Field::MPLS_LABEL | Field::MPLS_TC => only(NXM_OXM_11),
-            Field::PACKET_TYPE if m.get(f).0 == 0 => {}
-            _ => {}
-        }
-        if needs_nxm(m, f) {
-            only(ProtocolSet::NXM_OXM);
-        }
-    }
-    set
+    let beyond = m.mask.words().iter().zip(&FIXED_BITS).any(|(mask, fixed)| mask & !fixed != 0);
+    let set = if beyond || m.tun.is_some() { ProtocolSet::NXM_OXM } else { ProtocolSet::ANY };
+    FIXED.iter().fold(set, |set, f| set.intersection(usable_for(m, *f)))
 }
 
-/// Whether only extensible matches can express what the match says about a field.
-fn needs_nxm(m: &Match, f: Field) -> bool {
-    let (_, k) = m.get(f);
-    let whole = k & f.info().ones() == f.info().ones();
-    if f.is_register() || f.as_tun_metadata().is_some() {
-        return true;
-    }
-    let ipv6 = m.get(Field::ETH_TYPE).0 == 0x86dd;
-    match f {
-        Field::IN_PORT | Field::IN_PORT_OXM | Field::ETH_SRC | Field::ETH_DST | Field::ETH_TYPE => false,
-        Field::METADATA | Field::IP_ECN | Field::MPLS_LABEL | Field::MPLS_TC => false,
-        Field::DL_VLAN | Field::DL_VLAN_PCP | Field::VLAN_VID | Field::VLAN_PCP => false,
+/// Which protocols can express what a match says about one of the fields of fixed matches.
+fn usable_for(m: &Match, f: Field) -> ProtocolSet {
+    const NXM_OXM_11: ProtocolSet = ProtocolSet(ProtocolSet::NXM_OXM.0 | 1 << Protocol::Of11 as u16);
+    let (value, mask) = m.get(f);
+    let whole = mask == f.info().ones();
+    let (fits, else_) = match f {
+        _ if mask == 0 => (true, ProtocolSet::ANY),
+        Field::ETH_SRC | Field::ETH_DST => (whole, NXM_OXM_11),
+        Field::METADATA | Field::IP_ECN | Field::MPLS_LABEL | Field::MPLS_TC => (false, NXM_OXM_11),
+        Field::IP_SRC | Field::IP_DST => {
+            let mask = mask as u32;
+            (mask.leading_ones() + mask.trailing_zeros() == 32, NXM_OXM_11)
+        }
         Field::VLAN_TCI => {
             // What the older matches can say of the tag: none, its id, its priority, or both.
-            let (v, k) = (m.get(f).0 as u16, m.get(f).1 as u16);
-            let none = k & 0x1000 != 0 && v & 0x1000 == 0 && (k == 0xffff || k == 0x1fff);
-            let some = v & 0x1000 != 0 && matches!(k, 0x1fff | 0xf000 | 0xffff);
-            !(none || some)
+            let none = mask & 0x1000 != 0 && value & 0x1000 == 0 && (mask == 0xffff || mask == 0x1fff);
+            let some = value & 0x1000 != 0 && matches!(mask, 0x1fff | 0xf000 | 0xffff);
+            (none || some, ProtocolSet::NXM_OXM)
         }
-        Field::PACKET_TYPE => m.get(f).0 != 0,
-        Field::NW_TOS | Field::IP_DSCP => ipv6,
-        Field::IP_PROTO => ipv6,
-        Field::IP_SRC | Field::IP_DST | Field::ARP_SPA | Field::ARP_TPA | Field::ARP_OP => false,
-        Field::TCP_SRC
-        | Field::TCP_DST
-        | Field::UDP_SRC
-        | Field::UDP_DST
-        | Field::SCTP_SRC
-        | Field::SCTP_DST => !whole,
-        Field::ICMP_TYPE | Field::ICMP_CODE | Field::ICMPV6_TYPE | Field::ICMPV6_CODE => false,
-        _ => true,
-    }
+        Field::PACKET_TYPE => (value == 0, ProtocolSet::NXM_OXM),
+        Field::NW_TOS | Field::IP_PROTO => (m.key.eth_type() != eth_type::IPV6, ProtocolSet::NXM_OXM),
+        Field::TCP_SRC | Field::TCP_DST => (whole, ProtocolSet::NXM_OXM),
+        _ => (true, ProtocolSet::ANY),
+    };
+    if fits { ProtocolSet::ANY } else { else_ }
 }
 
 /// Parses a request for flows: a match with `table`, `out_port`, `out_group` and `cookie`.

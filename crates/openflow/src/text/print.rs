@@ -197,10 +197,10 @@ impl Printer<'_> {
 
     /// Logs what decoding would not fail of.
     fn before_decoding(&mut self, framed: &Framed<'_>) {
-        let mut r = Reader::new(framed.body);
+        let (mut r, mut m) = (Reader::new(framed.body), flow::Match::any());
         if framed.kind == Kind::OfptFlowMod
             && framed.version == Version::V10
-            && let Ok(mut m) = crate::fixed_match::pull_of10(&mut r)
+            && crate::fixed_match::pull_of10(&mut r, &mut m).is_ok()
         {
             super::flow::normalise(&mut m, self.names, &mut self.log);
         }
