@@ -49,30 +49,29 @@ pub fn decode(codec: &Codec, secondary: bool, bytes: &[u8], log: &Logger) -> Res
         Ok((framed.xid, decode_framed(&framed, codec)?))
     };
     permitted(bytes).map_err(|e: openflow::DecodeError| {
-        for (module, text) in &e.log {
-            base::warn!(log, module, "{text}");
+        for (module, severity, text) in &e.log {
+            base::record!(log, (*severity).into(), module, "{text}");
         }
         e.error
     })
 }
 
-/// Encodes a message: several, for a long reply.
-pub fn encode(codec: &Codec, xid: Xid, message: &Message) -> Vec<Vec<u8>> {
-    let Ok(bytes) = codec.encode(xid, message) else { return Vec::new() };
-    if bytes.len() >= 8 && usize::from(u16::from_be_bytes([bytes[2], bytes[3]])) == bytes.len() {
-        return vec![bytes];
+/// Encodes a message in place of what `out` holds: several in a row, for a long reply.
+pub fn encode(codec: &Codec, xid: Xid, message: &Message, out: &mut Vec<u8>) {
+    out.clear();
+    if codec.encode_into(xid, message, out).is_err() {
+        out.clear();
     }
-    let mut rest = &bytes[..];
-    let mut all = Vec::new();
-    while let Some(length) = rest.get(2..4).map(|l| usize::from(u16::from_be_bytes([l[0], l[1]]))) {
-        if length < 8 || length > rest.len() {
-            break;
-        }
-        let (message, more) = rest.split_at(length);
-        all.push(message.to_vec());
-        rest = more;
-    }
-    all
+}
+
+/// The messages that were encoded in a row.
+pub fn messages(mut encoded: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let length = encoded.get(2..4).map(|l| usize::from(u16::from_be_bytes([l[0], l[1]])))?;
+        let (message, rest) = encoded.split_at_checked(length).filter(|_| length >= 8)?;
+        encoded = rest;
+        Some(message)
+    })
 }
 
 /// The error reply to a message that could not be decoded.
@@ -85,7 +84,7 @@ pub fn error_reply(codec: &Codec, error: OfpErr, cause: &[u8]) -> Vec<u8> {
 pub fn error_about(codec: &Codec, xid: Xid, error: OfpErr, cause: &[u8]) -> Vec<u8> {
     let data = cause[..cause.len().min(ERROR_BYTES)].to_vec();
     let message = Message::Error(ErrorMsg { error, data });
-    encode(codec, xid, &message).into_iter().next().unwrap_or_default()
+    codec.encode(xid, &message).unwrap_or_default()
 }
 
 /// Whether a request may ask for counters: a statistics request of any version.

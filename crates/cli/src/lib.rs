@@ -2,6 +2,7 @@
 //! program that talks to a daemon.
 
 pub mod appctl;
+pub mod connect;
 pub mod ctl;
 pub mod daemon;
 pub mod dirs;
@@ -14,6 +15,7 @@ pub mod options;
 pub mod ovsdb_client;
 pub mod ovsdb_tool;
 pub mod table;
+pub mod tape;
 pub mod testcontroller;
 pub mod timefmt;
 pub mod timeout;

@@ -327,7 +327,7 @@ impl<P: Pipeline> Datapath<P> {
 
     fn shared_events_forward(&self, e: Event<P>) {
         let port = match &e {
-            Event::Upcall(u) => u.key.dp_port(),
+            Event::Upcall(u) => u.port,
             Event::Effects { key, .. } => key.dp_port(),
             Event::PortGone(p) => *p,
             Event::Mismatch(_) => DpPort(0),
@@ -447,13 +447,14 @@ impl<P: Pipeline> Datapath<P> {
         self.broadcast(|_| Command::Bond(id, members.clone()));
     }
 
-    /// Runs actions over a packet with metadata.
-    pub fn execute_with(&mut self, packet: Packet, meta: Meta, actions: Vec<DpAction>) {
-        let mut key = FlowKey::default();
-        let vlan_limit = self.tunables.vlan_limit.load(Relaxed).min(2) as u8;
-        extract(&packet, &meta, vlan_limit, &mut key, &mut 0);
-        self.send(0, Command::Execute(Box::new((packet, meta, key)), actions));
-        self.inline.run_commands();
+    /// Runs actions over a frame whose key is known. It may leave only at [`Datapath::flush`].
+    pub fn execute_keyed(&mut self, frame: &[u8], meta: Meta, key: &FlowKey, actions: &[DpAction]) {
+        self.inline.execute(frame, meta, key, actions);
+    }
+
+    /// Sends what [`Datapath::execute_keyed`] has left to be sent.
+    pub fn flush(&mut self) {
+        self.inline.flush();
     }
 
     fn describe(&self, engine: usize, f: &Megaflow<P>) -> DpFlow {
@@ -613,7 +614,11 @@ impl<P: Pipeline> dpif::Datapath for Datapath<P> {
     }
 
     fn execute(&mut self, packet: Packet, in_port: DpPort, actions: &[DpAction]) {
-        self.execute_with(packet, Meta::received(in_port), actions.to_vec());
+        let (meta, mut key) = (Meta::received(in_port), FlowKey::default());
+        let vlan_limit = self.tunables.vlan_limit.load(Relaxed).min(2) as u8;
+        extract(&packet, &meta, vlan_limit, &mut key, &mut 0);
+        self.inline.execute(packet.buf.data(), meta, &key, actions);
+        self.inline.flush();
     }
 
     fn stats(&self) -> DpStats {

@@ -2,10 +2,9 @@
 //! of a label stack.
 
 use crate::exec::Meta;
-use crate::frame::{Headers, L3, Rewriter, shift_offload};
 use dpif::action::{Nsh, Pbb, PushMpls, SetNsh, SetPbb};
 use flow::key::eth_type;
-use wire::Packet;
+use wire::{Headers, L3, Packet, rewrite, vlan};
 
 /// Packet type of an Ethernet type.
 const fn ethertype(t: u16) -> u32 {
@@ -40,7 +39,7 @@ pub(crate) fn push_nsh(packet: &mut Packet, meta: &mut Meta, n: &Nsh) {
     d[4..8].copy_from_slice(&(n.spi << 8 | u32::from(n.si)).to_be_bytes());
     d[8..len].copy_from_slice(&context);
     meta.packet_type = ethertype(eth_type::NSH);
-    shift_offload(packet, len as i32);
+    packet.offload.shift(len as i32);
 }
 
 /// The length of the header at the start of some bytes, if it is one.
@@ -55,7 +54,7 @@ pub(crate) fn pop_nsh(packet: &mut Packet, meta: &mut Meta) -> bool {
     let Some((_, next)) = NEXT_PROTOCOLS.iter().find(|(n, _)| *n == d[3]) else { return false };
     packet.buf.pull_front(len);
     meta.packet_type = *next;
-    shift_offload(packet, -(len as i32));
+    packet.offload.shift(-(len as i32));
     true
 }
 
@@ -86,7 +85,7 @@ pub(crate) fn set_nsh(packet: &mut Packet, h: &Headers, s: &SetNsh) {
 pub(crate) fn add_mpls(packet: &mut Packet, meta: &mut Meta, m: &PushMpls) {
     packet.buf.push_front(4)[..4].copy_from_slice(&m.lse.to_be_bytes());
     meta.packet_type = ethertype(m.eth_type);
-    shift_offload(packet, 4);
+    packet.offload.shift(4);
 }
 
 /// Takes the first label of a packet without an Ethernet header.
@@ -94,7 +93,7 @@ pub(crate) fn pop_front_mpls(packet: &mut Packet, meta: &mut Meta, next: u16) {
     if packet.buf.len() >= 4 {
         packet.buf.pull_front(4);
         meta.packet_type = if next == eth_type::BRIDGED { 0 } else { ethertype(next) };
-        shift_offload(packet, -4);
+        packet.offload.shift(-4);
     }
 }
 
@@ -108,8 +107,7 @@ pub(crate) fn push_pbb(packet: &mut Packet, p: &Pbb) {
         return;
     }
     // The customer's priority goes along.
-    let outer = u16::from_be_bytes([d[12], d[13]]);
-    let pcp = if crate::frame::is_tag(outer) && d.len() >= 18 { d[14] & 0xe0 } else { 0 };
+    let pcp = vlan::Vlan::parse(&d[12..]).map_or(0, |(tag, _)| tag.pcp() << 5);
     let mut addresses = [0; 12];
     addresses.copy_from_slice(&d[..12]);
     let tag = u32::from(pcp) << 24 | u32::from(p.uca & 1) << 27 | p.isid & 0xff_ffff;
@@ -117,7 +115,7 @@ pub(crate) fn push_pbb(packet: &mut Packet, p: &Pbb) {
     h[..12].copy_from_slice(&addresses);
     h[12..14].copy_from_slice(&eth_type::PBB.to_be_bytes());
     h[14..18].copy_from_slice(&tag.to_be_bytes());
-    shift_offload(packet, 18);
+    packet.offload.shift(18);
 }
 
 pub(crate) fn pop_pbb(packet: &mut Packet) -> bool {
@@ -126,7 +124,7 @@ pub(crate) fn pop_pbb(packet: &mut Packet) -> bool {
         return false;
     }
     packet.buf.pull_front(18);
-    shift_offload(packet, -18);
+    packet.offload.shift(-18);
     true
 }
 
@@ -144,31 +142,24 @@ pub(crate) fn set_pbb(packet: &mut Packet, h: &Headers, s: &SetPbb) {
 
 /// Copies a TTL across the bottom of the label stack: between its last label, which is its first too, and the IP header.
 pub(crate) fn copy_ttl(packet: &mut Packet, meta: &Meta, out: bool) {
-    let h = Headers::find_typed(packet.buf.data(), meta.packet_type);
+    let h = meta.headers(packet);
     let d = packet.buf.data();
-    if !h.mpls || d.len() < h.l2_end + 5 || d[h.l2_end + 2] & 1 == 0 {
+    if !h.is_mpls() || d.len() < h.l2_end + 5 || d[h.l2_end + 2] & 1 == 0 {
         return;
     }
-    let ip_at = h.l2_end + 4;
-    let below = match d[ip_at] >> 4 {
+    let label_at = h.l2_end + 3;
+    let below = match d[h.l2_end + 4] >> 4 {
         4 => eth_type::IPV4,
         6 => eth_type::IPV6,
         _ => return,
     };
-    let mut inner = Headers::find_typed(&d[ip_at..], ethertype(below));
-    let ttl_at = match inner.l3 {
-        L3::Ipv4 => ip_at + 8,
-        L3::Ipv6 => ip_at + 7,
+    let at = Headers::find_at(d, h.l2_end + 4, below);
+    let mut label = d[label_at];
+    let mut copy = |ttl: &mut u8| if out { label = *ttl } else { *ttl = label };
+    match at.l3 {
+        L3::Ipv4 => rewrite::ipv4(packet, &at, |h| copy(&mut h.ttl)),
+        L3::Ipv6 => rewrite::ipv6(packet, &at, |h| copy(&mut h.hop_limit)),
         _ => return,
-    };
-    let (label, ip) = (d[h.l2_end + 3], d[ttl_at]);
-    if out {
-        packet.buf.data_mut()[h.l2_end + 3] = ip;
-    } else if inner.l3 == L3::Ipv6 {
-        packet.buf.data_mut()[ttl_at] = label;
-    } else {
-        let proto = d[ttl_at + 1];
-        inner.l3_at = ip_at;
-        Rewriter { packet, headers: inner }.ipv4_pair(8, [label, proto]);
     }
+    packet.buf.data_mut()[label_at] = label;
 }

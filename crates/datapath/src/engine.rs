@@ -82,7 +82,6 @@ pub(crate) enum Command<P: Pipeline> {
     Replace(Arc<Megaflow<P>>, Arc<Body<P>>),
     Flush,
     Revalidate,
-    Execute(Box<(Packet, Meta, FlowKey)>, Vec<DpAction>),
     Stop,
 }
 
@@ -654,23 +653,28 @@ impl<P: Pipeline> Engine<P> {
                 let generation = self.snapshot.load().generation();
                 self.sweep = Some((0, generation));
             }
-            Command::Execute(what, actions) => {
-                let (packet, meta, key) = *what;
-                self.execute(packet, meta, key, &actions);
-            }
             Command::Stop => self.stopped = true,
         }
     }
 
-    /// Runs actions over a packet that did not come from a queue.
-    fn execute(&mut self, packet: Packet, meta: Meta, key: FlowKey, actions: &[DpAction]) {
-        let snapshot = self.snapshot.load().clone();
+    /// Runs actions over a packet that did not come from a queue. What is sent leaves at [`Engine::flush`].
+    pub(crate) fn execute(&mut self, frame: &[u8], mut meta: Meta, key: &FlowKey, actions: &[DpAction]) {
+        self.commands();
+        self.exec.now = self.clock.now();
+        let mut packet = self.exec.pool.take();
+        packet.buf.fill(frame);
         self.contained(move |e| {
-            let (mut packet, mut meta) = (packet, meta);
-            e.exec.run(&mut packet, &mut meta, &key, actions);
-            e.recirculated(&snapshot);
+            e.exec.run(&mut packet, &mut meta, key, actions);
+            if !e.exec.recirc.is_empty() {
+                let snapshot = e.snapshot.load().clone();
+                e.recirculated(&snapshot);
+            }
             e.exec.pool.put(packet);
         });
+    }
+
+    /// Sends what was taken for sending.
+    pub(crate) fn flush(&mut self) {
         self.exec.ports.flush(&self.shared.stats);
     }
 

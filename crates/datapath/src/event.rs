@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 pub struct Upcall {
     /// The frame as it was at the action, its checksum complete.
     pub packet: Vec<u8>,
-    /// Its key as received (before the actions).
-    pub key: FlowKey,
+    /// Where it came in.
+    pub port: DpPort,
     /// What it is about.
     pub why: Arc<Userspace>,
     /// When.
@@ -28,7 +28,7 @@ pub struct Upcall {
 /// See the module.
 pub enum Event<P: Pipeline> {
     /// A packet for the control side.
-    Upcall(Box<Upcall>),
+    Upcall(Upcall),
     /// Packets were handled whose effects have something that only the control thread can do. What
     /// [`Pipeline::credit`] counts was counted already.
     Effects {
@@ -71,6 +71,11 @@ impl<P: Pipeline> Events<P> {
             share: (capacity / 4) as u32,
             wake,
         }
+    }
+
+    /// Whether there is room for an event on account of `port`, for all that is known now.
+    pub(crate) fn has_room(&self, port: DpPort) -> bool {
+        self.waiting[usize::from(port.0 as u8)].load(Relaxed) < self.share && !self.queue.is_full()
     }
 
     /// Puts an event in, on account of `port`; false if there was no room.

@@ -5,7 +5,6 @@
 
 use crate::drops::{Counters, DropCause};
 use crate::event::{Event, Events, Upcall};
-use crate::frame::{Headers, complete_checksum, is_tag, shift_offload};
 use crate::meter::Meter;
 use crate::ports::TxPorts;
 use crate::seam::Pipeline;
@@ -16,7 +15,8 @@ use flow::FlowKey;
 use flow::key::eth_type;
 use std::collections::HashMap;
 use std::sync::Arc;
-use wire::{Packet, PacketPool};
+use wire::offload::complete_checksum;
+use wire::{Headers, Packet, PacketPool, mpls, vlan};
 
 /// What travels with a packet besides its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,16 @@ impl Meta {
     /// A packet just received.
     pub fn received(in_port: DpPort) -> Meta {
         Meta { in_port, ..Meta::default() }
+    }
+
+    /// Where the headers of a packet of this type are.
+    pub(crate) fn headers(&self, packet: &Packet) -> Headers {
+        let frame = packet.buf.data();
+        match (self.packet_type, self.packet_type >> 16) {
+            (0, _) => Headers::find(frame),
+            (ty, 1) => Headers::find_at(frame, 0, ty as u16),
+            _ => Headers::default(),
+        }
     }
 }
 
@@ -238,11 +248,17 @@ impl<P: Pipeline> Exec<P> {
         {
             return;
         }
-        complete_checksum(w.packet);
-        let d = w.packet.buf.data();
-        let n = w.cut.take().map_or(d.len(), |n| n.min(d.len()));
-        let upcall = Upcall { packet: d[..n].to_vec(), key: w.key.clone(), why: u.clone(), time: self.now };
-        if !self.events.push(w.meta.in_port, Event::Upcall(Box::new(upcall))) {
+        let cut = w.cut.take();
+        // Under overload most packets are told here already.
+        let sent = self.events.has_room(w.meta.in_port) && {
+            complete_checksum(w.packet);
+            let d = w.packet.buf.data();
+            let n = cut.map_or(d.len(), |n| n.min(d.len()));
+            let packet = d[..n].to_vec();
+            let upcall = Upcall { packet, port: w.key.dp_port(), why: u.clone(), time: self.now };
+            self.events.push(w.meta.in_port, Event::Upcall(upcall))
+        };
+        if !sent {
             crate::drops::bump(&self.stats.lost, 1);
             self.stats.dropped(DropCause::UpcallQueueFull, 1);
         }
@@ -267,31 +283,14 @@ fn encapsulate(packet: &mut Packet, meta: &mut Meta, a: &DpAction) -> bool {
 /// Actions that insert or remove headers.
 fn reshape(packet: &mut Packet, meta: &mut Meta, a: &DpAction) {
     match a {
-        DpAction::PushVlan(v) => {
-            if packet.buf.len() < 14 {
-                return;
-            }
-            let tag = packet.buf.insert(12, 4);
-            tag[..2].copy_from_slice(&v.tpid.to_be_bytes());
-            tag[2..].copy_from_slice(&v.wire_tci().to_be_bytes());
-            shift_offload(packet, 4);
-        }
+        DpAction::PushVlan(v) => vlan::push(packet, v.tpid, v.wire_tci()),
         DpAction::PopVlan => {
-            let d = packet.buf.data();
-            if d.len() >= 18 && is_tag(u16::from_be_bytes([d[12], d[13]])) {
-                packet.buf.remove(12, 4);
-                shift_offload(packet, -4);
-            }
+            vlan::pop(packet);
         }
         DpAction::PushMpls(m) => push_mpls(packet, m),
         DpAction::PopMpls(ty) if meta.packet_type != 0 => crate::encap::pop_front_mpls(packet, meta, *ty),
         DpAction::PopMpls(ty) => {
-            let h = Headers::find(packet.buf.data());
-            if h.mpls && packet.buf.len() >= h.l2_end + 4 {
-                packet.buf.remove(h.l2_end, 4);
-                packet.buf.data_mut()[h.l2_end - 2..h.l2_end].copy_from_slice(&ty.to_be_bytes());
-                shift_offload(packet, -4);
-            }
+            mpls::pop(packet, *ty);
         }
         DpAction::PushEth { src, dst } => {
             let ty = meta.packet_type as u16;
@@ -300,7 +299,7 @@ fn reshape(packet: &mut Packet, meta: &mut Meta, a: &DpAction) {
             d[6..12].copy_from_slice(&src.0);
             d[12..14].copy_from_slice(&ty.to_be_bytes());
             meta.packet_type = 0;
-            shift_offload(packet, 14);
+            packet.offload.shift(14);
         }
         DpAction::PopEth => {
             let h = Headers::find(packet.buf.data());
@@ -309,7 +308,7 @@ fn reshape(packet: &mut Packet, meta: &mut Meta, a: &DpAction) {
                 let ty = u16::from_be_bytes([d[h.l2_end - 2], d[h.l2_end - 1]]);
                 packet.buf.pull_front(h.l2_end);
                 meta.packet_type = 1 << 16 | u32::from(ty);
-                shift_offload(packet, -(h.l2_end as i32));
+                packet.offload.shift(-(h.l2_end as i32));
             }
         }
         _ => {}
@@ -317,12 +316,6 @@ fn reshape(packet: &mut Packet, meta: &mut Meta, a: &DpAction) {
 }
 
 fn push_mpls(packet: &mut Packet, m: &PushMpls) {
-    let h = Headers::find(packet.buf.data());
-    if h.l2_end < 14 {
-        return;
-    }
-    packet.buf.insert(h.l2_end, 4).copy_from_slice(&m.lse.to_be_bytes());
     let ty = if m.eth_type == 0 { eth_type::MPLS } else { m.eth_type };
-    packet.buf.data_mut()[h.l2_end - 2..h.l2_end].copy_from_slice(&ty.to_be_bytes());
-    shift_offload(packet, 4);
+    mpls::push(packet, ty, m.lse);
 }

@@ -1,14 +1,13 @@
 //! An engine's sending side: one queue per port, flushed once per round.
 
 use crate::drops::{Counters, DropCause, bump};
-use crate::frame::{Headers, L3, complete_checksum};
-use crate::segment::segment;
 use base::DpPort;
 use dpif::netdev::{TxCaps, TxQueue};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use wire::{Offload, Packet};
+use wire::offload::{complete_checksum, segment};
+use wire::{Headers, L3, Offload, Packet};
 
 /// Port numbers are below this.
 pub const MAX_PORTS: u32 = 0x1_0000;
@@ -40,7 +39,7 @@ struct Tx {
 pub(crate) struct TxPorts {
     ports: Vec<Option<Tx>>,
     pending: SmallVec<[u32; 16]>,
-    scratch: Vec<u8>,
+    segment: Packet,
 }
 
 impl TxPorts {
@@ -80,7 +79,7 @@ impl TxPorts {
             self.pending.push(port.0);
         }
         if packet.offload.gso.is_some() {
-            Self::send_large(tx, packet, &mut self.scratch, stats);
+            Self::send_large(tx, packet, &mut self.segment, stats);
             return;
         }
         if packet.offload.csum.is_some() && !tx.caps.csum {
@@ -90,14 +89,20 @@ impl TxPorts {
     }
 
     #[cold]
-    fn send_large(tx: &mut Tx, packet: &mut Packet, scratch: &mut Vec<u8>, stats: &Counters) {
+    fn send_large(tx: &mut Tx, packet: &mut Packet, scratch: &mut Packet, stats: &Counters) {
         let h = Headers::find(packet.buf.data());
-        if tx.caps.gso && tx.caps.csum && !h.mpls && h.l3 != L3::None {
+        if tx.caps.gso && tx.caps.csum && h.l3 != L3::None {
             tx.queue.send(packet.buf.data(), &packet.offload);
             return;
         }
-        let done = segment(packet, scratch, |frame| tx.queue.send(frame, &Offload::default()));
-        if done.is_none() {
+        let csum = tx.caps.csum;
+        let done = segment(packet, scratch, |s| {
+            if !csum {
+                complete_checksum(s);
+            }
+            tx.queue.send(s.buf.data(), &s.offload);
+        });
+        if done.is_err() {
             stats.dropped(DropCause::BadSegmentation, 1);
         }
     }

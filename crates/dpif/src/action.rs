@@ -6,7 +6,7 @@
 //!
 //! Their text (`set(ipv4(ttl=63)),push_vlan(vid=5,pcp=0),2`) is part of the interface.
 
-use base::{Cookie, DpPort, Mac, OfPort, TableId};
+use base::{Cookie, DpPort, Mac, TableId};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -647,10 +647,9 @@ pub struct ControllerCookie {
     pub max_len: u16,
     /// Bytes to give back.
     pub userdata: Vec<u8>,
-    /// The port that the packet came in by.
-    pub in_port: OfPort,
-    /// The key as translation had it here (registers, metadata, tunnel, marks ...).
-    pub flow: Option<Arc<flow::FlowKey>>,
+    /// The port that the packet came in by, and what translation had in the fields that no packet carries (registers,
+    /// metadata, tunnel, marks ...).
+    pub metadata: flow::MiniMatch,
 }
 
 /// IPv4 address as the number it is.

@@ -1,10 +1,20 @@
 //! Between the virtio-net header of the kernel's devices and a packet's offload state.
 
 use sys::vnet::{self, VnetHdr};
-use wire::{Gso, GsoKind, Offload};
+use wire::offload::complete_checksum;
+use wire::{Gso, GsoKind, Offload, Packet, sctp};
+
+/// Takes down what a device said of a packet just read. `shift` as in [`from_vnet`]. The virtio-net header has no way
+/// to hand on a CRC that is yet to be made, so SCTP's is made here.
+pub(crate) fn received(p: &mut Packet, v: &VnetHdr, shift: u16) {
+    p.offload = from_vnet(v, shift);
+    if p.offload.csum.is_some_and(|(_, offset)| usize::from(offset) == sctp::CHECKSUM) {
+        complete_checksum(p);
+    }
+}
 
 /// What a device said. `shift` bytes have been put into the frame before the network header since (a VLAN tag).
-pub(crate) fn from_vnet(v: &VnetHdr, shift: u16) -> Offload {
+fn from_vnet(v: &VnetHdr, shift: u16) -> Offload {
     let csum =
         (v.flags & vnet::F_NEEDS_CSUM != 0).then(|| (v.csum_start.saturating_add(shift), v.csum_offset));
     let kind = match v.gso_type & !vnet::GSO_ECN {

@@ -25,7 +25,7 @@
 //! millisecond or more to each receipt.
 
 use crate::kernel::{self, Kernel, KernelDev};
-use crate::offload::{from_vnet, to_vnet};
+use crate::offload::{received, to_vnet};
 use base::Mac;
 use dpif::netdev::{DevError, Features, Link, Netdev, NetdevStats, RxQueue, TxCaps, TxQueue, TxResult};
 use std::cell::{Cell, RefCell};
@@ -200,7 +200,7 @@ impl RxQueue for SystemRx {
                     tag[..2].copy_from_slice(&tpid.to_be_bytes());
                     tag[2..].copy_from_slice(&tci.to_be_bytes());
                 }
-                p.offload = from_vnet(&vnet, shift);
+                received(&mut p, &vnet, shift);
                 Some(p)
             });
             let Some(p) = packet else { break };

@@ -5,7 +5,7 @@
 //! followed there.
 
 use crate::kernel::{self, Kernel, KernelDev};
-use crate::offload::{from_vnet, to_vnet};
+use crate::offload::{received, to_vnet};
 use base::Mac;
 use dpif::netdev::{DevError, Features, Link, Netdev, NetdevStats, RxQueue, TxCaps, TxQueue, TxResult};
 use std::cell::RefCell;
@@ -131,7 +131,7 @@ impl RxQueue for TapRx {
             let mut p = pool.take();
             let got = self.tap.read(p.buf.begin());
             if let Ok(Some(v)) = got {
-                p.offload = from_vnet(&v, 0);
+                received(&mut p, &v, 0);
                 out.push(p);
                 n += 1;
                 continue;

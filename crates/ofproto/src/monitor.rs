@@ -104,7 +104,7 @@ impl Report<'_> {
             Change::Added(new, old) => (FlowUpdateEvent::Added, MonitorFlags::ADD, new, old.as_ref()),
             Change::Modified(new, old) => (FlowUpdateEvent::Modified, MonitorFlags::MODIFY, new, Some(old)),
             Change::Removed(rule, reason) => {
-                (FlowUpdateEvent::Deleted(reason.number()), MonitorFlags::DELETE, rule, None)
+                (FlowUpdateEvent::Deleted(reason.number().into()), MonitorFlags::DELETE, rule, None)
             }
             Change::Group(..) | Change::Meter(..) => return,
         };

@@ -20,6 +20,7 @@ use openflow::msg::{
     PacketInReason, PhyPort, PortReason, PortStats, PortStatus, QueueConfig, QueueStats,
 };
 use openflow::{Action, Message, OfpErr, Version};
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -327,17 +328,21 @@ impl Ofproto {
     }
 
     /// Sends a packet to the controllers that want it, now or when its turn comes.
-    pub fn packet_in(&mut self, event: &PacketInEvent, now: Time) {
-        for c in self.connections.values_mut() {
-            let Some(effect) = packet_in::for_connection(c, event) else { continue };
-            match (effect, &mut c.paces) {
-                (Effect::Send(id, xid, message), Some(paces)) => {
+    pub fn packet_in(&mut self, event: PacketInEvent, now: Time) {
+        let takers = self.connections.values().filter(|c| packet_in::is_for(c, &event)).map(|c| c.id);
+        let takers: SmallVec<[ConnId; 4]> = takers.collect();
+        let copies = std::iter::repeat_n(event, takers.len());
+        for (id, event) in takers.into_iter().zip(copies) {
+            let Some(c) = self.connections.get_mut(&id) else { continue };
+            let version = c.version();
+            let go = match &mut c.paces {
+                None => Some(packet_in::message(version, event)),
+                Some(paces) => {
                     let pace = &mut paces[usize::from(!packet_in::is_miss(event.reason))];
-                    let go = pace.offer(packet_in::in_port(event), message, now);
-                    self.effects.extend(go.map(|m| Effect::Send(id, xid, m)));
+                    pace.offer(packet_in::in_port(&event), packet_in::message(version, event), now)
                 }
-                (effect, _) => self.effects.push(effect),
-            }
+            };
+            self.effects.extend(go.map(|m| Effect::Send(id, ASYNC_XID, m)));
         }
     }
 
@@ -484,7 +489,6 @@ impl Ofproto {
         }
         self.commit(None, now);
         crate::fail::apply_default_flow(self, now);
-        self.effects.push(Effect::Flushed);
     }
 
     /// Removes all groups and meters.

@@ -1,12 +1,11 @@
 //! Packets for controllers: which of them get one, and in what form.
 
-use crate::connection::{ASYNC_XID, Connection, wire_reason};
-use crate::effect::Effect;
+use crate::connection::{Connection, wire_reason};
 use base::Cookie;
 use flow::MiniMatch;
-use openflow::Message;
 use openflow::msg::packet_in::Continuation;
 use openflow::msg::{PacketIn, PacketInReason};
+use openflow::{Message, Version};
 
 /// A packet that an action or a miss sends to controllers.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,24 +28,25 @@ pub struct PacketInEvent {
     pub continuation: Option<Box<Continuation>>,
 }
 
-/// The message for one connection, if it gets one.
-pub fn for_connection(conn: &Connection, event: &PacketInEvent) -> Option<Effect> {
-    if conn.controller_id != event.controller_id || !conn.wants_packet_in(event.reason) {
-        return None;
-    }
-    // Nothing is buffered, so whoever gets a packet gets all of it, whatever length was asked for.
-    let pin = PacketIn {
-        packet: event.packet.clone(),
+/// Whether a connection gets it.
+pub(crate) fn is_for(conn: &Connection, event: &PacketInEvent) -> bool {
+    conn.controller_id == event.controller_id && conn.wants_packet_in(event.reason)
+}
+
+/// The message for a connection of some version. Nothing is buffered, so whoever gets a packet gets all of it, whatever
+/// length was asked for.
+pub(crate) fn message(version: Version, event: PacketInEvent) -> Message {
+    Message::PacketIn(Box::new(PacketIn {
         packet_len: event.packet.len() as u32,
+        packet: event.packet,
         buffer_id: None,
-        reason: wire_reason(event.reason, conn.version()),
+        reason: wire_reason(event.reason, version),
         table: event.table,
         cookie: Some(event.cookie),
-        metadata: event.metadata.clone(),
-        userdata: event.userdata.clone(),
-        continuation: event.continuation.clone(),
-    };
-    Some(Effect::Send(conn.id, ASYNC_XID, Message::PacketIn(Box::new(pin))))
+        metadata: event.metadata,
+        userdata: event.userdata,
+        continuation: event.continuation,
+    }))
 }
 
 /// Whether a packet is sent because it matched nothing.

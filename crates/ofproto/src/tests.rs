@@ -92,7 +92,7 @@ impl Sim {
 
     pub(crate) fn drain(&mut self) -> Vec<Effect> {
         let effects = self.s.take_effects().into_iter();
-        effects.filter(|e| !matches!(e, Effect::TablesChanged | Effect::Flushed)).collect()
+        effects.filter(|e| !matches!(e, Effect::TablesChanged)).collect()
     }
 
     /// The error with which a message is answered.
@@ -679,7 +679,7 @@ fn packet_ins() {
     let other = s.connect(Version::V10, ConnKind::Primary);
     s.on(other, Message::SetControllerId(7));
     let got = |s: &mut Sim, event: &PacketInEvent| -> Vec<(ConnId, R)> {
-        s.s.packet_in(event, s.now);
+        s.s.packet_in(event.clone(), s.now);
         s.drain()
             .into_iter()
             .map(|e| match e {
@@ -1169,11 +1169,11 @@ fn packet_ins_are_paced() {
     s.s.limit_packet_ins(s.c, Some((100, 2)), s.now);
     let event = packet(PacketInReason::Action);
     for _ in 0..6 {
-        s.s.packet_in(&event, s.now);
+        s.s.packet_in(event.clone(), s.now);
     }
     assert_eq!(s.drain().len(), 2);
     // Misses have a budget of their own.
-    s.s.packet_in(&packet(PacketInReason::ExplicitMiss), s.now);
+    s.s.packet_in(packet(PacketInReason::ExplicitMiss), s.now);
     assert_eq!(s.drain().len(), 1);
     assert_eq!(s.s.next_deadline(), s.now + Duration::from_millis(10));
     assert_eq!((s.pass(10).len(), s.pass(10).len(), s.pass(10).len()), (1, 1, 0));
@@ -1181,7 +1181,7 @@ fn packet_ins_are_paced() {
     assert_eq!((counts[1].bypassed, counts[1].queued, counts[1].dropped, counts[1].backlog), (2, 4, 2, 0));
     s.s.limit_packet_ins(s.c, None, s.now);
     for _ in 0..6 {
-        s.s.packet_in(&event, s.now);
+        s.s.packet_in(event.clone(), s.now);
     }
     assert_eq!(s.drain().len(), 6);
 }

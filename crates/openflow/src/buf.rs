@@ -1,27 +1,31 @@
 //! Reading and writing big-endian bytes, with errors that carry an OpenFlow error code.
 
 use crate::ofperr::OfpErr;
+use crate::text::Severity;
+
+/// A line for the log: module, severity, text.
+pub type Note = (&'static str, Severity, String);
 
 /// Why bytes could not be decoded.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DecodeError {
     /// The error to send back.
     pub error: OfpErr,
-    /// What to log: (module, text), in order.
-    pub log: Vec<(&'static str, String)>,
+    /// What to log, in order.
+    pub log: Vec<Note>,
     /// The message with what was understood before, if it is a list.
-    pub partial: Option<Box<crate::msg::StatsReply>>,
+    pub partial: Option<Box<crate::msg::Message>>,
 }
 
 impl DecodeError {
     /// An error and the line to log for it.
     pub fn logged(error: OfpErr, module: &'static str, text: impl Into<String>) -> DecodeError {
-        DecodeError { error, log: vec![(module, text.into())], partial: None }
+        DecodeError { error, log: vec![(module, Severity::Warn, text.into())], partial: None }
     }
 
     /// Adds a line to log.
     pub fn and(mut self, module: &'static str, text: String) -> DecodeError {
-        self.log.push((module, text));
+        self.log.push((module, Severity::Warn, text));
         self
     }
 }

@@ -304,7 +304,7 @@ pub(crate) fn list<'a, T>(
         match one(r) {
             Ok(x) => out.push(x),
             Err(mut e) => {
-                e.partial = Some(Box::new(wrap(out)));
+                e.partial = Some(Box::new(Message::StatsReply { body: wrap(out), more: false }));
                 return Err(e);
             }
         }

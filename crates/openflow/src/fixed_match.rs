@@ -319,10 +319,10 @@ fn of11_fields(m: &mut Match, f: &Of11, nw: [u32; 4]) -> Decode<()> {
     let ip = t == eth_type::IPV4;
     let arp = t == eth_type::ARP;
     if ip && w & w11::NW_TOS == 0 {
-        if f.tos & !0x3f != 0 {
+        if f.tos & 3 != 0 {
             return Err(OfpErr::OFPBMC_BAD_VALUE.into());
         }
-        m.set_masked(Field::NW_TOS, Value::from(f.tos) << 2, 0xfc);
+        m.set_masked(Field::NW_TOS, f.tos.into(), 0xfc);
     }
     if (ip || arp) && w & w11::NW_PROTO == 0 {
         m.set(Field::IP_PROTO, f.proto.into());
@@ -370,18 +370,13 @@ fn of11_ports(m: &mut Match, f: &Of11) -> Decode<()> {
     let (src, dst) = match f.proto {
         ip_proto::ICMP => (Field::ICMP_TYPE, Field::ICMP_CODE),
         ip_proto::TCP | ip_proto::UDP | ip_proto::SCTP => (Field::TCP_SRC, Field::TCP_DST),
-        _ => {
-            if f.w & (w11::TP_SRC | w11::TP_DST) != (w11::TP_SRC | w11::TP_DST) {
-                return Err(OfpErr::OFPBMC_BAD_FIELD.into());
-            }
-            return Ok(());
-        }
+        _ => return Ok(()),
     };
     let limit = if f.proto == ip_proto::ICMP { 0xff } else { 0xffff };
     for (bit, field, v) in [(w11::TP_SRC, src, f.tp_src), (w11::TP_DST, dst, f.tp_dst)] {
         if f.w & bit == 0 {
             if v > limit {
-                return Err(OfpErr::OFPBMC_BAD_VALUE.into());
+                return Err(OfpErr::OFPBMC_BAD_FIELD.into());
             }
             m.set(field, v.into());
         }
@@ -436,7 +431,7 @@ pub fn put_of11(out: &mut Vec<u8>, m: &Match) {
     out.u8(pcp);
     out.zeros(1);
     out.u16(dl_type);
-    out.u8((tos >> 2) as u8);
+    out.u8(tos as u8);
     out.u8(proto as u8);
     for f in [Field::IP_SRC, Field::IP_DST] {
         let (v, k) = m.get(f);

@@ -75,8 +75,8 @@ fn u32_at(b: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(b.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// A message's place, from its bytes; also the length of its header.
-fn place(version: Version, b: &[u8]) -> Result<(Place, usize), Option<String>> {
+/// A message's place, from its bytes; also the length of its header. Unknown versions are taken for later ones.
+fn place(version: Option<Version>, b: &[u8]) -> Result<(Place, usize), Option<String>> {
     let kind = b[1];
     if kind == 4 {
         let (vendor, subtype) = (u32_at(b, 8).ok_or(None)?, u32_at(b, 12).ok_or(None)?);
@@ -86,12 +86,14 @@ fn place(version: Version, b: &[u8]) -> Result<(Place, usize), Option<String>> {
             _ => Err(Some(unknown_vendor(vendor))),
         };
     }
-    let reply = kind == stats_type(version, true);
-    if !reply && kind != stats_type(version, false) {
+    let v10 = version == Some(Version::V10);
+    let [request, reply] = [false, true].map(|reply| stats_type(version.unwrap_or(Version::V15), reply));
+    let reply = kind == reply;
+    if !reply && kind != request {
         return Ok((Type(kind), 8));
     }
     let stats = u16_at(b, 8).ok_or(None)?;
-    let fixed = if version == Version::V10 { 12 } else { 16 };
+    let fixed = if v10 { 12 } else { 16 };
     if b.len() < fixed {
         return Err(None);
     }
@@ -99,7 +101,7 @@ fn place(version: Version, b: &[u8]) -> Result<(Place, usize), Option<String>> {
         return Ok((if reply { StatsReply(stats) } else { StatsRequest(stats) }, fixed));
     }
     let vendor = u32_at(b, fixed).ok_or(None)?;
-    if vendor != NICIRA && (vendor != ONF || version == Version::V10) {
+    if vendor != NICIRA && (vendor != ONF || v10) {
         return Err(Some(unknown_vendor(vendor)));
     }
     let subtype = u32_at(b, fixed + 4).filter(|_| b.len() >= 24).ok_or(None)?;
@@ -116,9 +118,13 @@ fn unknown_vendor(vendor: u32) -> String {
     format!("OpenFlow message has unknown vendor {}", crate::text::CHex(vendor.into()))
 }
 
-fn unknown(version: Version, b: &[u8], place: Place) -> DecodeError {
-    let (v, t) = (version.wire(), b[1]);
+fn unknown(version: Option<Version>, b: &[u8], place: Place) -> DecodeError {
+    let (v, t) = (b[0], b[1]);
+    let stat = if version.is_some() { "stat 65535, " } else { "" };
     let (error, text) = match place {
+        StatsRequest(_) | StatsReply(_) if version.is_none() => {
+            (OfpErr::OFPBRC_BAD_TYPE, format!("version {v}, type {t}"))
+        }
         Type(_) => (OfpErr::OFPBRC_BAD_TYPE, format!("version {v}, type {t}")),
         StatsRequest(s) | StatsReply(s) => {
             (OfpErr::OFPBRC_BAD_STAT, format!("version {v}, type {t}, stat {s}"))
@@ -131,12 +137,11 @@ fn unknown(version: Version, b: &[u8], place: Place) -> DecodeError {
         }
         NiciraStatsRequest(s) | NiciraStatsReply(s) => (
             OfpErr::OFPBRC_BAD_SUBTYPE,
-            format!("version {v}, type {t}, stat 65535, vendor {NICIRA:#x}, subtype {s}"),
+            format!("version {v}, type {t}, {stat}vendor {NICIRA:#x}, subtype {s}"),
         ),
-        OnfStatsRequest(s) | OnfStatsReply(s) => (
-            OfpErr::OFPBRC_BAD_SUBTYPE,
-            format!("version {v}, type {t}, stat 65535, vendor {ONF:#x}, subtype {s}"),
-        ),
+        OnfStatsRequest(s) | OnfStatsReply(s) => {
+            (OfpErr::OFPBRC_BAD_SUBTYPE, format!("version {v}, type {t}, {stat}vendor {ONF:#x}, subtype {s}"))
+        }
     };
     DecodeError::logged(error, MODULE, format!("unknown OpenFlow message ({text})"))
 }
@@ -288,14 +293,12 @@ fn find(bytes: &[u8]) -> Decode<(Version, (Kind, &'static Form, usize))> {
     if bytes.len() < 8 {
         return Err(OfpErr::OFPBRC_BAD_LEN.into());
     }
-    let Some(version) = Version::from_wire(bytes[0]) else {
-        let text = format!("unknown OpenFlow message (version {}, type {})", bytes[0], bytes[1]);
-        return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_TYPE, MODULE, text));
-    };
+    let version = Version::from_wire(bytes[0]);
     let (place, header) = place(version, bytes).map_err(|e| match e {
         None => OfpErr::OFPBRC_BAD_LEN.into(),
         Some(text) => DecodeError::logged(OfpErr::OFPBRC_BAD_VENDOR, MODULE, text),
     })?;
+    let Some(version) = version else { return Err(unknown(None, bytes, place)) };
     let mut slot = slot_of(version.wire(), place);
     while let Some((n, form)) = SLOTS[slot] {
         let e = &TABLE[n as usize];
@@ -305,7 +308,7 @@ fn find(bytes: &[u8]) -> Decode<(Version, (Kind, &'static Form, usize))> {
         }
         slot = (slot + 1) % N_SLOTS;
     }
-    Err(unknown(version, bytes, place))
+    Err(unknown(Some(version), bytes, place))
 }
 
 /// Room for each message in each version, with more than half of it free.

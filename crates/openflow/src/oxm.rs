@@ -13,6 +13,7 @@
 
 use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::ofperr::OfpErr;
+use crate::text::CHex;
 use crate::version::Version;
 use flow::field::{CLASS_EXPERIMENTER, CLASS_NXM_1, Header};
 use flow::key::ip_proto;
@@ -52,6 +53,18 @@ impl EntryHeader {
     pub fn field(&self) -> Option<Field> {
         Field::from_header(self.class, self.number, self.experimenter)
     }
+
+    /// The field, if we know it and the length fits it.
+    fn fitting_field(&self) -> Option<Field> {
+        self.field().filter(|f| {
+            let width = usize::from(f.info().bytes);
+            if f.as_tun_metadata().is_some() {
+                self.len <= 124
+            } else {
+                self.len == width << u8::from(self.has_mask)
+            }
+        })
+    }
 }
 
 /// Takes an entry's header.
@@ -65,34 +78,42 @@ pub fn pull_header(r: &mut Reader<'_>) -> Decode<EntryHeader> {
         len: (h & 0xff) as usize,
     };
     if header.class == CLASS_EXPERIMENTER {
-        if header.len < 4 {
-            return Err(OfpErr::OFPBMC_BAD_LEN.into());
-        }
         header.experimenter = r.u32()?;
+        if header.len < 4 {
+            let (id, number, mask) =
+                (CHex(header.experimenter.into()), header.number, u8::from(header.has_mask));
+            let text = format!(
+                "OXM header {id}:{CLASS_EXPERIMENTER}:{number}:{mask}:{len} has invalid length {len} (minimum is 8)",
+                len = header.len
+            );
+            return Err(DecodeError::logged(OfpErr::OFPBMC_BAD_LEN, MODULE, text));
+        }
         header.len -= 4;
     }
     Ok(header)
 }
 
 /// Takes the header of a field, as actions contain them: no mask, and a length that fits the field.
-pub fn pull_field(r: &mut Reader<'_>) -> Decode<(Field, EntryHeader)> {
-    let header = pull_header(r)?;
-    match header.field() {
-        None => Err(DecodeError::logged(
-            OfpErr::OFPBAC_BAD_SET_TYPE,
-            MODULE,
-            format!("unknown OXM/NXM header {}", header.text()),
-        )),
-        Some(f) => {
-            let width = usize::from(f.info().bytes);
-            let ok = if f.as_tun_metadata().is_some() {
-                header.len <= 124
-            } else {
-                header.len == width << u8::from(header.has_mask)
-            };
-            if !ok { Err(OfpErr::OFPBMC_BAD_LEN.into()) } else { Ok((f, header)) }
-        }
-    }
+pub fn pull_field(r: &mut Reader<'_>) -> Decode<Field> {
+    Ok(pull_field_and_length(r)?.0)
+}
+
+/// The same with the length of the value that follows.
+pub(crate) fn pull_field_and_length(r: &mut Reader<'_>) -> Decode<(Field, usize)> {
+    let header = pull_header(&mut Reader::with_error(r.rest(), OfpErr::OFPBMC_BAD_LEN))?;
+    r.skip(if header.class == CLASS_EXPERIMENTER { 8 } else { 4 })?;
+    let field = header.fitting_field().ok_or(OfpErr::OFPBMC_BAD_FIELD)?;
+    if header.has_mask { Err(OfpErr::OFPBMC_BAD_MASK.into()) } else { Ok((field, header.len)) }
+}
+
+/// Takes a header of 32 bits, which experimenters' fields do not have.
+pub(crate) fn pull_field32(r: &mut Reader<'_>) -> Decode<Field> {
+    let field = match pull_header(&mut { *r }) {
+        Ok(h) if h.class != CLASS_EXPERIMENTER => h.fitting_field(),
+        _ => None,
+    };
+    r.skip(4)?;
+    field.ok_or_else(|| OfpErr::OFPBAC_BAD_SET_TYPE.into())
 }
 
 /// The header to use for a field in a version.
@@ -378,7 +399,8 @@ impl<const N: usize> Order<N> {
         while n < N {
             let info = fields[n].info();
             let (first, end) = info.words();
-            places[n] = (first, [info.bits_in(first), if first + 1 < end { info.bits_in(first + 1) } else { 0 }]);
+            places[n] =
+                (first, [info.bits_in(first), if first + 1 < end { info.bits_in(first + 1) } else { 0 }]);
             let mut word = first;
             while word < end {
                 by_word[word] |= 1 << n;

@@ -83,7 +83,7 @@ fn an_unknown_recirculation_is_dropped_with_a_reason() {
 fn what_lies_below_a_label_is_seen_after_recirculation() {
     let mut br = Br::new("br0", 2, 0);
     let pop = Action::PopMpls(PopMpls { ethertype: eth_type::IPV4 });
-    let dec = Action::DecTtl(DecTtl { ids: Box::default() });
+    let dec = Action::DecTtl(DecTtl { ids: None });
     let mpls = matching(&[(Field::ETH_TYPE, eth_type::MPLS.into())]);
     br.flow(0, 1, mpls, vec![set(Field::reg(0), 5), pop, dec, resubmit(1)]);
     br.flow(1, 1, matching(&[(Field::reg(0), 5)]), vec![output(2)]);

@@ -159,7 +159,7 @@ fn random_action(r: &mut Rng, table: u8, depth: u32) -> Action {
         12 => set(Field::ETH_SRC, r.pick(&MACS).into()),
         13 => set(Field::reg(0), r.below(4).into()),
         14 => set(Field::TCP_DST, r.pick(&PORTS).into()),
-        15 => Action::DecTtl(DecTtl { ids: Box::default() }),
+        15 => Action::DecTtl(DecTtl { ids: None }),
         16 => Action::PushVlan(PushVlan { ethertype: r.pick(&[0x8100, 0x88a8]) }),
         17 => Action::StripVlan(openflow::action::StripVlan { pop: false }),
         18 => Action::SetVlanVid(SetVlanVid {

@@ -21,7 +21,7 @@ fn echo(listen: &str, connect: impl Fn(&Listener) -> String, size: usize) {
     let mut server: Option<Channel> = None;
     let mut back = Vec::new();
     for piece in data.chunks(1000) {
-        client.send(&mut r, piece.to_vec());
+        client.send(&mut r, piece);
     }
     assert_eq!(client.queued(), size);
     r.again(CLIENT);
@@ -41,7 +41,7 @@ fn echo(listen: &str, connect: impl Fn(&Listener) -> String, size: usize) {
                     if s.fill().unwrap() {
                         let input = s.input().to_vec();
                         s.consume(input.len());
-                        s.send(&mut r, input);
+                        s.send(&mut r, &input);
                     }
                     s.flush(&mut r).unwrap();
                 }

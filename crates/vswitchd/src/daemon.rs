@@ -120,7 +120,7 @@ impl Daemon {
             move |e: std::io::Error| Fatal::new(format!("{what} failed ({})", reactor::errno::text(&e)))
         };
         let log = vlog.logger();
-        let env = LoopEnvironment { log: log.clone(), rundir: dirs.run.clone(), tls: settings.tls.clone() };
+        let env = LoopEnvironment::new(log.clone(), dirs.run.clone()).with_tls(settings.tls.clone());
         let mut r = Reactor::new(clock.clone(), env).map_err(io("creating the event loop"))?;
         r.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup], SIGNALS)
             .map_err(io("watching signals"))?;
@@ -206,11 +206,17 @@ impl Daemon {
         self.r
             .turn(&mut events)
             .map_err(|e| Fatal::new(format!("event loop failed ({})", reactor::errno::text(&e))))?;
+        // Messages and packets, of which there are many, leave nothing to be done unless they say so.
+        let many = |e: &Event| e.key.component() == component::CONNECTIONS || e.key == WAKE;
+        let only_many = events.iter().all(many);
         for event in events.drain(..) {
             self.event(event);
         }
         self.events = events;
-        self.run();
+        if !only_many || self.state.switch.is_pressed() {
+            self.run();
+        }
+        self.state.switch.flush_connections(&mut self.r);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use crate::PROGRAM;
 use crate::daemon::Settings;
+use cli::connect;
 use cli::daemon::DaemonOptions;
 use cli::dirs::Dirs;
 use cli::fatal::Fatal;
@@ -97,33 +98,17 @@ fn help(dirs: &Dirs) -> String {
          usage: {PROGRAM} [OPTIONS] [DATABASE]\n\
          where DATABASE is a socket on which ovsdb-server is listening\n\
          \u{20}     (default: \"{}\").\n\
-         \n{}{}{}{}{}",
+         \n{}{}{}{}{}{}{}",
         dirs.default_db(),
-        CONNECTIONS,
+        connect::active("DATABASE"),
+        connect::KEYS,
+        connect::BOOTSTRAP,
+        connect::TLS,
         cli::daemon::help(PROGRAM, dirs),
         vlog::help(PROGRAM, dirs),
         OTHER.replace("@CTL@", &dirs.run.join(format!("{PROGRAM}.<pid>.ctl")).display().to_string()),
-        ""
     )
 }
-
-const CONNECTIONS: &str = "\
-Active DATABASE connection methods:
-  tcp:HOST:PORT           PORT at remote HOST
-  ssl:HOST:PORT           SSL/TLS PORT at remote HOST
-  unix:FILE               Unix domain socket named FILE
-PKI configuration (required to use SSL/TLS):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
-SSL/TLS options:
-  --ssl-protocols=PROTOS    range of SSL/TLS protocols to enable
-  --ssl-ciphers=CIPHERS     list of SSL/TLS ciphers to enable
-                            with TLSv1.2 and earlier
-  --ssl-ciphersuites=SUITES list of SSL/TLS ciphersuites to
-                            enable with TLSv1.3 and later
-";
 
 const OTHER: &str = "
 DPDK options:

@@ -12,6 +12,8 @@ use std::net::Ipv4Addr;
 pub const LEN: usize = 28;
 /// Ethertype.
 pub const ETHERTYPE: u16 = 0x0806;
+/// Ethertype of the reverse protocol (RFC 903).
+pub const ETHERTYPE_RARP: u16 = 0x8035;
 /// Request.
 pub const REQUEST: u16 = 1;
 /// Reply.

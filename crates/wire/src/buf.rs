@@ -154,6 +154,19 @@ pub struct Offload {
     pub gso: Option<Gso>,
 }
 
+impl Offload {
+    /// Moves what is said about places in the frame, after `by` bytes were inserted before them (or removed).
+    pub fn shift(&mut self, by: i32) {
+        let moved = |at: u16| (i32::from(at) + by).clamp(0, u16::MAX.into()) as u16;
+        if let Some((start, _)) = &mut self.csum {
+            *start = moved(*start);
+        }
+        if let Some(gso) = &mut self.gso {
+            gso.hdr_len = moved(gso.hdr_len);
+        }
+    }
+}
+
 /// A frame with its offload state.
 #[derive(Clone, Debug, Default)]
 pub struct Packet {

@@ -5,6 +5,7 @@ pub mod buf;
 pub mod checksum;
 pub mod error;
 pub mod ethernet;
+pub mod headers;
 pub mod icmp;
 pub mod icmpv6;
 pub mod ipv4;
@@ -19,6 +20,7 @@ pub mod vlan;
 
 pub use buf::{Gso, GsoKind, Offload, Packet, PacketBuf, PacketPool};
 pub use error::WireError;
+pub use headers::{Headers, L3};
 
 #[cfg(test)]
 mod tests;

@@ -79,7 +79,7 @@ pub fn push(p: &mut Packet, ethertype: u16, lse: u32) -> bool {
     let Some(at) = type_offset(p.buf.data()) else { return false };
     put32(p.buf.insert(at + 2, LEN), 0, lse);
     put16(p.buf.data_mut(), at, ethertype);
-    vlan::shift(p, LEN as i32);
+    p.offload.shift(LEN as i32);
     true
 }
 
@@ -92,18 +92,14 @@ pub fn pop(p: &mut Packet, ethertype: u16) -> Option<Mpls> {
     let (entry, _) = Mpls::parse(&p.buf.data()[at + 2..]).ok()?;
     p.buf.remove(at + 2, LEN);
     put16(p.buf.data_mut(), at, ethertype);
-    vlan::shift(p, -(LEN as i32));
+    p.offload.shift(-(LEN as i32));
     Some(entry)
 }
 
-/// Replaces the outermost entry. Returns whether there was one.
-pub fn set_lse(p: &mut Packet, lse: u32) -> bool {
-    let d = p.buf.data_mut();
-    match type_offset(d) {
-        Some(at) if is_ethertype(u16_at(d, at)) && d.len() >= at + 6 => {
-            put32(d, at + 2, lse);
-            true
-        }
-        _ => false,
-    }
+/// Changes the entry at the start of a stack at `at`. Returns whether it is there.
+pub fn set_lse(p: &mut Packet, at: usize, f: impl FnOnce(u32) -> u32) -> bool {
+    let Some(entry) = p.buf.data_mut().get_mut(at..at + LEN) else { return false };
+    let lse = f(u32_at(entry, 0));
+    put32(entry, 0, lse);
+    true
 }

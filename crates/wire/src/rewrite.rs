@@ -2,13 +2,13 @@
 //!
 //! Each function hands the header's fields to a closure, and writes back what it changed. An upper protocol's
 //! checksum is updated incrementally; one that the device is still to complete holds only the sum of the pseudo
-//! header and is treated as such. Offsets are those of the layers in the frame; a header that is not there, or cut
-//! short, is left alone.
+//! header and is treated as such. [`Headers`] says where the layers are; what is not there is left alone.
 
 use crate::arp::{self, Arp};
 use crate::buf::Packet;
 use crate::checksum::{update, update_sum};
 use crate::error::{array, put16, put32, u16_at, u32_at};
+use crate::headers::{Headers, L3};
 use crate::{ethernet, icmp, icmpv6, ipv4, ipv6, sctp, tcp, udp};
 use base::Mac;
 
@@ -61,6 +61,8 @@ pub struct NdFields {
     pub sll: Mac,
     /// Target link-layer address.
     pub tll: Mac,
+    /// Type of the first option.
+    pub option: u8,
 }
 
 /// Changes the Ethernet addresses.
@@ -75,23 +77,18 @@ pub fn eth(p: &mut Packet, f: impl FnOnce(&mut Mac, &mut Mac)) {
     d[6..12].copy_from_slice(&src.0);
 }
 
-/// Changes the IPv4 header at `l3`; `l4` is the upper protocol's header, if this packet has it.
-pub fn ipv4(p: &mut Packet, l3: usize, l4: Option<usize>, f: impl FnOnce(&mut Ipv4Fields)) {
-    let Some(h) = p.buf.data().get(l3..).filter(|h| h.len() >= ipv4::LEN) else { return };
-    let proto = h[9];
+/// Changes the IPv4 header.
+pub fn ipv4(p: &mut Packet, at: &Headers, f: impl FnOnce(&mut Ipv4Fields)) {
+    let Some(h) = header(p, at, L3::Ipv4, ipv4::LEN) else { return };
     let old = Ipv4Fields { src: array(h, 12), dst: array(h, 16), tos: h[1], ttl: h[8] };
     let mut new = old;
     f(&mut new);
     if new == old {
         return;
     }
-    if (new.src, new.dst) != (old.src, old.dst)
-        && let Some(at) = l4.filter(|_| matches!(proto, tcp::PROTO | udp::PROTO))
-    {
-        fix_l4(p, at, proto, &old.src, &new.src);
-        fix_l4(p, at, proto, &old.dst, &new.dst);
-    }
-    let h = &mut p.buf.data_mut()[l3..l3 + ipv4::LEN];
+    fix_pseudo(p, at, &old.src, &new.src);
+    fix_pseudo(p, at, &old.dst, &new.dst);
+    let h = &mut p.buf.data_mut()[at.l3_at..at.l3_at + ipv4::LEN];
     let before: [u8; ipv4::LEN] = array(h, 0);
     let csum = u16_at(h, 10);
     h[1] = new.tos;
@@ -102,9 +99,9 @@ pub fn ipv4(p: &mut Packet, l3: usize, l4: Option<usize>, f: impl FnOnce(&mut Ip
     put16(h, 10, csum);
 }
 
-/// Changes the IPv6 header at `l3`; `l4` is the upper protocol's header, if this packet has it.
-pub fn ipv6(p: &mut Packet, l3: usize, l4: Option<usize>, f: impl FnOnce(&mut Ipv6Fields)) {
-    let Some(h) = p.buf.data().get(l3..).filter(|h| h.len() >= ipv6::LEN) else { return };
+/// Changes the IPv6 header.
+pub fn ipv6(p: &mut Packet, at: &Headers, f: impl FnOnce(&mut Ipv6Fields)) {
+    let Some(h) = header(p, at, L3::Ipv6, ipv6::LEN) else { return };
     let first = u32_at(h, 0);
     let old = Ipv6Fields {
         src: array(h, 8),
@@ -115,32 +112,22 @@ pub fn ipv6(p: &mut Packet, l3: usize, l4: Option<usize>, f: impl FnOnce(&mut Ip
     };
     let mut new = old;
     f(&mut new);
-    if (new.src, new.dst) != (old.src, old.dst)
-        && let (Some(at), Ok(upper)) = (l4, ipv6::upper(h))
-        && matches!(upper.proto, tcp::PROTO | udp::PROTO | icmpv6::PROTO)
-    {
-        fix_l4(p, at, upper.proto, &old.src, &new.src);
-        // With a routing header on the way, the checksum covers the final destination, not this one.
-        if !upper.routed {
-            fix_l4(p, at, upper.proto, &old.dst, &new.dst);
-        }
+    fix_pseudo(p, at, &old.src, &new.src);
+    // With a routing header on the way, the checksum covers the final destination, not this one.
+    if !at.routed {
+        fix_pseudo(p, at, &old.dst, &new.dst);
     }
-    let h = &mut p.buf.data_mut()[l3..l3 + ipv6::LEN];
+    let h = &mut p.buf.data_mut()[at.l3_at..at.l3_at + ipv6::LEN];
     put32(h, 0, (first & 0xf000_0000) | (new.tclass as u32) << 20 | (new.label & 0xf_ffff));
     h[7] = new.hop_limit;
     h[8..24].copy_from_slice(&new.src);
     h[24..40].copy_from_slice(&new.dst);
 }
 
-/// Changes the ports of the TCP, UDP or SCTP header at `l4`.
-pub fn ports(p: &mut Packet, l4: usize, proto: u8, f: impl FnOnce(&mut Ports)) {
-    let min = match proto {
-        tcp::PROTO => tcp::LEN,
-        udp::PROTO => udp::LEN,
-        sctp::PROTO => sctp::LEN,
-        _ => return,
-    };
-    let Some(h) = p.buf.data().get(l4..).filter(|h| h.len() >= min) else { return };
+/// Changes the ports of a TCP, UDP or SCTP header.
+pub fn ports(p: &mut Packet, at: &Headers, f: impl FnOnce(&mut Ports)) {
+    let (Some(l4), tcp::PROTO | udp::PROTO | sctp::PROTO) = (at.l4_at, at.proto) else { return };
+    let Some(h) = p.buf.data().get(l4..l4 + 4) else { return };
     let old: [u8; 4] = array(h, 0);
     let mut ports = Ports { src: u16_at(h, 0), dst: u16_at(h, 2) };
     f(&mut ports);
@@ -150,95 +137,89 @@ pub fn ports(p: &mut Packet, l4: usize, proto: u8, f: impl FnOnce(&mut Ports)) {
     if new == old {
         return;
     }
-    if proto == sctp::PROTO {
-        sctp_ports(&mut p.buf.data_mut()[l4..], &new);
+    if at.proto == sctp::PROTO {
+        sctp_ports(p, l4, &new);
         return;
     }
-    // A partial checksum does not cover the header yet.
-    if !is_partial(p, l4) {
-        fix_l4(p, l4, proto, &old, &new);
-    }
-    p.buf.data_mut()[l4..l4 + 4].copy_from_slice(&new);
+    write_l4(p, at, 0, &new);
 }
 
-/// A wrong CRC stays wrong by the same bits, so that a change does not hide a damaged packet.
-fn sctp_ports(h: &mut [u8], new: &[u8; 4]) {
-    let error = u32_at(h, sctp::CHECKSUM) ^ sctp::checksum(h);
-    h[..4].copy_from_slice(new);
-    let csum = sctp::checksum(h) ^ error;
-    put32(h, sctp::CHECKSUM, csum);
-}
-
-/// Changes type and code of the ICMP or ICMPv6 header at `l4`.
-pub fn icmp(p: &mut Packet, l4: usize, f: impl FnOnce(&mut u8, &mut u8)) {
+/// A wrong CRC stays wrong by the same bits, so that a change does not hide a damaged packet. One that is left to the
+/// device is not there yet.
+fn sctp_ports(p: &mut Packet, l4: usize, new: &[u8; 4]) {
     let partial = is_partial(p, l4);
-    let Some(h) = p.buf.data_mut().get_mut(l4..).filter(|h| h.len() >= icmpv6::LEN) else { return };
-    let old = [h[0], h[1]];
+    let Some(h) = p.buf.data_mut().get_mut(l4..).filter(|h| h.len() >= sctp::LEN) else { return };
+    let error = if partial { 0 } else { u32_at(h, sctp::CHECKSUM) ^ sctp::checksum(h) };
+    h[..4].copy_from_slice(new);
+    if !partial {
+        let csum = sctp::checksum(h) ^ error;
+        put32(h, sctp::CHECKSUM, csum);
+    }
+}
+
+/// Changes type and code of an ICMP or ICMPv6 header.
+pub fn icmp(p: &mut Packet, at: &Headers, f: impl FnOnce(&mut u8, &mut u8)) {
+    let ((L3::Ipv4, icmp::PROTO) | (L3::Ipv6, icmpv6::PROTO)) = (at.l3, at.proto) else { return };
+    let Some(h) = at.l4_at.and_then(|l4| p.buf.data().get(l4..l4 + 2)) else { return };
     let (mut kind, mut code) = (h[0], h[1]);
     f(&mut kind, &mut code);
-    if !partial {
-        let csum = update(u16_at(h, icmp::CHECKSUM), &old, &[kind, code]);
-        put16(h, icmp::CHECKSUM, csum);
-    }
-    (h[0], h[1]) = (kind, code);
+    write_l4(p, at, 0, &[kind, code]);
 }
 
-/// Changes the ARP packet at `l3`.
-pub fn arp(p: &mut Packet, l3: usize, f: impl FnOnce(&mut Arp)) {
-    let Some(h) = p.buf.data_mut().get_mut(l3..).filter(|h| h.len() >= arp::LEN) else { return };
+/// Changes an ARP packet.
+pub fn arp(p: &mut Packet, at: &Headers, f: impl FnOnce(&mut Arp)) {
+    if header(p, at, L3::Arp, arp::LEN).is_none() {
+        return;
+    }
+    let h = &mut p.buf.data_mut()[at.l3_at..];
     if let Ok(mut a) = Arp::parse(h) {
         f(&mut a);
         a.emit(h);
     }
 }
 
-/// Changes the neighbor solicitation or advertisement at `l4`.
-pub fn nd(p: &mut Packet, l4: usize, f: impl FnOnce(&mut NdFields)) {
-    let partial = is_partial(p, l4);
-    let Some(h) = p.buf.data_mut().get_mut(l4..).filter(|h| h.len() >= icmpv6::ND_LEN) else { return };
+/// Changes a neighbor solicitation or advertisement.
+pub fn nd(p: &mut Packet, at: &Headers, f: impl FnOnce(&mut NdFields)) {
+    let (Some(l4), L3::Ipv6, icmpv6::PROTO) = (at.l4_at, at.l3, at.proto) else { return };
+    let Some(h) = p.buf.data().get(l4..).filter(|h| h.len() >= icmpv6::ND_LEN) else { return };
     let (mut sll_at, mut tll_at) = (None, None);
-    let mut at = icmpv6::ND_LEN;
+    let mut offset = icmpv6::ND_LEN;
     for option in icmpv6::options(&h[icmpv6::ND_LEN..]) {
         let Ok(o) = option else { break };
         match o[0] {
-            icmpv6::OPT_SOURCE if o.len() == 8 && sll_at.is_none() => sll_at = Some(at + 2),
-            icmpv6::OPT_TARGET if o.len() == 8 && tll_at.is_none() => tll_at = Some(at + 2),
+            icmpv6::OPT_SOURCE if o.len() == 8 && sll_at.is_none() => sll_at = Some(offset + 2),
+            icmpv6::OPT_TARGET if o.len() == 8 && tll_at.is_none() => tll_at = Some(offset + 2),
             _ => {}
         }
-        at += o.len();
+        offset += o.len();
     }
-    let mac = |h: &[u8], at: Option<usize>| at.map_or(Mac::ZERO, |at| Mac(array(h, at)));
-    let mut fields =
-        NdFields { reserved: u32_at(h, 4), target: array(h, 8), sll: mac(h, sll_at), tll: mac(h, tll_at) };
-    f(&mut fields);
-    let mut csum = u16_at(h, icmpv6::CHECKSUM);
-    let mut write = |at: usize, new: &[u8]| {
-        if !partial {
-            csum = update(csum, &h[at..at + new.len()], new);
-        }
-        h[at..at + new.len()].copy_from_slice(new);
+    let mac = |at: Option<usize>| at.map_or(Mac::ZERO, |at| Mac(array(h, at)));
+    let options = offset > icmpv6::ND_LEN;
+    let mut fields = NdFields {
+        reserved: u32_at(h, 4),
+        target: array(h, 8),
+        sll: mac(sll_at),
+        tll: mac(tll_at),
+        option: if options { h[icmpv6::ND_LEN] } else { 0 },
     };
-    write(4, &fields.reserved.to_be_bytes());
-    write(8, &fields.target);
-    if let Some(at) = sll_at {
-        write(at, &fields.sll.0);
+    let units = if options { h[icmpv6::ND_LEN + 1] } else { 0 };
+    f(&mut fields);
+    write_l4(p, at, 4, &fields.reserved.to_be_bytes());
+    write_l4(p, at, 8, &fields.target);
+    if let Some(offset) = sll_at {
+        write_l4(p, at, offset, &fields.sll.0);
     }
-    if let Some(at) = tll_at {
-        write(at, &fields.tll.0);
+    if let Some(offset) = tll_at {
+        write_l4(p, at, offset, &fields.tll.0);
     }
-    put16(h, icmpv6::CHECKSUM, csum);
+    if options {
+        write_l4(p, at, icmpv6::ND_LEN, &[fields.option, units]);
+    }
 }
 
-/// Takes one off the TTL or hop limit of the IP header at `l3`. Returns false, and changes nothing, if it is 0 or 1
-/// or there is no IP header.
-pub fn dec_ttl(p: &mut Packet, l3: usize) -> bool {
-    let Some(h) = p.buf.data().get(l3..) else { return false };
-    match h.first().map(|b| b >> 4) {
-        Some(4) if h.len() >= ipv4::LEN && h[8] > 1 => ipv4(p, l3, None, |h| h.ttl -= 1),
-        Some(6) if h.len() >= ipv6::LEN && h[7] > 1 => ipv6(p, l3, None, |h| h.hop_limit -= 1),
-        _ => return false,
-    }
-    true
+/// The bytes from layer 3 on, if it is of this kind and has `len` bytes.
+fn header<'a>(p: &'a Packet, at: &Headers, kind: L3, len: usize) -> Option<&'a [u8]> {
+    p.buf.data().get(at.l3_at..).filter(|h| at.l3 == kind && h.len() >= len)
 }
 
 /// Whether the checksum of the header at `l4` is left to the device.
@@ -246,25 +227,52 @@ fn is_partial(p: &Packet, l4: usize) -> bool {
     p.offload.csum.is_some_and(|(start, _)| start as usize == l4)
 }
 
-/// Brings the checksum of the header at `l4` up to date with a change of bytes that it covers.
-fn fix_l4(p: &mut Packet, l4: usize, proto: u8, old: &[u8], new: &[u8]) {
-    let at = l4
-        + match proto {
-            tcp::PROTO => tcp::CHECKSUM,
-            udp::PROTO => udp::CHECKSUM,
-            icmpv6::PROTO => icmpv6::CHECKSUM,
-            _ => return,
-        };
-    let partial = is_partial(p, l4);
+/// Where the checksum of layer 4 is in its header, if it covers the addresses (`pseudo`) or at all.
+fn checksum_offset(at: &Headers, pseudo: bool) -> Option<usize> {
+    match (at.l3, at.proto) {
+        (_, tcp::PROTO) => Some(tcp::CHECKSUM),
+        (_, udp::PROTO) => Some(udp::CHECKSUM),
+        (L3::Ipv6, icmpv6::PROTO) => Some(icmpv6::CHECKSUM),
+        (L3::Ipv4, icmp::PROTO) if !pseudo => Some(icmp::CHECKSUM),
+        _ => None,
+    }
+}
+
+/// Writes bytes of layer 4, an even number of them at an even offset.
+fn write_l4(p: &mut Packet, at: &Headers, offset: usize, new: &[u8]) {
+    let Some(l4) = at.l4_at else { return };
+    let place = l4 + offset..l4 + offset + new.len();
+    let mut old = [0; 16];
+    let old = &mut old[..new.len()];
+    old.copy_from_slice(&p.buf.data()[place.clone()]);
+    // A partial checksum does not cover the header yet.
+    if !is_partial(p, l4)
+        && let Some(offset) = checksum_offset(at, false)
+    {
+        move_checksum(p, l4 + offset, at.proto, old, new);
+    }
+    p.buf.data_mut()[place].copy_from_slice(new);
+}
+
+/// Brings the checksum of layer 4 up to date with a change of an address.
+fn fix_pseudo(p: &mut Packet, at: &Headers, old: &[u8], new: &[u8]) {
+    let (Some(l4), Some(offset)) = (at.l4_at, checksum_offset(at, true)) else { return };
+    if old == new {
+        return;
+    }
+    if is_partial(p, l4) {
+        let d = p.buf.data_mut();
+        let sum = update_sum(u16_at(d, l4 + offset), old, new);
+        put16(d, l4 + offset, sum);
+    } else {
+        move_checksum(p, l4 + offset, at.proto, old, new);
+    }
+}
+
+fn move_checksum(p: &mut Packet, at: usize, proto: u8, old: &[u8], new: &[u8]) {
     let d = p.buf.data_mut();
-    if d.len() < at + 2 {
-        return;
-    }
     let csum = u16_at(d, at);
-    if partial {
-        put16(d, at, update_sum(csum, old, new));
-        return;
-    }
+    // UDP's 0 says that there is none.
     if proto == udp::PROTO && csum == 0 {
         return;
     }

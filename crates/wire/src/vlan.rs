@@ -13,6 +13,8 @@ pub const LEN: usize = 4;
 pub const TPID_C: u16 = 0x8100;
 /// Service tag.
 pub const TPID_S: u16 = 0x88a8;
+/// Says in a key's TCI that there is a tag. On the wire it is the drop eligible bit, which we leave 0.
+const PRESENT: u16 = 0x1000;
 
 /// A tag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,41 +58,31 @@ pub fn is_tpid(t: u16) -> bool {
     t == TPID_C || t == TPID_S
 }
 
-/// Puts a tag after the Ethernet addresses. Bit 12 of the TCI, which only says "present" in keys, is cleared.
+/// Puts a tag after the Ethernet addresses.
 pub fn push(p: &mut Packet, tpid: u16, tci: u16) {
     if p.buf.len() < crate::ethernet::LEN {
         return;
     }
-    Vlan { tpid, tci: tci & !0x1000 }.emit(p.buf.insert(12, LEN));
-    shift(p, LEN as i32);
+    Vlan { tpid, tci: tci & !PRESENT }.emit(p.buf.insert(12, LEN));
+    p.offload.shift(LEN as i32);
 }
 
 /// Removes the outermost tag. Returns it, or `None` if there is none.
 pub fn pop(p: &mut Packet) -> Option<Vlan> {
     let (tag, _) = Vlan::parse(p.buf.data().get(12..)?).ok()?;
     p.buf.remove(12, LEN);
-    shift(p, -(LEN as i32));
+    p.offload.shift(-(LEN as i32));
     Some(tag)
 }
 
-/// Replaces the TCI of the outermost tag. Returns whether there was one.
-pub fn set_tci(p: &mut Packet, tci: u16) -> bool {
+/// Changes the TCI of the outermost tag. Returns whether there was one.
+pub fn set_tci(p: &mut Packet, f: impl FnOnce(u16) -> u16) -> bool {
     match p.buf.data_mut().get_mut(12..16) {
         Some(b) if is_tpid(u16_at(b, 0)) => {
-            put16(b, 2, tci & !0x1000);
+            let tci = f(u16_at(b, 2) | PRESENT);
+            put16(b, 2, tci & !PRESENT);
             true
         }
         _ => false,
-    }
-}
-
-/// Moves what the offload state says about places in the frame, after `by` bytes were inserted before them.
-pub(crate) fn shift(p: &mut Packet, by: i32) {
-    let moved = |at: u16| (at as i32 + by).clamp(0, u16::MAX as i32) as u16;
-    if let Some((start, _)) = &mut p.offload.csum {
-        *start = moved(*start);
-    }
-    if let Some(gso) = &mut p.offload.gso {
-        gso.hdr_len = moved(gso.hdr_len);
     }
 }

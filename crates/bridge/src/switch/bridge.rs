@@ -3,7 +3,7 @@
 use super::connections::Connections;
 use super::numbers::OfNumbers;
 use crate::config::{BridgeConfig, InterfaceConfig};
-use base::{DpPort, Dpid, Mac, MeterId, OfPort};
+use base::{DpPort, Dpid, Mac, MeterId, OfPort, Time};
 use dpif::netdev::Netdev;
 use l2::BundleId;
 use l2::mac_learning::MacTable;
@@ -45,7 +45,7 @@ pub struct Bridge {
     /// The log has been told that the fail mode took over.
     pub said_open: bool,
     /// When it is to be reminded.
-    pub remind_open: base::Time,
+    pub remind_open: Time,
     /// Datapath id, once chosen.
     pub dpid: Option<Dpid>,
     /// Number of each meter in the datapath.
@@ -110,6 +110,11 @@ impl Bridge {
     /// First OpenFlow port of a bundle.
     pub fn bundle_port(&self, id: BundleId) -> Option<OfPort> {
         self.view.bundle(id).and_then(|b| b.members.first().copied())
+    }
+
+    /// When its flows, stations and connections have something to do next.
+    pub fn next_deadline(&self) -> Time {
+        self.ofproto.next_deadline().min(self.mac.next_deadline())
     }
 
     /// Marks the MAC table's view as old.

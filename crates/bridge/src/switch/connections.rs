@@ -12,12 +12,13 @@ use reactor::vconn::{Options, Rconn, RconnOptions, Vconn};
 use reactor::{Key, Listener, Reactor};
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Number of the component that connections are, relative to the switch's first.
 pub const CONNECTIONS: u16 = 0;
 /// Messages of one connection handled before others have their turn.
-const BATCH: usize = 100;
+const BATCH: usize = 500;
 /// Replies queued on a connection beyond which its requests wait.
 const BACKLOG_LIMIT: usize = 1 << 20;
 /// Inactivity probe of the management socket.
@@ -34,11 +35,11 @@ pub const CLASS_MONITOR: u8 = 2;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// The active controller with this target.
-    Controller(String),
+    Controller(Arc<str>),
     /// A listener.
-    Listener(String),
+    Listener(Arc<str>),
     /// What a listener accepted.
-    Accepted(String, u64),
+    Accepted(Arc<str>, u64),
     /// The socket for listening in.
     SnoopListener,
     /// Somebody who listens in.
@@ -49,7 +50,7 @@ pub enum Slot {
 pub struct Keys {
     component: u16,
     next: u64,
-    owners: HashMap<u64, (String, Slot)>,
+    owners: HashMap<u64, (Arc<str>, Slot)>,
 }
 
 impl Keys {
@@ -61,7 +62,7 @@ impl Keys {
     pub(super) fn give(&mut self, bridge: &str, slot: impl FnOnce(u64) -> Slot) -> Key {
         let index = self.next;
         self.next += 1;
-        self.owners.insert(index, (bridge.to_string(), slot(index)));
+        self.owners.insert(index, (bridge.into(), slot(index)));
         Key::new(self.component, index)
     }
 
@@ -131,8 +132,8 @@ impl Connections {
 
     fn conn(&mut self, slot: &Slot) -> Option<&mut Conn> {
         match slot {
-            Slot::Controller(target) => self.controllers.get_mut(target).map(|(_, c)| c),
-            Slot::Accepted(target, n) => self.services.get_mut(target)?.accepted.get_mut(n),
+            Slot::Controller(target) => self.controllers.get_mut(&**target).map(|(_, c)| c),
+            Slot::Accepted(target, n) => self.services.get_mut(&**target)?.accepted.get_mut(n),
             Slot::Listener(_) | Slot::SnoopListener | Slot::Snooper(_) => None,
         }
     }
@@ -140,8 +141,8 @@ impl Connections {
     /// Configuration of the controller that a connection is with.
     fn config(&self, slot: &Slot) -> Option<&ControllerConfig> {
         match slot {
-            Slot::Controller(t) => self.controllers.get(t).map(|(c, _)| c),
-            Slot::Accepted(t, _) => self.services.get(t).map(|s| &s.config),
+            Slot::Controller(t) => self.controllers.get(&**t).map(|(c, _)| c),
+            Slot::Accepted(t, _) => self.services.get(&**t).map(|s| &s.config),
             Slot::Listener(_) | Slot::SnoopListener | Slot::Snooper(_) => None,
         }
     }
@@ -296,7 +297,7 @@ impl Switch {
             return;
         }
         let packet_in_limit = packet_in_limit(&config);
-        let key = self.keys.give(bridge, |_| Slot::Controller(target.to_string()));
+        let key = self.keys.give(bridge, |_| Slot::Controller(target.into()));
         let mut rconn = Rconn::new(r, key, options);
         rconn.connect(r, target, &format!("{bridge}<->{target}"));
         rconn.run(r);
@@ -312,7 +313,7 @@ impl Switch {
             s.config = config;
             return;
         }
-        let key = self.keys.give(bridge, |_| Slot::Listener(target.to_string()));
+        let key = self.keys.give(bridge, |_| Slot::Listener(target.into()));
         let listener = match Listener::open(r, key, target, options.vconn.stream()) {
             Ok(l) => {
                 let kind = kind_name(&config);
@@ -362,7 +363,7 @@ impl Switch {
             let versions = b.connections.versions;
             let Some(s) = b.connections.services.get_mut(target) else { return };
             let Some(listener) = s.listener.as_mut() else { return };
-            let key = self.keys.give(bridge, |n| Slot::Accepted(target.to_string(), n));
+            let key = self.keys.give(bridge, |n| Slot::Accepted(target.into(), n));
             let stream = match listener.accept(r, key) {
                 Ok(Some(stream)) => stream,
                 _ => return self.keys.take_back(key),
@@ -374,17 +375,18 @@ impl Switch {
             let mut rconn = Rconn::new(r, key, options);
             rconn.accept(r, vconn, &name);
             s.accepted.insert(key.index(), Conn::new(rconn, packet_in_limit));
-            self.run_connection(r, bridge, &Slot::Accepted(target.to_string(), key.index()));
+            self.run_connection(r, bridge, &Slot::Accepted(target.into(), key.index()));
         }
     }
 
     fn run_connection(&mut self, r: &mut Reactor, bridge: &str, slot: &Slot) {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(conn) = b.connections.conn(slot) else { return };
+        let was = (conn.rconn.seqno(), conn.rconn.is_connected());
         conn.rconn.run(r);
         self.resume_monitors(bridge, slot);
+        self.follow_connection(bridge, slot);
         for n in 0.. {
-            self.follow_connection(bridge, slot);
             let Some(b) = self.bridges.get_mut(bridge) else { return };
             let Some(conn) = b.connections.conn(slot) else { return };
             // A peer that does not read its answers is not heard until it has.
@@ -402,13 +404,20 @@ impl Switch {
             self.follow_connection(bridge, slot);
             self.message_contained(r, bridge, slot, &bytes);
         }
-        self.handle_effects(r);
+        self.bridge_effects(r, bridge, None);
         self.publish();
+        self.send_packets();
         self.flush(r, bridge, slot);
         self.follow_connection(bridge, slot);
         self.pass_to_snoopers(r, bridge);
-        self.forget_closed(bridge, slot);
-        self.update_contact(bridge);
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let Some(conn) = b.connections.conn(slot) else { return };
+        let is = (conn.rconn.seqno(), conn.rconn.is_connected());
+        if is != was || !is.1 || b.ofproto.failed_open() {
+            self.forget_closed(bridge, slot);
+            self.update_contact(bridge);
+        }
+        self.note_deadline(bridge);
     }
 
     /// Writes the answers to what a connection has asked.
@@ -421,13 +430,12 @@ impl Switch {
         }
     }
 
-    /// Writes what waits on all connections.
-    pub(super) fn flush_connections(&mut self, r: &mut Reactor) {
-        for b in self.bridges.values_mut() {
-            let accepted = b.connections.services.values_mut().flat_map(|s| s.accepted.values_mut());
-            for conn in b.connections.controllers.values_mut().map(|(_, c)| c).chain(accepted) {
-                conn.rconn.flush(r);
-            }
+    /// Writes what waits on any connection, and sends packets that were made here.
+    pub fn flush_connections(&mut self, r: &mut Reactor) {
+        self.send_packets();
+        for key in r.unwritten(self.keys.component) {
+            let Some((bridge, slot)) = self.keys.owners.get(&key.index()).cloned() else { continue };
+            self.flush(r, &bridge, &slot);
         }
     }
 
@@ -477,7 +485,7 @@ impl Switch {
         let now = self.now();
         let Slot::Accepted(target, n) = slot else { return };
         let Some(b) = self.bridges.get_mut(bridge) else { return };
-        let Some(s) = b.connections.services.get_mut(target) else { return };
+        let Some(s) = b.connections.services.get_mut(&**target) else { return };
         if s.accepted.get(n).is_some_and(|c| !c.rconn.is_alive())
             && let Some(c) = s.accepted.remove(n)
         {
@@ -563,10 +571,11 @@ impl Switch {
     }
 
     fn message(&mut self, r: &mut Reactor, bridge: &str, slot: &Slot, bytes: &[u8]) {
+        self.done.received += 1;
         if codec::asks_for_counters(bytes) {
             self.push_stats_soon(r);
         }
-        let now = self.now();
+        let now = r.now();
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(conn) = b.connections.conn(slot) else { return };
         let Some(id) = conn.id else { return };
@@ -576,14 +585,13 @@ impl Switch {
             Ok(decoded) => decoded,
             Err(error) => {
                 let reply = codec::error_reply(&of, error, bytes);
-                conn.rconn.send(r, reply, CLASS_REPLY);
+                conn.rconn.send(r, &reply, CLASS_REPLY);
                 return;
             }
         };
         if let Message::EchoRequest(data) = message {
-            for m in codec::encode(&of, xid, &Message::EchoReply(data)) {
-                conn.rconn.send(r, m, CLASS_REPLY);
-            }
+            codec::encode(&of, xid, &Message::EchoReply(data), &mut self.encoded);
+            conn.rconn.send(r, &self.encoded, CLASS_REPLY);
             return;
         }
         let backer = self.backers.get(&b.kind);
@@ -608,9 +616,15 @@ impl Switch {
         };
         // A reader that does not keep up loses packet-ins, not answers.
         if class == CLASS_PACKET_IN && conn.rconn.queued(class).0 >= limit {
-            return;
+            conn.rconn.flush(r);
+            if conn.rconn.queued(class).0 >= limit {
+                self.done.overflowed += 1;
+                return;
+            }
         }
-        for m in codec::encode(&of, xid, message) {
+        codec::encode(&of, xid, message, &mut self.encoded);
+        for m in codec::messages(&self.encoded) {
+            self.done.queued += 1;
             conn.rconn.send(r, m, class);
         }
         if class == CLASS_MONITOR {

@@ -43,6 +43,7 @@ impl Switch {
             Effect::Send(id, xid, message) => {
                 // Whoever is told something finds it true.
                 self.publish();
+                self.send_packets();
                 self.send(r, bridge, id, xid, &message);
             }
             Effect::Error(id, xid, error) => {
@@ -51,16 +52,17 @@ impl Switch {
                 let cause = request.filter(|(x, _)| *x == xid).map_or(&[][..], |(_, bytes)| bytes);
                 let reply = codec::error_about(&of, xid, error, cause);
                 if let Some(conn) = b.connections.by_id(id) {
-                    conn.rconn.send(r, reply, super::connections::CLASS_REPLY);
+                    conn.rconn.send(r, &reply, super::connections::CLASS_REPLY);
                 }
             }
             Effect::ErrorAbout(id, xid, error, about) => {
                 let Some(b) = self.bridges.get_mut(bridge) else { return };
                 let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
-                let cause = codec::encode(&of, xid, &about).into_iter().next().unwrap_or_default();
-                let reply = codec::error_about(&of, xid, error, &cause);
+                codec::encode(&of, xid, &about, &mut self.encoded);
+                let cause = codec::messages(&self.encoded).next().unwrap_or_default();
+                let reply = codec::error_about(&of, xid, error, cause);
                 if let Some(conn) = b.connections.by_id(id) {
-                    conn.rconn.send(r, reply, super::connections::CLASS_REPLY);
+                    conn.rconn.send(r, &reply, super::connections::CLASS_REPLY);
                 }
             }
             Effect::PacketOut(request) => {
@@ -82,13 +84,6 @@ impl Switch {
             Effect::Meter(change) => self.meter(bridge, change),
             // Connections are not tracked yet: there are none to flush.
             Effect::CtFlush(_) | Effect::CtFlushZone(_) => {}
-            Effect::Flushed => {
-                if let Some(b) = self.bridges.get_mut(bridge) {
-                    b.mac.flush();
-                    b.mac_changed();
-                    self.dirty = true;
-                }
-            }
         }
     }
 

@@ -1,29 +1,42 @@
 //! What engines have to tell: packets for controllers, stations, devices that failed.
 
 use super::Switch;
-use base::{Cookie, DpPort, OfPort};
+use base::{Cookie, DpPort, Time};
 use datapath::{Event, Upcall};
 use dpif::action::{ControllerCookie, UserCookie};
-use flow::{Field, FlowKey, Match, MiniMatch};
 use ofproto::packet_in::PacketInEvent;
 use openflow::msg::PacketInReason;
+use pipeline::BridgeId;
 use reactor::Reactor;
 
+/// Events of a datapath handled at once.
+const EVENTS: usize = 500;
+
 impl Switch {
-    /// Handles events until there are none; says whether there were any.
+    /// Handles events, so many at most that others have their turn; says whether there were any.
     pub(super) fn drain_events(&mut self, r: &mut Reactor) -> bool {
         let mut any = false;
+        let now = self.now();
         let kinds: Vec<String> = self.backers.keys().cloned().collect();
         for kind in kinds {
+            let mut left = EVENTS;
             while let Some(event) = self.backers.get_mut(&kind).and_then(|b| b.dp.next_event()) {
                 any = true;
-                self.event(r, &kind, event);
+                self.event(now, &kind, event);
+                left -= 1;
+                if left == 0 {
+                    self.env.wake.wake();
+                    break;
+                }
             }
+        }
+        if any {
+            self.handle_effects(r);
         }
         any
     }
 
-    fn event(&mut self, r: &mut Reactor, kind: &str, event: Event<crate::view::View>) {
+    fn event(&mut self, now: Time, kind: &str, event: Event<crate::view::View>) {
         match event {
             Event::Effects { body, key, .. } => {
                 if let Some(effects) = &body.effects {
@@ -32,7 +45,7 @@ impl Switch {
                     self.publish();
                 }
             }
-            Event::Upcall(upcall) => self.upcall(r, kind, &upcall),
+            Event::Upcall(upcall) => self.upcall(now, kind, upcall),
             Event::PortGone(port) => self.port_gone(kind, port),
             Event::Mismatch(_) => {
                 base::error!(
@@ -44,33 +57,28 @@ impl Switch {
         }
     }
 
-    fn upcall(&mut self, r: &mut Reactor, kind: &str, upcall: &Upcall) {
-        let now = self.now();
+    fn upcall(&mut self, now: Time, kind: &str, upcall: Upcall) {
         let UserCookie::Controller(cookie) = &upcall.why.cookie else { return };
         if cookie.dont_send {
             return;
         }
-        let name = self
-            .backers
-            .get(kind)
-            .and_then(|b| b.bridges.get(cookie.bridge as usize))
-            .and_then(|n| n.clone());
-        let continuation = self.continuation(kind, cookie, upcall.key.dp_port());
-        let Some(b) = name.as_ref().and_then(|n| self.bridges.get_mut(n)) else { return };
-        let event = PacketInEvent {
-            packet: upcall.packet.clone(),
-            reason: reason(cookie),
-            table: cookie.table.0,
-            cookie: cookie.rule_cookie,
-            metadata: metadata(cookie),
-            controller_id: cookie.controller_id,
-            userdata: cookie.userdata.clone(),
-            continuation,
-        };
-        b.ofproto.packet_in(&event, now);
-        if let Some(name) = name {
-            self.bridge_effects(r, &name, None);
-        }
+        let continuation = self.continuation(kind, cookie, upcall.port);
+        let Some(b) = self.bridge_by_id(kind, BridgeId(cookie.bridge)) else { return };
+        b.ofproto.packet_in(
+            PacketInEvent {
+                packet: upcall.packet,
+                reason: reason(cookie),
+                table: cookie.table.0,
+                cookie: cookie.rule_cookie,
+                metadata: cookie.metadata.clone(),
+                controller_id: cookie.controller_id,
+                userdata: cookie.userdata.clone(),
+                continuation,
+            },
+            now,
+        );
+        let deadline = b.ofproto.next_deadline();
+        self.deadline = self.deadline.min(deadline);
     }
 
     fn port_gone(&mut self, kind: &str, port: DpPort) {
@@ -96,29 +104,5 @@ fn reason(cookie: &ControllerCookie) -> PacketInReason {
         6 => PacketInReason::ExplicitMiss,
         7 => PacketInReason::ImplicitMiss,
         _ => PacketInReason::Action,
-    }
-}
-
-/// In-port and the fields that no packet carries.
-fn metadata(cookie: &ControllerCookie) -> MiniMatch {
-    let mut m = Match::any();
-    let port = if cookie.in_port == OfPort::default() { OfPort::NONE } else { cookie.in_port };
-    m.set(Field::IN_PORT_OXM, port.0.into());
-    if let Some(flow) = &cookie.flow {
-        pipeline_fields(flow, &mut m);
-    }
-    MiniMatch::new(&m)
-}
-
-fn pipeline_fields(flow: &FlowKey, m: &mut Match) {
-    for field in Field::in_words(flow.map()) {
-        let skip = [Field::IN_PORT, Field::IN_PORT_OXM, Field::ACTSET_OUTPUT, Field::PACKET_TYPE];
-        if openflow::prereq::is_pipeline(field)
-            && !field.is_wide_register()
-            && !skip.contains(&field)
-            && flow.get(field) != 0
-        {
-            m.set(field, flow.get(field));
-        }
     }
 }

@@ -77,14 +77,22 @@ pub struct Switch {
     next_push: Time,
     /// Some bridge has changed since the last publication.
     pub(crate) dirty: bool,
+    /// Packets were executed that have not left yet.
+    unsent: bool,
     /// Status columns may have changed.
     pub(crate) status_changed: bool,
+    /// When [`Switch::run`] has something to do, as far as is known.
+    deadline: Time,
+    /// Room for a message that is about to be sent.
+    pub(crate) encoded: Vec<u8>,
     /// Keys of connections.
     pub(crate) keys: connections::Keys,
     /// A `system` datapath was asked for and the userspace one has taken its place.
     pub(crate) said_system: bool,
     /// How often the log is told what in-band control lacks.
     pub(crate) in_band_limit: RateLimit,
+    /// What the control thread has done.
+    pub(crate) done: crate::coverage::Done,
     /// What only commands set and ask.
     pub(crate) desk: crate::commands::Desk,
 }
@@ -100,10 +108,14 @@ impl Switch {
             bridges: BTreeMap::new(),
             config: Config::default(),
             next_push,
+            deadline: Time::ZERO,
+            encoded: Vec::new(),
             dirty: false,
+            unsent: false,
             status_changed: false,
             said_system: false,
             in_band_limit: RateLimit::new(60, 60),
+            done: crate::coverage::Done::default(),
             desk: crate::commands::Desk::default(),
         }
     }
@@ -171,7 +183,21 @@ impl Switch {
         }
         self.handle_effects(r);
         self.publish();
-        self.flush_connections(r);
+        let bridges = self.bridges.values().map(Bridge::next_deadline).min().unwrap_or(Time::NEVER);
+        let push = if self.bridges.is_empty() { Time::NEVER } else { self.next_push };
+        self.deadline = bridges.min(push).min(self.in_band_deadline());
+    }
+
+    /// Takes note of when a bridge has something to do: not later than it says now.
+    fn note_deadline(&mut self, bridge: &str) {
+        if let Some(b) = self.bridges.get(bridge) {
+            self.deadline = self.deadline.min(b.next_deadline());
+        }
+    }
+
+    /// Whether [`Switch::run`] is to be called although its time has not come.
+    pub fn is_pressed(&self) -> bool {
+        self.dirty || self.status_changed || self.inline()
     }
 
     /// Handles packets that devices polled here have, and what engines have to tell, until there is no more.
@@ -232,9 +258,7 @@ impl Switch {
 
     /// When [`Switch::run`] has something to do next, if nothing happens before.
     pub fn next_deadline(&self) -> Time {
-        let bridges = self.bridges.values().map(|b| b.ofproto.next_deadline().min(b.mac.next_deadline()));
-        let push = if self.bridges.is_empty() { Time::NEVER } else { self.next_push };
-        bridges.min().unwrap_or(Time::NEVER).min(push).min(self.in_band_deadline())
+        self.deadline
     }
 
     pub(crate) fn bridge_names(&self) -> Vec<String> {

@@ -18,7 +18,6 @@ use pipeline::{Effect, Origin, Request};
 use reactor::Reactor;
 use std::collections::HashSet;
 use std::time::Duration;
-use wire::{Packet, PacketBuf};
 
 /// Continuations below this number are not worth the search for unused ones.
 const MANY_CONTINUATIONS: usize = 256;
@@ -155,12 +154,20 @@ impl Switch {
     ) {
         let (frame, port, key) = packet;
         let Some(backer) = self.backers.get_mut(kind) else { return };
-        let packet = Packet { buf: PacketBuf::from_frame(frame), ..Packet::default() };
-        backer.dp.execute_with(packet, Meta::received(port), actions);
+        backer.dp.execute_keyed(frame, Meta::received(port), key, &actions);
+        self.unsent = true;
         self.apply_control(kind, &effects.control, key.tcp_flags());
         // In test mode what the packet causes has happened by the time that the next message is handled.
         if self.inline() {
+            self.send_packets();
             self.drain_events(r);
+        }
+    }
+
+    /// Sends the packets that were made here.
+    pub(super) fn send_packets(&mut self) {
+        if std::mem::take(&mut self.unsent) {
+            self.backers.values_mut().for_each(|b| b.dp.flush());
         }
     }
 
@@ -268,7 +275,11 @@ impl Switch {
         }
     }
 
-    fn bridge_by_id(&mut self, kind: &str, id: pipeline::BridgeId) -> Option<&mut super::bridge::Bridge> {
+    pub(super) fn bridge_by_id(
+        &mut self,
+        kind: &str,
+        id: pipeline::BridgeId,
+    ) -> Option<&mut super::bridge::Bridge> {
         let name = self.backers.get(kind)?.bridges.get(id.0 as usize)?.as_ref()?;
         self.bridges.get_mut(name)
     }

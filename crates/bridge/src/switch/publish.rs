@@ -21,7 +21,8 @@ impl Switch {
         if !std::mem::take(&mut self.dirty) {
             return;
         }
-        let patches = self.patches();
+        let patches =
+            if self.bridges.values().any(|b| b.stale.config) { self.patches() } else { Patches::new() };
         for backer in self.backers.values_mut() {
             let mut views = Vec::with_capacity(backer.bridges.len());
             for name in &backer.bridges {
@@ -29,6 +30,7 @@ impl Switch {
                     views.push(None);
                     continue;
                 };
+                self.deadline = self.deadline.min(b.next_deadline());
                 views.push(Some(refreshed(b, &patches)));
             }
             backer.publish(views);

@@ -132,7 +132,7 @@ impl Switch {
             for s in snoop.snoopers.values_mut().filter(|s| s.target == *target) {
                 for copy in &copies {
                     if s.rconn.backlog() < BACKLOG_LIMIT {
-                        s.rconn.send(r, copy.clone(), CLASS_REPLY);
+                        s.rconn.send(r, copy, CLASS_REPLY);
                     }
                 }
                 s.rconn.flush(r);

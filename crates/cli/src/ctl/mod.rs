@@ -13,6 +13,7 @@
 pub mod columns;
 pub mod command;
 pub mod db;
+pub mod help;
 pub mod model;
 pub mod point;
 pub mod program;

@@ -215,11 +215,8 @@ fn listing(options: &Options) -> String {
 
 fn connect(settings: &Settings) -> Result<Client, Fatal> {
     loop {
-        let env = Environment {
-            log: settings.vlog.logger(),
-            rundir: settings.dirs.run.clone(),
-            tls: settings.tls.clone(),
-        };
+        let env = Environment::new(settings.vlog.logger(), settings.dirs.run.clone())
+            .with_tls(settings.tls.clone());
         match Client::connect(&settings.db, env) {
             Ok(client) => return Ok(client),
             // Who waits for a connection waits until it can.

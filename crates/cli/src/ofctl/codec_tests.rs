@@ -5,7 +5,7 @@ use crate::fatal::Fatal;
 use flow::Match;
 use flow::text::{Style, match_text};
 use openflow::Action;
-use openflow::action::text::format_list;
+use openflow::action::text::{Outer, format_list};
 use openflow::buf::{Decode, Reader};
 use openflow::text::packet::hex_prefix;
 use openflow::version::Version;
@@ -57,9 +57,7 @@ fn actions(c: &Context, args: &[String], decode: DecodeList, encode: EncodeList)
         let bytes = hex_line(text)?;
         match decode(&bytes, version) {
             Err(e) => {
-                for (module, text) in &e.log {
-                    base::record!(c.logger(), base::Level::Warn, *module, "{text}");
-                }
+                c.log_notes(&e.log);
                 print(&format!("bad {version} actions: {}\n\n", e.error));
             }
             Ok(list) => {
@@ -76,7 +74,12 @@ fn actions(c: &Context, args: &[String], decode: DecodeList, encode: EncodeList)
 }
 
 pub fn parse_actions(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    actions(c, args, action::wire::decode, action::wire::encode)
+    actions(
+        c,
+        args,
+        |bytes, version| action::wire::decode(bytes, version, Outer::Bucket),
+        action::wire::encode,
+    )
 }
 
 pub fn parse_instructions(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
@@ -153,9 +156,7 @@ fn extensible(c: &Context, version: Version) -> Result<ExitCode, Fatal> {
         let mut m = Match::any();
         match oxm::pull_match_raw(&bytes, &cx, version == Version::V10, &mut m) {
             Err(e) => {
-                for (module, text) in &e.log {
-                    base::record!(c.logger(), base::Level::Warn, *module, "{text}");
-                }
+                c.log_notes(&e.log);
                 print(&format!("nx_pull_match() returned error {}\n", e.error));
             }
             Ok(cookie) => {
@@ -229,9 +230,7 @@ pub fn check_vlan(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
             }
             Ok(_) => vlan(&back),
             Err(e) => {
-                for (module, text) in &e.log {
-                    base::record!(c.logger(), base::Level::Warn, *module, "{text}");
-                }
+                c.log_notes(&e.log);
                 e.error.to_string()
             }
         };

@@ -5,13 +5,13 @@ use crate::daemon::DaemonOptions;
 use crate::dirs::Dirs;
 use crate::fatal::Fatal;
 use crate::vlog::Vlog;
-use base::{Level, Logger, Xid};
+use base::{Logger, Xid};
 use flow::Field;
 use openflow::codec::Codec;
 use openflow::msg::{Message, PacketInFormat, StatsReply, StatsRequest};
 use openflow::text::colors::{self, Colors};
 use openflow::text::print::Printer;
-use openflow::text::{Fmt, Severity, TextCx};
+use openflow::text::{Fmt, TextCx};
 use openflow::version::{Protocol, ProtocolSet, Version, VersionSet};
 use openflow::{Names, NoNames};
 use reactor::errno;
@@ -194,17 +194,14 @@ impl Context {
 
     /// Logs what parsing left behind.
     pub fn log_parse(&self, cx: &mut TextCx<'_>) {
-        self.log_all(cx.log.drain(..));
+        self.log_notes(&std::mem::take(&mut cx.log));
     }
 
-    fn log_all(&self, records: impl IntoIterator<Item = (&'static str, Severity, String)>) {
-        for (module, severity, text) in records {
-            let level = match severity {
-                Severity::Err => Level::Err,
-                Severity::Warn => Level::Warn,
-                Severity::Info => Level::Info,
-            };
-            base::record!(self.logger(), level, module, "{text}");
+    /// Logs what a decoder or a parser noted.
+    pub fn log_notes(&self, notes: &[openflow::buf::Note]) {
+        let log = self.logger();
+        for (module, severity, text) in notes {
+            base::record!(log, (*severity).into(), *module, "{text}");
         }
     }
 
@@ -226,7 +223,7 @@ impl Context {
     pub fn put_text_of(&self, bytes: &[u8], names: &dyn Names, verbosity: u8, text: &mut String) {
         let mut printer = Printer { names, colors: &self.colors, verbosity, log: Vec::new() };
         printer.print_into(bytes, text);
-        self.log_all(printer.log);
+        self.log_notes(&printer.log);
     }
 
     /// Prints a message to standard output.
@@ -272,8 +269,7 @@ impl Context {
 
     pub fn open_versions(&self, name: &str, socket: &str, versions: VersionSet) -> Result<Connection, Fatal> {
         let target = self.target(name, socket)?;
-        let env =
-            Environment { log: self.logger(), rundir: self.dirs.run.clone(), tls: self.settings.tls.clone() };
+        let env = Environment::new(self.logger(), self.dirs.run.clone()).with_tls(self.settings.tls.clone());
         let any_version = socket == "snoop";
         let options = vconn::Options { versions, dscp: None, describe: Some(describe), any_version };
         match Client::connect(&target, options, env) {

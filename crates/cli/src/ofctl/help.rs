@@ -4,7 +4,7 @@ use super::context::{Context, print};
 use super::{COMMANDS, PROGRAM};
 use crate::dirs::Dirs;
 use crate::fatal::Fatal;
-use crate::{daemon, vlog};
+use crate::{connect, daemon, vlog};
 use std::process::ExitCode;
 
 const COMMAND_HELP: &str = "\
@@ -80,14 +80,6 @@ Other commands:
   ofp-parse FILE              print messages read from FILE
   ofp-parse-pcap PCAP         print OpenFlow read from PCAP
 
-Active OpenFlow connection methods:
-  tcp:HOST[:PORT]         PORT (default: 6653) at remote HOST
-  ssl:HOST[:PORT]         SSL/TLS PORT (default: 6653) at remote HOST
-  unix:FILE               Unix domain socket named FILE
-PKI configuration (required to use SSL/TLS):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
 ";
 
 const VERSION_HELP: &str = "
@@ -119,8 +111,16 @@ Other options:
 
 /// All of it.
 pub fn text(dirs: &Dirs) -> String {
-    [COMMAND_HELP, &daemon::help(PROGRAM, dirs), VERSION_HELP, &vlog::help(PROGRAM, dirs), OTHER_HELP]
-        .concat()
+    [
+        COMMAND_HELP,
+        &connect::active_openflow(),
+        connect::KEYS,
+        &daemon::help(PROGRAM, dirs),
+        VERSION_HELP,
+        &vlog::help(PROGRAM, dirs),
+        OTHER_HELP,
+    ]
+    .concat()
 }
 
 pub fn help(c: &mut Context, _: &[String]) -> Result<ExitCode, Fatal> {

@@ -319,7 +319,7 @@ fn serve(
                 server.reply(r, call.token(), result);
             }
             for bytes in m.outbox.drain(..) {
-                vconn.send(r, bytes);
+                vconn.send(r, &bytes);
             }
         }
         if let Some(token) = m.exit.take() {
@@ -347,7 +347,7 @@ fn received(
     let text = c.text_of(bytes, &NoNames, c.settings.verbosity + 2);
     m.write(&text);
     if bytes[1] == vconn::kind::ECHO_REQUEST {
-        vconn.send(r, vconn::echo_reply(bytes));
+        vconn.send(r, &vconn::echo_reply(bytes));
     }
     if m.resume
         && let Ok((_, Message::PacketIn(mut p))) = m.codec.decode(bytes)
@@ -359,7 +359,7 @@ fn received(
         if let Ok(reply) = m.codec.encode(base::Xid(xid), &Message::Resume(p)) {
             let text = c.text_of(&reply, &NoNames, c.settings.verbosity + 2);
             m.write(&format!("send: {text}"));
-            vconn.send(r, reply);
+            vconn.send(r, &reply);
         }
     }
     let xid = vconn::xid(bytes);

@@ -2,25 +2,13 @@
 
 use super::PROGRAM;
 use crate::dirs::Dirs;
-use crate::{daemon, vlog};
+use crate::{connect, daemon, vlog};
 
 const METHODS: &str = "\
 ovs-testcontroller: OpenFlow controller
 usage: ovs-testcontroller [OPTIONS] METHOD
 where METHOD is any OpenFlow connection method.
 
-Active OpenFlow connection methods:
-  tcp:HOST[:PORT]         PORT (default: 6653) at remote HOST
-  ssl:HOST[:PORT]         SSL/TLS PORT (default: 6653) at remote HOST
-  unix:FILE               Unix domain socket named FILE
-Passive OpenFlow connection methods:
-  ptcp:[PORT][:IP]        listen to TCP PORT (default: 6653) on IP
-  pssl:[PORT][:IP]        listen for SSL/TLS on PORT (default: 6653) on IP
-  punix:FILE              listen on Unix domain socket FILE
-PKI configuration (required to use SSL/TLS):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
 ";
 
 const VERSIONS: &str = "
@@ -47,5 +35,15 @@ Other options:
 
 /// All of it.
 pub fn text(dirs: &Dirs) -> String {
-    [METHODS, &daemon::help(PROGRAM, dirs), VERSIONS, &vlog::help(PROGRAM, dirs), OTHERS].concat()
+    [
+        METHODS,
+        &connect::active_openflow(),
+        &connect::passive_openflow(),
+        connect::KEYS,
+        &daemon::help(PROGRAM, dirs),
+        VERSIONS,
+        &vlog::help(PROGRAM, dirs),
+        OTHERS,
+    ]
+    .concat()
 }

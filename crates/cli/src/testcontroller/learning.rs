@@ -123,8 +123,8 @@ impl LearningSwitch {
             Ok((_, Message::PacketIn(p))) if self.switching => self.packet_in(&p, now),
             Ok(_) => {}
             Err(e) => {
-                for (module, text) in e.log {
-                    record!(self.log, base::Level::Warn, module, "{text}");
+                for (module, severity, text) in e.log {
+                    record!(self.log, severity.into(), module, "{text}");
                 }
             }
         }

@@ -1,11 +1,18 @@
 //! `ovs-vsctl --help`.
 
+use super::RECORDS;
+use crate::connect::{BOOTSTRAP, KEYS, TLS, active, passive};
+use crate::ctl::help::database;
 use crate::dirs::Dirs;
+use crate::{table, vlog};
 
 /// The text.
 pub fn text(dirs: &Dirs) -> String {
-    let logging = crate::vlog::help("ovs-vsctl", dirs);
-    format!("{HEAD}{DATABASE}{OPTIONS_1}{}{OPTIONS_2}{logging}{TAIL}", dirs.default_db())
+    let (records, tables, logging) = (database(RECORDS), table::HELP, vlog::help("ovs-vsctl", dirs));
+    let (server, active, passive) = (dirs.default_db(), active("database"), passive("database"));
+    format!(
+        "{HEAD}{records}{OPTIONS_1}{server}{OPTIONS_2}\n{tables}{logging}{SYSLOG}{active}{passive}{KEYS}{BOOTSTRAP}{TLS}{TAIL}"
+    )
 }
 
 const HEAD: &str = "\
@@ -76,74 +83,6 @@ Connection Tracking commands:
                               delete CT limit for ZONE|default on DATAPATH
   list-zone-limits DATAPATH   list all limits configured on DATAPATH
 ";
-const DATABASE: &str = "\
-\nDatabase commands:
-  list TBL [REC]              list RECord (or all records) in TBL
-  find TBL CONDITION...       list records satisfying CONDITION in TBL
-  get TBL REC COL[:KEY]       print values of COLumns in RECord in TBL
-  set TBL REC COL[:KEY]=VALUE set COLumn values in RECord in TBL
-  add TBL REC COL [KEY=]VALUE add (KEY=)VALUE to COLumn in RECord in TBL
-  remove TBL REC COL [KEY=]VALUE  remove (KEY=)VALUE from COLumn
-  clear TBL REC COL           clear values from COLumn in RECord in TBL
-  create TBL COL[:KEY]=VALUE  create and initialize new record
-  destroy TBL REC             delete RECord from TBL
-  wait-until TBL REC [COL[:KEY]=VALUE]  wait until condition is true
-Potentially unsafe database commands require --force option.
-Database commands may reference a row in each table in the following ways:
-  AutoAttach:
-    by UUID
-    via \"auto_attach\" of Bridge with matching \"name\"
-  Bridge:
-    by UUID
-    by \"name\"
-  CT_Timeout_Policy:
-    by UUID
-  CT_Zone:
-    by UUID
-  Controller:
-    by UUID
-    via \"controller\" of Bridge with matching \"name\"
-  Datapath:
-    by UUID
-  Flow_Sample_Collector_Set:
-    by UUID
-    by \"id\"
-  Flow_Table:
-    by UUID
-    by \"name\"
-  IPFIX:
-    by UUID
-    via \"ipfix\" of Bridge with matching \"name\"
-  Interface:
-    by UUID
-    by \"name\"
-  Manager:
-    by UUID
-    by \"target\"
-  Mirror:
-    by UUID
-    by \"name\"
-  NetFlow:
-    by UUID
-    via \"netflow\" of Bridge with matching \"name\"
-  Open_vSwitch:
-    by UUID
-    as \".\"
-  Port:
-    by UUID
-    by \"name\"
-  QoS:
-    by UUID
-    via \"qos\" of Port with matching \"name\"
-  Queue:
-    by UUID
-  SSL:
-    by UUID
-    as \".\"
-  sFlow:
-    by UUID
-    via \"sflow\" of Bridge with matching \"name\"
-";
 const OPTIONS_1: &str = "\
 \nOptions:
   --db=DATABASE               connect to DATABASE
@@ -155,39 +94,9 @@ const OPTIONS_2: &str = "\
   -t, --timeout=SECS          wait at most SECS seconds for ovs-vswitchd
   --dry-run                   do not commit changes to database
   --oneline                   print exactly one line of output per command
-
-Output formatting options:
-  -f, --format=FORMAT         set output formatting to FORMAT
-                              (\"table\", \"html\", \"csv\", or \"json\")
-  -d, --data=FORMAT           set table cell output formatting to
-                              FORMAT (\"string\", \"bare\", or \"json\")
-  --no-headings               omit table heading row
-  --pretty                    pretty-print JSON in output
-  --bare                      equivalent to \"--format=list --data=bare --no-headings\"
 ";
-const TAIL: &str = "\
-\x20 --no-syslog             equivalent to --verbose=vsctl:syslog:warn
-
-Active database connection methods:
-  tcp:HOST:PORT           PORT at remote HOST
-  ssl:HOST:PORT           SSL/TLS PORT at remote HOST
-  unix:FILE               Unix domain socket named FILE
-Passive database connection methods:
-  ptcp:PORT[:IP]          listen to TCP PORT on IP
-  pssl:PORT[:IP]          listen for SSL/TLS on PORT on IP
-  punix:FILE              listen on Unix domain socket FILE
-PKI configuration (required to use SSL/TLS):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
-SSL/TLS options:
-  --ssl-protocols=PROTOS    range of SSL/TLS protocols to enable
-  --ssl-ciphers=CIPHERS     list of SSL/TLS ciphers to enable
-                            with TLSv1.2 and earlier
-  --ssl-ciphersuites=SUITES list of SSL/TLS ciphersuites to
-                            enable with TLSv1.3 and later
-
+const SYSLOG: &str = "  --no-syslog             equivalent to --verbose=vsctl:syslog:warn\n\n";
+const TAIL: &str = "
 Other options:
   -h, --help                  display this help message
   -V, --version               display version information

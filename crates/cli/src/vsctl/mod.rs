@@ -232,7 +232,10 @@ static COMMANDS: [&[Syntax<Vsctl>]; 3] = [&OWN, &CAPABILITIES, &DATABASE];
 const RECORDS: &[RowNames] = &[
     RowNames { table: "AutoAttach", ways: &[RowName::Via("Bridge", "auto_attach")] },
     RowNames { table: "Bridge", ways: &[RowName::Column("name")] },
+    RowNames { table: "CT_Timeout_Policy", ways: &[] },
+    RowNames { table: "CT_Zone", ways: &[] },
     RowNames { table: "Controller", ways: &[RowName::Via("Bridge", "controller")] },
+    RowNames { table: "Datapath", ways: &[] },
     RowNames { table: "Flow_Sample_Collector_Set", ways: &[RowName::Column("id")] },
     RowNames { table: "Flow_Table", ways: &[RowName::Column("name")] },
     RowNames { table: "IPFIX", ways: &[RowName::Via("Bridge", "ipfix")] },
@@ -243,6 +246,7 @@ const RECORDS: &[RowNames] = &[
     RowNames { table: "Open_vSwitch", ways: &[RowName::Singleton] },
     RowNames { table: "Port", ways: &[RowName::Column("name")] },
     RowNames { table: "QoS", ways: &[RowName::Via("Port", "qos")] },
+    RowNames { table: "Queue", ways: &[] },
     RowNames { table: "SSL", ways: &[RowName::Singleton] },
     RowNames { table: "sFlow", ways: &[RowName::Via("Bridge", "sflow")] },
 ];

@@ -1,11 +1,18 @@
 //! `vtep-ctl --help`.
 
+use super::RECORDS;
+use crate::connect::{KEYS, TLS, active, passive};
+use crate::ctl::help::database;
 use crate::dirs::Dirs;
+use crate::{table, vlog};
 
 /// The text.
 pub fn text(dirs: &Dirs) -> String {
-    let logging = crate::vlog::help("vtep-ctl", dirs);
-    format!("{HEAD}{}{OPTIONS}{logging}{TAIL}", dirs.default_db())
+    let (records, tables, logging) = (database(RECORDS), table::HELP, vlog::help("vtep-ctl", dirs));
+    let (server, active, passive) = (dirs.default_db(), active("database"), passive("database"));
+    format!(
+        "{HEAD}{records}{OPTIONS_1}{server}{OPTIONS_2}\n{tables}{logging}{SYSLOG}{active}{passive}{KEYS}{TLS}{TAIL}"
+    )
 }
 
 const HEAD: &str = "\
@@ -62,104 +69,23 @@ MAC binding commands:
   del-mcast-remote LS MAC [ENCAP] IP  del mcast remote entry from LS
   clear-remote-macs LS                clear remote mac entries
   list-remote-macs LS                 list remote mac entries
+";
 
-Database commands:
-  list TBL [REC]              list RECord (or all records) in TBL
-  find TBL CONDITION...       list records satisfying CONDITION in TBL
-  get TBL REC COL[:KEY]       print values of COLumns in RECord in TBL
-  set TBL REC COL[:KEY]=VALUE set COLumn values in RECord in TBL
-  add TBL REC COL [KEY=]VALUE add (KEY=)VALUE to COLumn in RECord in TBL
-  remove TBL REC COL [KEY=]VALUE  remove (KEY=)VALUE from COLumn
-  clear TBL REC COL           clear values from COLumn in RECord in TBL
-  create TBL COL[:KEY]=VALUE  create and initialize new record
-  destroy TBL REC             delete RECord from TBL
-  wait-until TBL REC [COL[:KEY]=VALUE]  wait until condition is true
-Potentially unsafe database commands require --force option.
-Database commands may reference a row in each table in the following ways:
-  ACL:
-    by UUID
-  ACL_entry:
-    by UUID
-  Arp_Sources_Local:
-    by UUID
-  Arp_Sources_Remote:
-    by UUID
-  Global:
-    by UUID
-    as \".\"
-  Logical_Binding_Stats:
-    by UUID
-  Logical_Router:
-    by UUID
-    by \"name\"
-  Logical_Switch:
-    by UUID
-    by \"name\"
-  Manager:
-    by UUID
-    by \"target\"
-  Mcast_Macs_Local:
-    by UUID
-  Mcast_Macs_Remote:
-    by UUID
-  Physical_Locator:
-    by UUID
-  Physical_Locator_Set:
-    by UUID
-  Physical_Port:
-    by UUID
-    by \"name\"
-  Physical_Switch:
-    by UUID
-    by \"name\"
-  Tunnel:
-    by UUID
-  Ucast_Macs_Local:
-    by UUID
-  Ucast_Macs_Remote:
-    by UUID
-
-Options:
+const OPTIONS_1: &str = "\
+\nOptions:
   --db=DATABASE               connect to DATABASE
                               (default: ";
 
-const OPTIONS: &str = "\
+const OPTIONS_2: &str = "\
 )
   -t, --timeout=SECS          wait at most SECS seconds
   --dry-run                   do not commit changes to database
   --oneline                   print exactly one line of output per command
-
-Output formatting options:
-  -f, --format=FORMAT         set output formatting to FORMAT
-                              (\"table\", \"html\", \"csv\", or \"json\")
-  -d, --data=FORMAT           set table cell output formatting to
-                              FORMAT (\"string\", \"bare\", or \"json\")
-  --no-headings               omit table heading row
-  --pretty                    pretty-print JSON in output
-  --bare                      equivalent to \"--format=list --data=bare --no-headings\"
 ";
 
-const TAIL: &str = "  --no-syslog                 equivalent to --verbose=vtep_ctl:syslog:warn
+const SYSLOG: &str = "  --no-syslog                 equivalent to --verbose=vtep_ctl:syslog:warn\n\n";
 
-Active database connection methods:
-  tcp:HOST:PORT           PORT at remote HOST
-  ssl:HOST:PORT           SSL/TLS PORT at remote HOST
-  unix:FILE               Unix domain socket named FILE
-Passive database connection methods:
-  ptcp:PORT[:IP]          listen to TCP PORT on IP
-  pssl:PORT[:IP]          listen for SSL/TLS on PORT on IP
-  punix:FILE              listen on Unix domain socket FILE
-PKI configuration (required to use SSL/TLS):
-  -p, --private-key=FILE  file with private key
-  -c, --certificate=FILE  file with certificate for private key
-  -C, --ca-cert=FILE      file with peer CA certificate
-SSL/TLS options:
-  --ssl-protocols=PROTOS    range of SSL/TLS protocols to enable
-  --ssl-ciphers=CIPHERS     list of SSL/TLS ciphers to enable
-                            with TLSv1.2 and earlier
-  --ssl-ciphersuites=SUITES list of SSL/TLS ciphersuites to
-                            enable with TLSv1.3 and later
-
+const TAIL: &str = "
 Other options:
   -h, --help                  display this help message
   -V, --version               display version information

@@ -179,12 +179,24 @@ static COMMANDS: [&[Syntax<Vtep>]; 3] = [&OWN, &MORE, &DATABASE];
 
 /// How rows may be named.
 const RECORDS: &[RowNames] = &[
+    RowNames { table: "ACL", ways: &[] },
+    RowNames { table: "ACL_entry", ways: &[] },
+    RowNames { table: "Arp_Sources_Local", ways: &[] },
+    RowNames { table: "Arp_Sources_Remote", ways: &[] },
     RowNames { table: "Global", ways: &[RowName::Singleton] },
+    RowNames { table: "Logical_Binding_Stats", ways: &[] },
     RowNames { table: "Logical_Router", ways: &[RowName::Column("name")] },
     RowNames { table: "Logical_Switch", ways: &[RowName::Column("name")] },
     RowNames { table: "Manager", ways: &[RowName::Column("target")] },
+    RowNames { table: "Mcast_Macs_Local", ways: &[] },
+    RowNames { table: "Mcast_Macs_Remote", ways: &[] },
+    RowNames { table: "Physical_Locator", ways: &[] },
+    RowNames { table: "Physical_Locator_Set", ways: &[] },
     RowNames { table: "Physical_Port", ways: &[RowName::Column("name")] },
     RowNames { table: "Physical_Switch", ways: &[RowName::Column("name")] },
+    RowNames { table: "Tunnel", ways: &[] },
+    RowNames { table: "Ucast_Macs_Local", ways: &[] },
+    RowNames { table: "Ucast_Macs_Remote", ways: &[] },
 ];
 
 /// What `show` shows.

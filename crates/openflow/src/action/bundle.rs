@@ -7,7 +7,7 @@ use super::output::port16;
 use super::wire::{Dec, Enc};
 use super::wire::{MODULE, ofs_nbits, pull_header32, put_header32, split_ofs_nbits};
 use crate::buf::DecodeError;
-use crate::buf::{Decode, Put};
+use crate::buf::{Decode, Put, Reader};
 use crate::ofperr::OfpErr;
 use crate::text::lex;
 use crate::text::{Fmt, TextCx};
@@ -53,6 +53,19 @@ pub(super) fn decode_load(d: &mut Dec<'_>) -> Decode<Action> {
 }
 
 fn decode_either(d: &mut Dec<'_>, load: bool) -> Decode<Action> {
+    // Of several faults, a destination that is no field is the one to report.
+    let mut dst = Reader::new(d.r.rest().get(14..).unwrap_or_default());
+    let no_field = load && pull_header32(&mut dst).is_err();
+    let bundle = decode_fields(d, load);
+    bundle.map_err(|mut e| {
+        if no_field {
+            e.error = OfpErr::OFPBAC_BAD_SET_TYPE;
+        }
+        e
+    })
+}
+
+fn decode_fields(d: &mut Dec<'_>, load: bool) -> Decode<Action> {
     let bad = |text: String| DecodeError::logged(OfpErr::OFPBAC_BAD_ARGUMENT, MODULE, text);
     let algorithm = d.r.u16()?;
     let fields = d.r.u16()?;

@@ -4,6 +4,8 @@
 //! address in a flow that does not match IPv4. [`check`] walks through the list with what is known of the packet at
 //! each point, and narrows down the protocols that would accept it.
 
+use super::instruction::{NAMES, rank};
+use super::text::Outer;
 use super::wire::MODULE;
 use super::*;
 use crate::buf::{Decode, DecodeError};
@@ -494,19 +496,88 @@ pub fn name(a: &Action) -> &'static str {
     }
 }
 
-/// Whether an action may stand inside `ct`; the error is the message.
-pub(super) fn allowed_in_ct(a: &Action) -> Result<(), String> {
-    let field = match a {
-        Action::Nat(_) => return Ok(()),
-        Action::SetField(f) => f.field,
-        Action::Move(m) => m.dst.field,
-        _ => return Err(format!("ct action doesn't support nested action {}", name(a))),
-    };
-    if field == Field::CT_MARK || field == Field::CT_LABEL {
-        Ok(())
-    } else {
-        Err(format!("ct action doesn't support nested modification of {field}"))
+/// Why actions cannot stand together, as an error and a text.
+type Odds = (OfpErr, String);
+
+/// Checks that actions may stand together, in the order in which they do, inside `outer`.
+pub(super) fn together(actions: &[Action], outer: Outer) -> Result<(), Odds> {
+    let (mut conjunction, mut other, mut last) = (false, None, None);
+    for a in actions {
+        match a {
+            Action::Conjunction(_) => conjunction = true,
+            Action::Note(_) => {}
+            _ => other = other.or(Some(a)),
+        }
+        if let Some(other) = other.filter(|_| conjunction) {
+            let text = format!(
+                "\"conjunction\" actions may be used along with \"note\" but not any other kind of action (such as the \"{}\" action used here)",
+                name(other)
+            );
+            return Err((OfpErr::NXBAC_BAD_CONJUNCTION, text));
+        }
+        if matches!(a, Action::Conjunction(_)) {
+            continue;
+        }
+        inside(a, outer)?;
+        if outer == Outer::Flow {
+            order(&mut last, a)?;
+        }
     }
+    Ok(())
+}
+
+/// Whether an action may stand inside `outer`.
+fn inside(a: &Action, outer: Outer) -> Result<(), Odds> {
+    let written = match a {
+        Action::SetField(f) => Some(f.field),
+        Action::Move(m) => Some(m.dst.field),
+        _ => None,
+    };
+    let of_ct = matches!(written, Some(Field::CT_MARK | Field::CT_LABEL));
+    let instruction = rank(a) != 1 && !matches!(a, Action::Meter(_));
+    if outer == Outer::Ct {
+        return match written {
+            _ if of_ct || matches!(a, Action::Nat(_)) => Ok(()),
+            Some(f) => {
+                let text = format!("ct action doesn't support nested modification of {f}");
+                Err((OfpErr::OFPBAC_BAD_ARGUMENT, text))
+            }
+            None => {
+                let text = format!("ct action doesn't support nested action {}", name(a));
+                Err((OfpErr::OFPBAC_BAD_ARGUMENT, text))
+            }
+        };
+    }
+    if instruction && outer != Outer::Flow {
+        return Err((OfpErr::OFPBIC_UNSUP_INST, format!("{} instruction not allowed here", name(a))));
+    }
+    if of_ct {
+        let text = "cannot set CT fields outside of ct action";
+        return Err((OfpErr::OFPBAC_BAD_SET_ARGUMENT, text.to_string()));
+    }
+    if matches!(a, Action::Nat(_)) {
+        let text = "Cannot have NAT action outside of \"ct\" action";
+        return Err((OfpErr::OFPBAC_BAD_SET_ARGUMENT, text.to_string()));
+    }
+    Ok(())
+}
+
+/// Checks the order of instructions, one after the other.
+fn order(last: &mut Option<u8>, a: &Action) -> Result<(), Odds> {
+    let now = rank(a);
+    let before = last.replace(now).unwrap_or(0);
+    let odd = |text| Err((OfpErr::OFPBAC_UNSUPPORTED_ORDER, text));
+    let first = NAMES[usize::from(now)];
+    if now < before {
+        let second = NAMES[usize::from(before)];
+        return odd(format!(
+            "invalid instruction ordering: {first} must appear before {second}, for OpenFlow 1.1+ compatibility"
+        ));
+    }
+    if now == before && now != 1 && now != 0 {
+        return odd(format!("duplicate {first} instruction not allowed, for OpenFlow 1.1+ compatibility"));
+    }
+    Ok(())
 }
 
 /// Refuses what an action set cannot hold.
@@ -550,8 +621,6 @@ pub(super) fn write_actions(actions: &[Action]) -> Decode<()> {
                 | Action::Resubmit(_)
                 | Action::Ct(_)
                 | Action::CtClear
-                | Action::Meter(_)
-                | Action::Nat(_)
         );
         if !ok {
             return Err(DecodeError::logged(
@@ -560,32 +629,6 @@ pub(super) fn write_actions(actions: &[Action]) -> Decode<()> {
                 "disallowed action in action set",
             ));
         }
-    }
-    Ok(())
-}
-
-/// Checks the order of instructions; the error is the message.
-pub(super) fn order(actions: &[Action]) -> Result<(), String> {
-    use super::instruction::{NAMES, rank};
-    let mut last: Option<u8> = None;
-    for a in actions {
-        let now = rank(a);
-        if let Some(before) = last {
-            if now < before {
-                return Err(format!(
-                    "invalid instruction ordering: {} must appear before {}, for OpenFlow 1.1+ compatibility",
-                    NAMES[usize::from(now)],
-                    NAMES[usize::from(before)]
-                ));
-            }
-            if now == before && now != 1 {
-                return Err(format!(
-                    "duplicate {} instruction not allowed, for OpenFlow 1.1+ compatibility",
-                    NAMES[usize::from(now)]
-                ));
-            }
-        }
-        last = Some(now);
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub struct CheckPktLarger {
 pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
     let pkt_len = d.r.u16()?;
     let ofs = d.r.u16()?;
-    let (field, _) = crate::oxm::pull_field(&mut d.r)?;
+    let field = crate::oxm::pull_field(&mut d.r)?;
     d.zeros_to_end(OfpErr::NXBRC_MUST_BE_ZERO)?;
     let dst = Subfield { field, ofs, n_bits: 1 };
     super::check::subfield(dst, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;

@@ -14,6 +14,7 @@ pub struct CloneActions {
 pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
     d.r.skip(6)?;
     let actions = super::wire::decode_list(d.r.take_all(), d.version, d.depth + 1)?;
+    super::wire::together(&actions, super::text::Outer::Bucket)?;
     Ok(Action::Clone(CloneActions { actions }))
 }
 

@@ -148,15 +148,12 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
 
 /// Only `nat`, and setting the mark and the label, may stand inside; and what has an effect only with `commit`.
 fn check_nested(actions: &[Action], commit: bool) -> Decode<()> {
+    super::wire::together(actions, Outer::Ct)?;
     let plain = |a: &Action| matches!(a, Action::Nat(n) if n.range == NatRange::None && n.flags == 0);
     if !commit && !actions.iter().all(plain) {
         let text =
             "CT action requires commit flag if actions other than NAT without arguments are specified.";
         return Err(DecodeError::logged(OfpErr::OFPBAC_BAD_ARGUMENT, MODULE, text));
-    }
-    for a in actions {
-        super::check::allowed_in_ct(a)
-            .map_err(|text| DecodeError::logged(OfpErr::OFPBAC_BAD_ARGUMENT, MODULE, text))?;
     }
     Ok(())
 }

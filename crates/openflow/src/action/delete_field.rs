@@ -14,7 +14,7 @@ pub struct DeleteField {
 }
 
 pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
-    let (field, _) = crate::oxm::pull_field(&mut d.r)?;
+    let field = crate::oxm::pull_field(&mut d.r)?;
     d.zeros_to_end(OfpErr::OFPBAC_BAD_ARGUMENT)?;
     Ok(Action::DeleteField(DeleteField { field }))
 }

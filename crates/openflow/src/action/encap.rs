@@ -90,7 +90,13 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
 
 pub(super) fn decode_decap(d: &mut Dec<'_>) -> Decode<Action> {
     d.r.skip(2)?;
-    Ok(Action::Decap(Decap { packet_type: d.r.u32()? }))
+    let packet_type = d.r.u32()?;
+    // No property is known.
+    if d.r.is_empty() {
+        Ok(Action::Decap(Decap { packet_type }))
+    } else {
+        Err(OfpErr::NXBAC_UNKNOWN_ED_PROP.into())
+    }
 }
 
 impl Encap {

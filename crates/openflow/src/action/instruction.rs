@@ -159,9 +159,7 @@ pub fn decode_instructions(bytes: &[u8], version: Version) -> Decode<Vec<Action>
                 r.skip(4)?;
                 let actions = super::wire::decode_list(r.take_all(), version, 0)?;
                 super::check::write_actions(&actions)?;
-                if !actions.is_empty() {
-                    out.push(Action::WriteActions(WriteActions { actions }));
-                }
+                out.push(Action::WriteActions(WriteActions { actions }));
             }
             4 => {
                 r.skip(4)?;
@@ -171,8 +169,7 @@ pub fn decode_instructions(bytes: &[u8], version: Version) -> Decode<Vec<Action>
             _ => out.push(Action::GotoTable(GotoTable { table: r.u8()? })),
         }
     }
-    super::check::order(&out)
-        .map_err(|text| DecodeError::logged(OfpErr::OFPBAC_UNSUPPORTED_ORDER, MODULE, text))?;
+    super::wire::together(&out, super::text::Outer::Flow)?;
     Ok(out)
 }
 

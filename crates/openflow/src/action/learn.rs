@@ -109,7 +109,7 @@ pub(super) fn decode_2(d: &mut Dec<'_>) -> Decode<Action> {
         return Err(OfpErr::OFPBAC_BAD_ARGUMENT.into());
     }
     if l.flags & Learn::WRITE_RESULT != 0 {
-        let (field, _) = crate::oxm::pull_field(&mut d.r)?;
+        let field = crate::oxm::pull_field(&mut d.r)?;
         let dst = Subfield { field, ofs, n_bits: 1 };
         super::check::subfield(dst, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
         l.result_dst = Some(dst);

@@ -20,8 +20,8 @@ fn pair(d: &mut Dec<'_>, padding: usize) -> Decode<Action> {
     let src_ofs = d.r.u16()?;
     let dst_ofs = d.r.u16()?;
     d.r.skip(padding)?;
-    let (src, _) = crate::oxm::pull_field(&mut d.r)?;
-    let (dst, _) = crate::oxm::pull_field(&mut d.r)?;
+    let src = crate::oxm::pull_field(&mut d.r)?;
+    let dst = crate::oxm::pull_field(&mut d.r)?;
     d.zeros_to_end(OfpErr::OFPBAC_BAD_ARGUMENT)?;
     let m = Move {
         src: Subfield { field: src, ofs: src_ofs, n_bits },

@@ -19,8 +19,8 @@ use flow::Maskable;
 use flow::field::Fixed;
 use flow::key::ip_proto;
 use flow::text::format::hex_bytes;
-use flow::text::parse::{parse_option, right_aligned};
 use flow::text::number;
+use flow::text::parse::{parse_option, right_aligned};
 use flow::text::value::{full_mask, parse_value, put_value};
 use flow::{Field, Value};
 
@@ -138,49 +138,62 @@ fn checked(field: Field, value: Value, mask: Option<Value>, version: Version) ->
     Ok(a)
 }
 
-pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
+/// An entry of a match, as an action carries it.
+struct Entry<'a> {
+    header: crate::oxm::EntryHeader,
+    field: Field,
+    bytes: &'a [u8],
+    mask: Option<&'a [u8]>,
+}
+
+fn pull_entry<'a>(d: &mut Dec<'a>) -> Decode<Entry<'a>> {
     let header = crate::oxm::pull_header(&mut d.r)?;
-    let Some(field) = header.field() else {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBAC_BAD_SET_TYPE,
-            "nx_match",
-            format!("unknown OXM/NXM field {}", header.text()),
-        ));
-    };
+    let field = header.field().filter(|f| header.len != 0 || f.as_tun_metadata().is_some());
+    let field = field.ok_or(OfpErr::OFPBAC_BAD_SET_TYPE)?;
     let width = if header.has_mask { header.len / 2 } else { header.len };
-    if field.as_tun_metadata().is_none() && width != usize::from(field.info().bytes) {
+    let fits = if field.as_tun_metadata().is_some() {
+        header.len <= 124
+    } else {
+        width == usize::from(field.info().bytes)
+    };
+    if !fits {
         return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
     }
     let bytes = d.r.take(width)?;
-    let mask_bytes = if header.has_mask { Some(d.r.take(width)?) } else { None };
-    let (value, mask) = (to_value(bytes), mask_bytes.map(to_value));
-    if d.r.len() >= 8 {
-        return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
+    let mask = if header.has_mask { Some(d.r.take(width)?) } else { None };
+    Ok(Entry { header, field, bytes, mask })
+}
+
+impl Entry<'_> {
+    fn action(&self, version: Version) -> Decode<Action> {
+        if self.mask.is_some_and(|m| self.bytes.iter().zip(m).any(|(v, m)| v & !m != 0)) {
+            return Err(DecodeError::logged(
+                OfpErr::OFPBMC_BAD_WILDCARDS,
+                "nx_match",
+                format!(
+                    "Rejecting NXM/OXM entry {} with 1-bits in value for bits wildcarded by the mask.",
+                    self.header.text()
+                ),
+            ));
+        }
+        if self.field.as_tun_metadata().is_some() {
+            return Ok(Action::SetField(SetField::option(self.field, self.bytes, self.mask)));
+        }
+        Ok(Action::SetField(checked(self.field, to_value(self.bytes), self.mask.map(to_value), version)?))
     }
-    if !d.r.is_zero() {
-        return Err(OfpErr::OFPBAC_BAD_SET_ARGUMENT.into());
-    }
-    if let Some(mask) = mask
+}
+
+pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
+    let entry = pull_entry(d)?;
+    d.zeros_to_end(OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    let info = entry.field.info();
+    if let Some(mask) = entry.mask.map(to_value)
         && (d.version < Version::V15
-            || matches!(field.info().maskable, Maskable::No)
-                && mask & field.info().valid != field.info().valid)
+            || matches!(info.maskable, Maskable::No) && mask & info.valid != info.valid)
     {
         return Err(OfpErr::OFPBAC_BAD_SET_MASK.into());
     }
-    if mask_bytes.is_some_and(|m| bytes.iter().zip(m).any(|(v, m)| v & !m != 0)) {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBMC_BAD_WILDCARDS,
-            "nx_match",
-            format!(
-                "Rejecting NXM/OXM entry {} with 1-bits in value for bits wildcarded by the mask.",
-                header.text()
-            ),
-        ));
-    }
-    if field.as_tun_metadata().is_some() {
-        return Ok(Action::SetField(SetField::option(field, bytes, mask_bytes)));
-    }
-    Ok(Action::SetField(checked(field, value, mask, d.version)?))
+    entry.action(d.version)
 }
 
 pub(super) fn decode_load(d: &mut Dec<'_>) -> Decode<Action> {
@@ -199,30 +212,9 @@ pub(super) fn decode_load(d: &mut Dec<'_>) -> Decode<Action> {
 }
 
 pub(super) fn decode_load2(d: &mut Dec<'_>) -> Decode<Action> {
-    let header = crate::oxm::pull_header(&mut d.r)?;
-    let Some(field) = header.field() else { return Err(OfpErr::OFPBAC_BAD_SET_TYPE.into()) };
-    let width = if header.has_mask { header.len / 2 } else { header.len };
-    if field.as_tun_metadata().is_none() && width != usize::from(field.info().bytes) {
-        return Err(OfpErr::OFPBAC_BAD_SET_LEN.into());
-    }
-    let bytes = d.r.take(width)?;
-    let mask_bytes = if header.has_mask { Some(d.r.take(width)?) } else { None };
-    let (value, mask) = (to_value(bytes), mask_bytes.map(to_value));
+    let entry = pull_entry(d)?;
     d.zeros_to_end(OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
-    if mask_bytes.is_some_and(|m| bytes.iter().zip(m).any(|(v, m)| v & !m != 0)) {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBMC_BAD_WILDCARDS,
-            "nx_match",
-            format!(
-                "Rejecting NXM/OXM entry {} with 1-bits in value for bits wildcarded by the mask.",
-                header.text()
-            ),
-        ));
-    }
-    if field.as_tun_metadata().is_some() {
-        return Ok(Action::SetField(SetField::option(field, bytes, mask_bytes)));
-    }
-    Ok(Action::SetField(checked(field, value, mask, d.version)?))
+    entry.action(d.version)
 }
 
 impl SetField {

@@ -17,7 +17,7 @@ pub struct Stack {
 
 fn decode(d: &mut Dec<'_>) -> Decode<Stack> {
     let ofs = d.r.u16()?;
-    let (field, _) = crate::oxm::pull_field(&mut d.r)?;
+    let field = crate::oxm::pull_field(&mut d.r)?;
     let n_bits = d.r.u16()?;
     if n_bits == 0 {
         return Err(DecodeError::logged(

@@ -1,7 +1,5 @@
 //! The text of action lists.
 
-use super::check::name;
-use super::instruction::rank;
 use super::*;
 use crate::text::lex::{self, Pair};
 use crate::text::{CHex, Fmt, TextCx};
@@ -207,62 +205,27 @@ fn parse_into(s: &str, outer: Outer, cx: &mut TextCx<'_>, out: &mut Vec<Action>)
         if p.key.eq_ignore_ascii_case("drop") {
             drop = true;
         } else {
-            let before = out.len();
             parse_one(&p, outer, cx, out)?;
-            for a in &out[before..] {
-                check_outer(a, outer)?;
-            }
-        }
-        if drop && !out.is_empty() {
-            return Err("\"drop\" must not be accompanied by any other action or instruction".to_string());
         }
     }
-    if outer == Outer::Flow {
-        super::check::order(out)?;
+    if drop && !out.is_empty() {
+        return Err("\"drop\" must not be accompanied by any other action or instruction".to_string());
     }
-    check_conjunction(out)
+    check_metering(out, outer)?;
+    super::check::together(out, outer).map_err(|(_, text)| text)
 }
 
-fn check_conjunction(actions: &[Action]) -> ParseResult<()> {
-    if !actions.iter().any(|a| matches!(a, Action::Conjunction(_))) {
+/// Where metering is not allowed, though the wire has a place for it.
+fn check_metering(actions: &[Action], outer: Outer) -> ParseResult<()> {
+    if !actions.iter().any(|a| matches!(a, Action::Meter(_))) {
         return Ok(());
     }
-    match actions.iter().find(|a| !matches!(a, Action::Conjunction(_) | Action::Note(_))) {
-        None => Ok(()),
-        Some(a) => Err(format!(
-            "\"conjunction\" actions may be used along with \"note\" but not any other kind of action (such as the \"{}\" action used here)",
-            name(a)
-        )),
-    }
-}
-
-fn check_outer(a: &Action, outer: Outer) -> ParseResult<()> {
-    let instruction = rank(a) != 1;
-    let is_meter = matches!(a, Action::Meter(_));
     match outer {
-        Outer::Flow => {}
-        _ if instruction && !is_meter => return Err(format!("{} instruction not allowed here", name(a))),
-        Outer::List if is_meter => return Err(format!("{} instruction not allowed here", name(a))),
-        Outer::Bucket => {}
-        Outer::Clone | Outer::WriteActions if is_meter => {
-            let which = if outer == Outer::Clone { "clone" } else { "write_actions" };
-            return Err(format!("{which} action doesn't support nested action meter"));
-        }
-        Outer::Ct => return super::check::allowed_in_ct(a),
-        _ => {}
+        Outer::List => Err("meter instruction not allowed here".to_string()),
+        Outer::Clone => Err("clone action doesn't support nested action meter".to_string()),
+        Outer::WriteActions => Err("write_actions action doesn't support nested action meter".to_string()),
+        Outer::Flow | Outer::Bucket | Outer::Ct => Ok(()),
     }
-    let written = match a {
-        Action::SetField(f) => Some(f.field),
-        Action::Move(m) => Some(m.dst.field),
-        _ => None,
-    };
-    if outer != Outer::Ct && matches!(written, Some(flow::Field::CT_MARK | flow::Field::CT_LABEL)) {
-        return Err("cannot set CT fields outside of ct action".to_string());
-    }
-    if matches!(a, Action::Nat(_)) && outer != Outer::Ct {
-        return Err("Cannot have NAT action outside of \"ct\" action".to_string());
-    }
-    Ok(())
 }
 
 /// Parses one action; a port by itself is an output.

@@ -12,9 +12,9 @@ use std::fmt::Write;
 /// Decrement the IP TTL or hop limit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DecTtl {
-    /// Connection ids of the controllers told when the TTL runs out. Empty means the plain OpenFlow action,
-    /// which tells the controllers with id 0.
-    pub ids: Box<[u16]>,
+    /// Connection ids of the controllers told when the TTL runs out. None is the plain OpenFlow action, which tells
+    /// the controllers with id 0.
+    pub ids: Option<Box<[u16]>>,
 }
 
 pub(super) fn decode_ids(d: &mut Dec<'_>) -> Decode<Action> {
@@ -27,16 +27,16 @@ pub(super) fn decode_ids(d: &mut Dec<'_>) -> Decode<Action> {
     for _ in 0..n {
         ids.push(d.r.u16()?);
     }
-    Ok(Action::DecTtl(DecTtl { ids: ids.into() }))
+    Ok(Action::DecTtl(DecTtl { ids: Some(ids.into()) }))
 }
 
 impl DecTtl {
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
-        if !self.ids.is_empty() {
+        if let Some(ids) = &self.ids {
             e.nicira(21, |o| {
-                o.u16(self.ids.len() as u16);
+                o.u16(ids.len() as u16);
                 o.zeros(4);
-                for id in &self.ids {
+                for id in ids {
                     o.u16(*id);
                 }
             });
@@ -50,12 +50,12 @@ impl DecTtl {
 
 impl DecTtl {
     pub(super) fn format(&self, f: &mut Fmt<'_>) {
-        if self.ids.is_empty() {
+        let Some(ids) = &self.ids else {
             f.value("dec_ttl");
             return;
-        }
+        };
         f.paren("dec_ttl(");
-        for (i, id) in self.ids.iter().enumerate() {
+        for (i, id) in ids.iter().enumerate() {
             let _ = write!(f, "{}{id}", if i == 0 { "" } else { "," });
         }
         f.paren(")");
@@ -68,7 +68,7 @@ pub(super) fn parse(s: &str) -> Action {
     while let Some(t) = lex::token(&mut rest, &[',', ' ']) {
         ids.push(super::multipath::atoi(t) as u16);
     }
-    Action::DecTtl(DecTtl { ids: ids.into() })
+    Action::DecTtl(DecTtl { ids: (!ids.is_empty()).then(|| ids.into()) })
 }
 
 /// A TTL-copying action, which OpenFlow has had since 1.1.

@@ -8,9 +8,11 @@
 //!
 //! Each action's own file has its bodies; the tables here only say which is whose.
 
+use super::text::Outer;
 use super::*;
-use crate::buf::{Decode, DecodeError, Put, Reader, hex_dump};
+use crate::buf::{Decode, DecodeError, Note, Put, Reader, hex_dump};
 use crate::ofperr::OfpErr;
+use crate::text::Severity;
 use crate::version::Version;
 
 pub(super) const MODULE: &str = "ofp_actions";
@@ -79,120 +81,182 @@ impl Dec<'_> {
     }
 }
 
-/// What decodes a body: its action's least (or only) length, whether it may be longer, and the function.
-struct Form(u16, bool, fn(&mut Dec<'_>) -> Decode<Action>);
+/// A form that an action has: its name there, its least (or only) length, whether it may be longer, and what decodes
+/// its body.
+struct Form {
+    name: &'static str,
+    min: u16,
+    variable: bool,
+    decode: fn(&mut Dec<'_>) -> Decode<Action>,
+}
+
+const fn fix(name: &'static str, min: u16, decode: fn(&mut Dec<'_>) -> Decode<Action>) -> Form {
+    Form { name, min, variable: false, decode }
+}
+
+const fn var(name: &'static str, min: u16, decode: fn(&mut Dec<'_>) -> Decode<Action>) -> Form {
+    Form { name, min, variable: true, decode }
+}
 
 fn standard_form(version: Version, kind: u16) -> Option<Form> {
-    const FIX: bool = false;
-    const VAR: bool = true;
     Some(if version == Version::V10 {
         match kind {
-            0 => Form(8, FIX, output::decode_10),
-            1 => Form(8, FIX, vlan::decode_vid),
-            2 => Form(8, FIX, vlan::decode_pcp),
-            3 => Form(8, FIX, |_| Ok(Action::StripVlan(StripVlan { pop: false }))),
-            4 => Form(16, FIX, set::decode_eth_src),
-            5 => Form(16, FIX, set::decode_eth_dst),
-            6 => Form(8, FIX, set::decode_ipv4_src),
-            7 => Form(8, FIX, set::decode_ipv4_dst),
-            8 => Form(8, FIX, set::decode_tos),
-            9 => Form(8, FIX, set::decode_l4_src),
-            10 => Form(8, FIX, set::decode_l4_dst),
-            11 => Form(16, FIX, enqueue::decode),
+            0 => fix("OFPAT_OUTPUT", 8, output::decode_10),
+            1 => fix("OFPAT_SET_VLAN_VID", 8, vlan::decode_vid),
+            2 => fix("OFPAT_SET_VLAN_PCP", 8, vlan::decode_pcp),
+            3 => fix("OFPAT_STRIP_VLAN", 8, |_| Ok(Action::StripVlan(StripVlan { pop: false }))),
+            4 => fix("OFPAT_SET_DL_SRC", 16, set::decode_eth_src),
+            5 => fix("OFPAT_SET_DL_DST", 16, set::decode_eth_dst),
+            6 => fix("OFPAT_SET_NW_SRC", 8, set::decode_ipv4_src),
+            7 => fix("OFPAT_SET_NW_DST", 8, set::decode_ipv4_dst),
+            8 => fix("OFPAT_SET_NW_TOS", 8, set::decode_tos),
+            9 => fix("OFPAT_SET_TP_SRC", 8, set::decode_l4_src),
+            10 => fix("OFPAT_SET_TP_DST", 8, set::decode_l4_dst),
+            11 => fix("OFPAT_ENQUEUE", 16, enqueue::decode),
             _ => return None,
         }
     } else {
         match kind {
-            0 => Form(16, FIX, output::decode_11),
-            1 => Form(8, FIX, vlan::decode_vid),
-            2 => Form(8, FIX, vlan::decode_pcp),
-            3 => Form(16, FIX, set::decode_eth_src),
-            4 => Form(16, FIX, set::decode_eth_dst),
-            5 => Form(8, FIX, set::decode_ipv4_src),
-            6 => Form(8, FIX, set::decode_ipv4_dst),
-            7 => Form(8, FIX, set::decode_tos),
-            8 => Form(8, FIX, set::decode_ecn),
-            9 => Form(8, FIX, set::decode_l4_src),
-            10 => Form(8, FIX, set::decode_l4_dst),
-            11 => Form(8, FIX, |_| Ok(Action::CopyTtlOut)),
-            12 => Form(8, FIX, |_| Ok(Action::CopyTtlIn)),
-            13 => Form(8, FIX, mpls::decode_label),
-            14 => Form(8, FIX, mpls::decode_tc),
-            15 => Form(8, FIX, mpls::decode_ttl),
-            16 => Form(8, FIX, |_| Ok(Action::DecMplsTtl)),
-            17 => Form(8, FIX, vlan::decode_push),
-            18 => Form(8, FIX, |_| Ok(Action::StripVlan(StripVlan { pop: true }))),
-            19 => Form(8, FIX, mpls::decode_push),
-            20 => Form(8, FIX, mpls::decode_pop),
-            21 => Form(8, FIX, queue::decode),
-            22 => Form(8, FIX, group::decode),
-            23 => Form(8, FIX, set::decode_ttl),
-            24 => Form(8, FIX, |_| Ok(Action::DecTtl(DecTtl { ids: Box::default() }))),
-            25 if version >= Version::V12 => Form(8, VAR, set_field::decode),
-            26 if version >= Version::V13 => Form(8, FIX, pbb::decode_push),
-            27 if version >= Version::V13 => Form(8, FIX, |_| Ok(Action::PopPbb)),
-            28 if version >= Version::V15 => Form(20, VAR, reg_move::decode_copy_field),
-            29 if version >= Version::V15 => Form(8, FIX, instruction::decode_meter),
+            0 => fix("OFPAT_OUTPUT", 16, output::decode_11),
+            1 => fix("OFPAT_SET_VLAN_VID", 8, vlan::decode_vid),
+            2 => fix("OFPAT_SET_VLAN_PCP", 8, vlan::decode_pcp),
+            3 => fix("OFPAT_SET_DL_SRC", 16, set::decode_eth_src),
+            4 => fix("OFPAT_SET_DL_DST", 16, set::decode_eth_dst),
+            5 => fix("OFPAT_SET_NW_SRC", 8, set::decode_ipv4_src),
+            6 => fix("OFPAT_SET_NW_DST", 8, set::decode_ipv4_dst),
+            7 => fix("OFPAT_SET_NW_TOS", 8, set::decode_tos),
+            8 => fix("OFPAT_SET_NW_ECN", 8, set::decode_ecn),
+            9 => fix("OFPAT_SET_TP_SRC", 8, set::decode_l4_src),
+            10 => fix("OFPAT_SET_TP_DST", 8, set::decode_l4_dst),
+            11 => fix("OFPAT_COPY_TTL_OUT", 8, |_| Ok(Action::CopyTtlOut)),
+            12 => fix("OFPAT_COPY_TTL_IN", 8, |_| Ok(Action::CopyTtlIn)),
+            13 => fix("OFPAT_SET_MPLS_LABEL", 8, mpls::decode_label),
+            14 => fix("OFPAT_SET_MPLS_TC", 8, mpls::decode_tc),
+            15 => fix("OFPAT_SET_MPLS_TTL", 8, mpls::decode_ttl),
+            16 => fix("OFPAT_DEC_MPLS_TTL", 8, |_| Ok(Action::DecMplsTtl)),
+            17 => fix("OFPAT_PUSH_VLAN", 8, vlan::decode_push),
+            18 => fix("OFPAT_POP_VLAN", 8, |_| Ok(Action::StripVlan(StripVlan { pop: true }))),
+            19 => fix("OFPAT_PUSH_MPLS", 8, mpls::decode_push),
+            20 => fix("OFPAT_POP_MPLS", 8, mpls::decode_pop),
+            21 => fix("OFPAT_SET_QUEUE", 8, queue::decode),
+            22 => fix("OFPAT_GROUP", 8, group::decode),
+            23 => fix("OFPAT_SET_NW_TTL", 8, set::decode_ttl),
+            24 => fix("OFPAT_DEC_NW_TTL", 8, |_| Ok(Action::DecTtl(DecTtl { ids: None }))),
+            25 if version >= Version::V12 => var("OFPAT_SET_FIELD", 8, set_field::decode),
+            26 if version >= Version::V13 => fix("OFPAT_PUSH_PBB", 8, pbb::decode_push),
+            27 if version >= Version::V13 => fix("OFPAT_POP_PBB", 8, |_| Ok(Action::PopPbb)),
+            28 if version >= Version::V15 => var("OFPAT_COPY_FIELD", 16, reg_move::decode_copy_field),
+            29 if version >= Version::V15 => fix("OFPAT_METER", 8, instruction::decode_meter),
             _ => return None,
         }
     })
 }
 
 fn nicira_form(version: Version, subtype: u16) -> Option<Form> {
-    const FIX: bool = false;
-    const VAR: bool = true;
     Some(match subtype {
-        1 => Form(16, FIX, resubmit::decode_port),
-        2 => Form(16, FIX, tunnel::decode_narrow),
-        4 => Form(16, FIX, queue::decode_nicira),
-        5 => Form(16, FIX, |_| Ok(Action::PopQueue)),
-        6 => Form(24, VAR, reg_move::decode_nicira),
-        7 => Form(24, FIX, set_field::decode_load),
-        8 => Form(16, VAR, note::decode),
-        9 => Form(24, FIX, tunnel::decode_wide),
-        10 => Form(32, FIX, multipath::decode),
-        12 => Form(32, VAR, bundle::decode),
-        13 => Form(32, VAR, bundle::decode_load),
-        14 => Form(16, FIX, resubmit::decode_table),
-        15 => Form(24, FIX, output::decode_reg),
-        16 => Form(32, VAR, learn::decode),
-        17 => Form(16, FIX, |d| d.zeros(6, OfpErr::NXBRC_MUST_BE_ZERO).map(|()| Action::Exit)),
-        18 => Form(16, FIX, |_| Ok(Action::DecTtl(DecTtl { ids: Box::default() }))),
-        19 => Form(16, FIX, fin_timeout::decode),
-        20 => Form(16, FIX, controller::decode),
-        21 => Form(16, VAR, ttl::decode_ids),
-        22 => Form(32, FIX, instruction::decode_write_metadata_nicira),
-        23 => Form(16, FIX, mpls::decode_push),
-        24 => Form(16, FIX, mpls::decode_pop),
-        25 => Form(16, FIX, mpls::decode_ttl),
-        26 => Form(16, FIX, |_| Ok(Action::DecMplsTtl)),
-        27 => Form(24, FIX, stack::decode_push),
-        28 => Form(24, FIX, stack::decode_pop),
-        29 => Form(24, FIX, sample::decode_1),
-        30 => Form(16, FIX, mpls::decode_label_nicira),
-        31 => Form(16, FIX, mpls::decode_tc),
-        32 => Form(24, VAR, output::decode_reg2),
-        33 => Form(16, VAR, set_field::decode_load2),
-        34 => Form(16, FIX, conjunction::decode),
-        35 => Form(24, VAR, ct::decode),
-        36 => Form(16, VAR, ct::decode_nat),
-        37 => Form(16, VAR, controller::decode_2),
-        38 => Form(32, FIX, sample::decode_2),
-        39 => Form(16, FIX, output::decode_trunc),
-        40 => Form(16, FIX, group::decode_nicira),
-        41 => Form(32, FIX, sample::decode_3),
-        42 => Form(16, VAR, clone::decode),
-        43 => Form(16, FIX, |_| Ok(Action::CtClear)),
-        44 => Form(16, FIX, resubmit::decode_table_ct),
-        45 => Form(40, VAR, learn::decode_2),
-        46 if version >= Version::V13 => Form(16, VAR, encap::decode),
-        47 if version >= Version::V13 => Form(16, FIX, encap::decode_decap),
-        48 if version >= Version::V13 => Form(16, FIX, |_| Ok(Action::DecNshTtl)),
-        49 => Form(24, FIX, check_pkt_larger::decode),
-        50 => Form(24, VAR, delete_field::decode),
-        51 => Form(32, VAR, sample::decode_4),
+        1 => fix("NXAST_RESUBMIT", 16, resubmit::decode_port),
+        2 => fix("NXAST_SET_TUNNEL", 16, tunnel::decode_narrow),
+        4 if version == Version::V10 => fix("OFPAT_SET_QUEUE", 16, queue::decode_nicira),
+        5 => fix("NXAST_POP_QUEUE", 16, |_| Ok(Action::PopQueue)),
+        6 if version <= Version::V14 => var("NXAST_REG_MOVE", 16, reg_move::decode_nicira),
+        7 if version <= Version::V14 => fix("NXAST_REG_LOAD", 24, set_field::decode_load),
+        8 => var("NXAST_NOTE", 16, note::decode),
+        9 => fix("NXAST_SET_TUNNEL64", 24, tunnel::decode_wide),
+        10 => fix("NXAST_MULTIPATH", 32, multipath::decode),
+        12 => var("NXAST_BUNDLE", 32, bundle::decode),
+        13 => var("NXAST_BUNDLE_LOAD", 32, bundle::decode_load),
+        14 => fix("NXAST_RESUBMIT_TABLE", 16, resubmit::decode_table),
+        15 => fix("NXAST_OUTPUT_REG", 24, output::decode_reg),
+        16 => var("NXAST_LEARN", 32, learn::decode),
+        17 => fix("NXAST_EXIT", 16, |d| d.zeros(6, OfpErr::NXBRC_MUST_BE_ZERO).map(|()| Action::Exit)),
+        18 if version == Version::V10 => {
+            fix("OFPAT_DEC_NW_TTL", 16, |_| Ok(Action::DecTtl(DecTtl { ids: None })))
+        }
+        19 => fix("NXAST_FIN_TIMEOUT", 16, fin_timeout::decode),
+        20 => fix("NXAST_CONTROLLER", 16, controller::decode),
+        21 => var("NXAST_DEC_TTL_CNT_IDS", 16, ttl::decode_ids),
+        22 => fix("NXAST_WRITE_METADATA", 32, instruction::decode_write_metadata_nicira),
+        23 if version == Version::V10 => fix("OFPAT_PUSH_MPLS", 16, mpls::decode_push),
+        24 if version == Version::V10 => fix("OFPAT_POP_MPLS", 16, mpls::decode_pop),
+        25 if version == Version::V10 => fix("OFPAT_SET_MPLS_TTL", 16, mpls::decode_ttl),
+        26 if version == Version::V10 => fix("OFPAT_DEC_MPLS_TTL", 16, |_| Ok(Action::DecMplsTtl)),
+        27 => fix("NXAST_STACK_PUSH", 24, stack::decode_push),
+        28 => fix("NXAST_STACK_POP", 24, stack::decode_pop),
+        29 => fix("NXAST_SAMPLE", 24, sample::decode_1),
+        30 if version == Version::V10 => fix("OFPAT_SET_MPLS_LABEL", 16, mpls::decode_label_nicira),
+        31 if version == Version::V10 => fix("OFPAT_SET_MPLS_TC", 16, mpls::decode_tc),
+        32 => fix("NXAST_OUTPUT_REG2", 24, output::decode_reg2),
+        33 if version <= Version::V14 => var("NXAST_REG_LOAD2", 16, set_field::decode_load2),
+        34 => fix("NXAST_CONJUNCTION", 16, conjunction::decode),
+        35 => var("NXAST_CT", 24, ct::decode),
+        36 => var("NXAST_NAT", 16, ct::decode_nat),
+        37 => var("NXAST_CONTROLLER2", 16, controller::decode_2),
+        38 => fix("NXAST_SAMPLE2", 32, sample::decode_2),
+        39 => fix("NXAST_OUTPUT_TRUNC", 16, output::decode_trunc),
+        40 if version == Version::V10 => fix("OFPAT_GROUP", 16, group::decode_nicira),
+        41 => fix("NXAST_SAMPLE3", 32, sample::decode_3),
+        42 => var("NXAST_CLONE", 16, clone::decode),
+        43 => fix("NXAST_CT_CLEAR", 16, |_| Ok(Action::CtClear)),
+        44 => fix("NXAST_RESUBMIT_TABLE_CT", 16, resubmit::decode_table_ct),
+        45 => var("NXAST_LEARN2", 40, learn::decode_2),
+        46 if version >= Version::V13 => var("NXAST_ENCAP", 16, encap::decode),
+        47 if version >= Version::V13 => var("NXAST_DECAP", 16, encap::decode_decap),
+        48 if version >= Version::V13 => fix("NXAST_DEC_NSH_TTL", 16, |_| Ok(Action::DecNshTtl)),
+        49 => var("NXAST_CHECK_PKT_LARGER", 24, check_pkt_larger::decode),
+        50 => fix("NXAST_DELETE_FIELD", 24, delete_field::decode),
+        51 => fix("NXAST_SAMPLE4", 40, sample::decode_4),
+        // The debugging actions exist, but are not accepted from outside.
+        254 => fix("NXAST_DEBUG_SLOW", 16, |_| Err(OfpErr::OFPBAC_BAD_VENDOR_TYPE.into())),
+        255 => fix("NXAST_DEBUG_RECIRC", 16, |_| Err(OfpErr::OFPBAC_BAD_VENDOR_TYPE.into())),
         _ => return None,
     })
+}
+
+/// The note for a standard action that the version has only for the sake of older ones.
+pub(crate) fn deprecated(kind: Option<u16>, version: Version) -> Option<Note> {
+    let kind = kind.filter(|k| matches!(k, 1..=10 | 13..=15) && version >= Version::V12)?;
+    let name = standard_form(version, kind)?.name;
+    let text = format!("{name} is deprecated in {} (use Set-Field)", version.name());
+    Some((MODULE, Severity::Info, text))
+}
+
+/// Notes the deprecated actions of a list up to the one at `last`, those within others too.
+fn note_deprecated(list: &[u8], last: usize, version: Version, log: &mut Vec<Note>) {
+    let mut at = 0;
+    while let Some([k0, k1, l0, l1]) = list.get(at..).and_then(|b| b.first_chunk::<4>()) {
+        let (kind, len) = (u16::from_be_bytes([*k0, *k1]), usize::from(u16::from_be_bytes([*l0, *l1])));
+        log.extend(deprecated(Some(kind), version));
+        if at >= last || len < 8 {
+            return;
+        }
+        let action = list.get(at..at + len).unwrap_or_default();
+        let inner = match action.get(4..10) {
+            Some([0, 0, 0x23, 0x20, 0, 42]) if kind == 0xffff => action.get(16..),
+            Some([0, 0, 0x23, 0x20, 0, 35]) if kind == 0xffff => action.get(24..),
+            _ => None,
+        };
+        if let Some(inner) = inner {
+            note_deprecated(inner, inner.len(), version, log);
+        }
+        at += len;
+    }
+}
+
+/// Checks an action's length, of which `left` bytes are there.
+fn check_action_length(form: &Form, len: usize, left: usize) -> Decode<()> {
+    let min = usize::from(form.min);
+    let max = if form.variable { usize::from(u16::MAX - 7) } else { min };
+    let problem = if len > left {
+        format!("{len} exceeds action buffer length {left}")
+    } else if len < min || len > max {
+        format!("{len} not in valid range [{min},{max}]")
+    } else if !len.is_multiple_of(8) {
+        format!("{len} is not a multiple of 8")
+    } else {
+        return Ok(());
+    };
+    let text = format!("OpenFlow action {} length {problem}", form.name);
+    Err(DecodeError::logged(OfpErr::OFPBAC_BAD_LEN, MODULE, text))
 }
 
 /// Decodes one action from the front of `r`.
@@ -210,7 +274,9 @@ fn pull_action(r: &mut Reader<'_>, version: Version, depth: u8) -> Decode<Action
         let subtype = if vendor == NICIRA || vendor == ONF { head.u16()? } else { 0 };
         let form = match vendor {
             NICIRA => nicira_form(version, subtype),
-            ONF if subtype == 3200 && version == Version::V13 => Some(Form(24, true, reg_move::decode_onf)),
+            ONF if subtype == 3200 && matches!(version, Version::V13 | Version::V14) => {
+                Some(var("ONFACT_COPY_FIELD", 24, reg_move::decode_onf))
+            }
             ONF => None,
             _ => {
                 return Err(DecodeError::logged(
@@ -224,30 +290,20 @@ fn pull_action(r: &mut Reader<'_>, version: Version, depth: u8) -> Decode<Action
     } else {
         (0, kind, standard_form(version, kind))
     };
-    let Some(Form(min, variable, decode)) = form else {
+    let Some(form) = form else {
         let error = if vendor == 0 { OfpErr::OFPBAC_BAD_TYPE } else { OfpErr::OFPBAC_BAD_VENDOR_TYPE };
         let v = if vendor == 0 { "0".to_string() } else { format!("{vendor:#x}") };
-        // The debugging actions exist, but are not accepted from outside.
-        if vendor == NICIRA && (subtype == 254 || subtype == 255) {
-            return Err(error.into());
-        }
         return Err(DecodeError::logged(
             error,
             MODULE,
             format!("unknown {} action for vendor {v} and type {subtype}", version.name()),
         ));
     };
-    if len < 8 || len % 8 != 0 || len > whole.len() {
-        return Err(OfpErr::OFPBAC_BAD_LEN.into());
-    }
+    check_action_length(&form, len, whole.len())?;
     let mut body = Reader::with_error(&whole.rest()[4..len], OfpErr::OFPBAC_BAD_LEN);
     body.skip(if vendor == 0 { 0 } else { 6 })?;
     r.skip(len - 4)?;
-    let min = usize::from(min);
-    if len < min.next_multiple_of(8) || (!variable && len > min) {
-        return Err(OfpErr::OFPBAC_BAD_LEN.into());
-    }
-    decode(&mut Dec { r: body, version, depth })
+    (form.decode)(&mut Dec { r: body, version, depth })
 }
 
 /// Decodes a list of actions that fills `bytes`.
@@ -281,7 +337,10 @@ pub(super) fn decode_into(bytes: &[u8], version: Version, depth: u8, out: &mut V
         let offset = bytes.len() - r.len();
         match pull_action(&mut r, version, depth) {
             Ok(a) => out.push(a),
-            Err(e) => {
+            Err(mut e) => {
+                let mut log = Vec::new();
+                note_deprecated(bytes, offset, version, &mut log);
+                e.log.splice(..0, log);
                 let text =
                     format!("bad action at offset {offset} ({}):\n{}", e.error, hex_dump(bytes, false));
                 return Err(e.and(MODULE, text.trim_end_matches('\n').to_string()));
@@ -291,19 +350,21 @@ pub(super) fn decode_into(bytes: &[u8], version: Version, depth: u8, out: &mut V
     Ok(())
 }
 
-/// Decodes the actions of a message: `bytes` must be a multiple of 8 long.
-pub fn decode(bytes: &[u8], version: Version) -> Decode<Vec<Action>> {
+/// Refuses actions that cannot stand together inside `outer`.
+pub(crate) fn together(actions: &[Action], outer: Outer) -> Decode<()> {
+    check::together(actions, outer).map_err(|(error, text)| DecodeError::logged(error, MODULE, text))
+}
+
+/// Decodes the actions of a message: `bytes` must be a multiple of 8 long. Those of a flow of OpenFlow 1.0 may hold
+/// extensions that stand for the instructions of later versions.
+pub fn decode(bytes: &[u8], version: Version, outer: Outer) -> Decode<Vec<Action>> {
     check_length(bytes.len())?;
     let actions = decode_list(bytes, version, 0)?;
-    if version == Version::V10 {
-        // Extensions stand for the instructions of later versions.
-        check::order(&actions)
-            .map_err(|t| DecodeError::logged(OfpErr::OFPBAC_UNSUPPORTED_ORDER, MODULE, t))?;
-    }
+    together(&actions, outer)?;
     Ok(actions)
 }
 
-/// Takes the actions of a message, whose length it gives.
+/// Takes the actions of a packet-out, whose length it gives.
 pub fn pull(r: &mut Reader<'_>, len: usize, version: Version) -> Decode<Vec<Action>> {
     check_length(len)?;
     if len > r.len() {
@@ -311,7 +372,7 @@ pub fn pull(r: &mut Reader<'_>, len: usize, version: Version) -> Decode<Vec<Acti
             format!("OpenFlow message actions length {len} exceeds remaining message length ({})", r.len());
         return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, MODULE, text));
     }
-    decode(r.take(len)?, version)
+    decode(r.take(len)?, version, Outer::Bucket)
 }
 
 fn check_length(len: usize) -> Decode<()> {
@@ -334,6 +395,26 @@ pub fn encode(actions: &[Action], version: Version, out: &mut Vec<u8>) {
 }
 
 impl Action {
+    /// The standard type, from OpenFlow 1.1 on, of an action that later versions have only for the sake of older ones.
+    pub(crate) fn standard_11(&self) -> Option<u16> {
+        Some(match self {
+            Action::SetVlanVid(_) => 1,
+            Action::SetVlanPcp(_) => 2,
+            Action::SetEthSrc(_) => 3,
+            Action::SetEthDst(_) => 4,
+            Action::SetIpv4Src(_) => 5,
+            Action::SetIpv4Dst(_) => 6,
+            Action::SetIpDscp(_) => 7,
+            Action::SetIpEcn(_) => 8,
+            Action::SetL4SrcPort(_) => 9,
+            Action::SetL4DstPort(_) => 10,
+            Action::SetMplsLabel(_) => 13,
+            Action::SetMplsTc(_) => 14,
+            Action::SetMplsTtl(_) => 15,
+            _ => return None,
+        })
+    }
+
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
         match self {
             Action::Output(a) => a.encode(e),
@@ -428,7 +509,5 @@ pub(super) fn put_header32(out: &mut Vec<u8>, field: flow::Field) {
 
 /// Takes a 32-bit header.
 pub(super) fn pull_header32(r: &mut Reader<'_>) -> Decode<flow::Field> {
-    let bytes = r.take(4)?;
-    let mut r = Reader::with_error(bytes, OfpErr::OFPBAC_BAD_LEN);
-    Ok(crate::oxm::pull_field(&mut r)?.0)
+    crate::oxm::pull_field32(r)
 }

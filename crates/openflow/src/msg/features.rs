@@ -117,6 +117,23 @@ pub(crate) fn put(e: &mut Enc<'_>, f: &Features) -> Encode {
 }
 
 pub(crate) fn decode(r: &mut Reader<'_>, version: Version) -> Decode<Message> {
+    let mut f = decode_head(r, version)?;
+    if version < Version::V13 {
+        while !r.is_empty() {
+            match super::port::pull_phy(r, version) {
+                Ok(port) => f.ports.push(port),
+                Err(mut e) => {
+                    e.partial = Some(Box::new(Message::FeaturesReply(Box::new(f))));
+                    return Err(e);
+                }
+            }
+        }
+    }
+    Ok(Message::FeaturesReply(Box::new(f)))
+}
+
+/// What comes before the ports.
+pub(crate) fn decode_head(r: &mut Reader<'_>, version: Version) -> Decode<Features> {
     let mut f = Features {
         datapath_id: Dpid(r.u64()?),
         n_buffers: r.u32()?,
@@ -132,9 +149,6 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version) -> Decode<Message> {
     }
     if version < Version::V13 {
         f.auxiliary_id = 0;
-        while !r.is_empty() {
-            f.ports.push(super::port::pull_phy(r, version)?);
-        }
     }
-    Ok(Message::FeaturesReply(Box::new(f)))
+    Ok(f)
 }

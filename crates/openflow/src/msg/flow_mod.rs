@@ -279,7 +279,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
         if exact {
             fm.priority = u16::MAX;
         }
-        fm.actions = action::wire::decode(r.take_all(), version)?;
+        fm.actions = action::wire::decode(r.take_all(), version, action::text::Outer::Flow)?;
         fm.flags = flags_from_wire(flags, version)?;
     } else {
         decode_11(r, &mut fm, &mut m, version, codec)?;
@@ -361,7 +361,7 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>, version: Version, codec: &Codec) ->
     fm.actions = if version >= Version::V11 {
         action::instruction::decode_instructions(r.take_all(), version)?
     } else {
-        action::wire::decode(r.take_all(), version)?
+        action::wire::decode(r.take_all(), version, action::text::Outer::Flow)?
     };
     fm.flags = flags_from_wire(flags, version)?;
     finish(fm, &m, version)

@@ -341,7 +341,7 @@ fn decode_10(b: &mut Reader<'_>, s: &mut FlowStats, m: &mut Match) -> Decode<()>
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
-    s.actions = action::wire::decode(b.take_all(), Version::V10)?.into();
+    s.actions = action::wire::decode(b.take_all(), Version::V10, action::text::Outer::Flow)?.into();
     Ok(())
 }
 
@@ -357,7 +357,8 @@ fn decode_nxst(b: &mut Reader<'_>, s: &mut FlowStats, m: &mut Match, codec: &Cod
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
     crate::oxm::pull_nxm(b, len, &codec.match_cx(false), m)?;
-    s.actions = action::wire::decode(b.take_all(), Version::V10)?.into();
+    let actions = action::wire::decode(b.take_all(), Version::V10, action::text::Outer::Flow);
+    s.actions = actions.map_err(bad_instructions)?.into();
     Ok(())
 }
 
@@ -428,10 +429,10 @@ fn decode_15(
     s.flags = flags_from_wire(b.u16()?, Version::V15)?;
     s.importance = b.u16()?;
     s.cookie = Cookie(b.u64()?);
-    pull_match_11(b, codec, false, m).map_err(bad_match)?;
-    let x = oxs::pull(b)?;
+    pull_match_11(b, codec, true, m).map_err(bad_match)?;
+    let x = oxs::pull(b).map_err(|e| e.and("ofp_flow", "OXS OFPST_FLOW reply bad stats".to_string()))?;
     (s.duration_sec, s.duration_nsec) = x.duration.unwrap_or((u32::MAX, u32::MAX));
-    s.idle_age = x.idle_time.map(|(sec, _)| sec);
+    s.idle_age = x.idle_time.map(|(sec, _)| sec).filter(|sec| *sec != u32::MAX);
     s.packet_count = x.packet_count.unwrap_or(u64::MAX);
     s.byte_count = x.byte_count.unwrap_or(u64::MAX);
     s.actions = instructions(b, Version::V15, missing).map_err(bad_instructions)?.into();

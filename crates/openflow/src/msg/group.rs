@@ -263,7 +263,7 @@ fn bucket_11(b: &mut Reader<'_>, bucket_id: u32, version: Version) -> Decode<Buc
     let watch_port = port_from_wire(b.u32()?).map_err(bad_watch)?;
     let watch_group = GroupId(b.u32()?);
     b.skip(4)?;
-    let actions = action::wire::decode(b.take_all(), version)?;
+    let actions = action::wire::decode(b.take_all(), version, action::text::Outer::Bucket)?;
     Ok(Bucket { bucket_id, weight, watch_port, watch_group, actions })
 }
 
@@ -276,7 +276,7 @@ fn bucket_15(b: &mut Reader<'_>, version: Version, kind: GroupType) -> Decode<Bu
             format!("OpenFlow message bucket actions length {n} exceeds remaining bucket data size {left}");
         return Err(DecodeError::logged(OfpErr::OFPGMFC_BAD_BUCKET, MODULE, text));
     }
-    let actions = action::wire::decode(b.take(n)?, version)?;
+    let actions = action::wire::decode(b.take(n)?, version, action::text::Outer::Bucket)?;
     let mut out = Bucket {
         bucket_id,
         weight: if kind == GroupType::Select { 1 } else { 0 },
@@ -304,19 +304,15 @@ fn bucket_15(b: &mut Reader<'_>, version: Version, kind: GroupType) -> Decode<Bu
 fn pull_fields(r: &mut Reader<'_>) -> Decode<Vec<(Field, Value)>> {
     let mut out: Vec<(Field, Value)> = Vec::new();
     while !r.is_empty() {
-        let (field, header) = crate::oxm::pull_field(r).map_err(|mut e| {
-            e.log.clear();
-            e
-        })?;
-        if header.has_mask {
-            return Err(OfpErr::OFPBMC_BAD_MASK.into());
-        }
-        let value = crate::oxm::pull_value(r, header.len)?;
+        let (field, len) = crate::oxm::pull_field_and_length(r)?;
+        let value = crate::oxm::pull_value(r, len)?;
         if out.iter().any(|(f, _)| *f == field) {
             return Err(OfpErr::OFPBMC_DUP_FIELD.into());
         }
         out.push((field, value));
     }
+    // As a set: the order in which they came is not kept.
+    out.sort_by_key(|(f, _)| *f);
     Ok(out)
 }
 

@@ -74,7 +74,7 @@ pub enum FlowUpdateEvent {
     /// Added.
     Added,
     /// Deleted, for a reason as in flow-removed.
-    Deleted(u8),
+    Deleted(u16),
     /// Changed.
     Modified,
     /// The controller's own change was carried out.
@@ -269,7 +269,7 @@ fn put_full(o: &mut Vec<u8>, u: &FlowUpdate, m: flow::Match, version: Version) {
     let reason = if let FlowUpdateEvent::Deleted(r) = u.event { r } else { 0 };
     if version >= Version::V14 {
         o.u8(u.table);
-        o.u8(reason);
+        o.u8(reason as u8);
         o.u16(u.idle_timeout);
         o.u16(u.hard_timeout);
         o.u16(u.priority);
@@ -278,7 +278,7 @@ fn put_full(o: &mut Vec<u8>, u: &FlowUpdate, m: flow::Match, version: Version) {
         put_match_11(o, &m, version);
         action::instruction::encode_instructions(&u.actions, version, o);
     } else {
-        o.u16(reason.into());
+        o.u16(reason);
         o.u16(u.priority);
         o.u16(u.idle_timeout);
         o.u16(u.hard_timeout);
@@ -311,8 +311,9 @@ pub(crate) fn decode_update(r: &mut Reader<'_>, version: Version, codec: &Codec)
         return Err(leftover(left));
     }
     let full = event < if version >= Version::V14 { 4 } else { 3 };
-    if full && len < UPDATE {
-        return Err(leftover(left - len));
+    let known = event < if version >= Version::V14 { 7 } else { 4 };
+    if full && len < UPDATE || known && !full && len != 8 {
+        return Err(leftover(left));
     }
     let mut b = r.sub(len)?;
     b.skip(2)?;
@@ -364,16 +365,16 @@ fn decode_update_body(b: &mut Reader<'_>, version: Version, codec: &Codec) -> De
     let mut m = Match::any();
     if new {
         u.table = b.u8()?;
-        reason = b.u8()?;
+        reason = b.u8()?.into();
         u.idle_timeout = b.u16()?;
         u.hard_timeout = b.u16()?;
         u.priority = b.u16()?;
         b.skip(4)?;
         u.cookie = Cookie(b.u64()?);
-        pull_match_11(b, codec, false, &mut m)?;
+        pull_match_11(b, codec, true, &mut m)?;
         u.actions = action::instruction::decode_instructions(b.take_all(), version)?;
     } else {
-        reason = b.u16()? as u8;
+        reason = b.u16()?;
         u.priority = b.u16()?;
         u.idle_timeout = b.u16()?;
         u.hard_timeout = b.u16()?;
@@ -382,11 +383,11 @@ fn decode_update_body(b: &mut Reader<'_>, version: Version, codec: &Codec) -> De
         b.skip(1)?;
         u.cookie = Cookie(b.u64()?);
         if version == Version::V13 {
-            pull_match_11(b, codec, false, &mut m)?;
+            pull_match_11(b, codec, true, &mut m)?;
             u.actions = action::instruction::decode_instructions(b.take_all(), version)?;
         } else {
-            crate::oxm::pull_nxm(b, len, &codec.match_cx(false), &mut m)?;
-            u.actions = action::wire::decode(b.take_all(), version)?;
+            crate::oxm::pull_nxm(b, len, &codec.match_cx(true), &mut m)?;
+            u.actions = action::wire::decode(b.take_all(), version, action::text::Outer::Flow)?;
         }
     }
     if let FlowUpdateEvent::Deleted(r) = &mut u.event {

@@ -326,7 +326,7 @@ fn pull_actions(r: &mut Reader<'_>, version: Version) -> Decode<Vec<Action>> {
     if !r.len().is_multiple_of(8) {
         return Err(OfpErr::OFPBRC_BAD_LEN.into());
     }
-    action::wire::decode(r.take_all(), version)
+    action::wire::decode(r.take_all(), version, action::text::Outer::Flow)
 }
 
 fn continuation(r: &mut Reader<'_>, version: Version) -> Decode<Continuation> {

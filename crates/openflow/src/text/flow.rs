@@ -9,9 +9,9 @@ use crate::msg::{
 };
 use crate::version::{Protocol, ProtocolSet};
 use base::{Cookie, GroupId, OfPort};
-use flow::text::{match_text, put_match};
-use flow::text::{MatchParser, Style};
 use flow::key::eth_type;
+use flow::text::{MatchParser, Style};
+use flow::text::{match_text, put_match};
 use flow::{Field, Match, MiniMatch};
 use std::fmt::Write;
 
@@ -658,7 +658,7 @@ pub fn format_flow_mod(fm: &FlowMod, raw: Option<&str>, f: &mut Fmt<'_>) {
     if fm.hard_timeout != 0 {
         let _ = write!(f, "hard:{} ", fm.hard_timeout);
     }
-    if fm.importance != 0 {
+    if fm.importance != 0 && fm.command == FlowModCommand::Add {
         let _ = write!(f, "importance:{} ", fm.importance);
     }
     if raw.is_some() && fm.priority != FlowMod::DEFAULT_PRIORITY {
@@ -761,7 +761,10 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
         FlowUpdateEvent::Added => f.put("ADDED"),
         FlowUpdateEvent::Deleted(reason) => {
             f.put("DELETED reason=");
-            f.put(&crate::msg::FlowRemovedReason::from_wire(reason).name());
+            match u8::try_from(reason) {
+                Ok(n) => f.put(&crate::msg::FlowRemovedReason::from_wire(n).name()),
+                Err(_) => f.put(&reason.to_string()),
+            }
         }
         FlowUpdateEvent::Modified => f.put("MODIFIED"),
         FlowUpdateEvent::Abbrev(xid) => {
@@ -783,7 +786,7 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
     f.put(" ");
     let start = f.out.len();
     format_match(&u.matching, None, f);
-    if f.out.len() == start && u.actions.is_empty() {
+    if f.out.len() == start {
         f.out.pop();
     }
     if !u.actions.is_empty() {

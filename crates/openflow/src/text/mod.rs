@@ -7,6 +7,7 @@ pub mod colors;
 pub mod flow;
 pub mod group;
 pub mod meter;
+mod notes;
 pub mod packet;
 pub mod port;
 pub mod print;
@@ -169,6 +170,16 @@ pub enum Severity {
     Info,
 }
 
+impl From<Severity> for base::Level {
+    fn from(s: Severity) -> base::Level {
+        match s {
+            Severity::Err => base::Level::Err,
+            Severity::Warn => base::Level::Warn,
+            Severity::Info => base::Level::Info,
+        }
+    }
+}
+
 impl<'a> TextCx<'a> {
     /// Nothing parsed yet.
     pub fn new(names: &'a dyn Names) -> TextCx<'a> {
@@ -192,9 +203,7 @@ impl<'a> TextCx<'a> {
 
     /// Takes over what a decoder wanted logged.
     pub fn decode_log(&mut self, e: &crate::buf::DecodeError) {
-        for (module, text) in &e.log {
-            self.log.push((module, Severity::Warn, text.clone()));
-        }
+        self.log.extend_from_slice(&e.log);
     }
 
     /// Parses a port.

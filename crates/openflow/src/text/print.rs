@@ -2,7 +2,7 @@
 
 use super::colors::{self, Colors};
 use super::{CHex, Fmt, Severity};
-use crate::buf::{DecodeError, Reader, hex_dump};
+use crate::buf::{DecodeError, Note, Reader, hex_dump};
 use crate::codec::{Codec, decode_framed};
 use crate::kind::{self, Framed, Kind};
 use crate::msg::*;
@@ -21,7 +21,7 @@ pub struct Printer<'a> {
     /// 0 a line, 1 with packets, 2 with echoed bytes, 3 and more with packets' bytes and matches as on the wire.
     pub verbosity: u8,
     /// What decoders want logged goes here.
-    pub log: Vec<(&'static str, Severity, String)>,
+    pub log: Vec<Note>,
 }
 
 impl Printer<'_> {
@@ -32,11 +32,7 @@ impl Printer<'_> {
 }
 
 /// A message as text, which ends in a newline. Also gives what decoding wants logged.
-pub fn to_string(
-    bytes: &[u8],
-    names: &dyn Names,
-    verbosity: u8,
-) -> (String, Vec<(&'static str, Severity, String)>) {
+pub fn to_string(bytes: &[u8], names: &dyn Names, verbosity: u8) -> (String, Vec<Note>) {
     let mut p = Printer { names, colors: &colors::NONE, verbosity, log: Vec::new() };
     let text = p.print(bytes);
     (text, p.log)
@@ -74,7 +70,7 @@ impl Printer<'_> {
         }
         if let Err(e) = self.known(bytes, xid, text) {
             let _ = write!(text, "***decode error: {}***\n{}", e.error, hex_dump(bytes, true));
-            self.warn(e.log);
+            self.log.extend(e.log);
         } else if !text.ends_with('\n') {
             text.push('\n');
         }
@@ -94,7 +90,7 @@ impl Printer<'_> {
                 Ok(kind) => {
                     let _ = writeln!(s, "{}{} (xid={xid:#x}):", kind.name(), version_suffix(bytes[0]));
                 }
-                Err(e) => self.warn(e.log),
+                Err(e) => self.log.extend(e.log),
             }
             let _ = writeln!(s, "(***truncated to {} bytes from {len}***)", bytes.len());
         } else {
@@ -151,7 +147,7 @@ impl Printer<'_> {
             self.hello(framed.bytes, &mut f.out);
             return;
         }
-        self.before_decoding(framed);
+        super::notes::before_decoding(framed, self.names, &mut self.log);
         if matches!(framed.kind, Kind::OfptBundleAddMessage | Kind::OnftBundleAddMessage)
             && let Ok(b) = bundle::check_add(framed)
         {
@@ -162,21 +158,30 @@ impl Printer<'_> {
             return;
         }
         match decode_framed(framed, &codec) {
-            Ok(m) => self.message(&m, framed, f),
+            Ok(m) => {
+                super::notes::deprecated_in(&m, framed.version, &mut self.log);
+                self.message(&m, framed, f);
+            }
             Err(mut e) => {
                 let before = self.log.len();
-                self.warn(std::mem::take(&mut e.log));
+                if let Some(m) = &e.partial {
+                    super::notes::deprecated_in(m, framed.version, &mut self.log);
+                }
+                self.log.append(&mut e.log);
                 if self.raw(framed, f) {
                     return;
                 }
                 // What was understood before is shown.
-                if let Some(body) = e.partial {
+                if let Some(m) = e.partial {
                     // Those are decoded once more for the details.
                     let twice = matches!(framed.kind, Kind::OfpstPortReply | Kind::OfpstQueueReply);
-                    if twice && self.verbosity > 0 {
+                    self.message(&m, framed, f);
+                    if twice && self.verbosity == 0 {
+                        return;
+                    }
+                    if twice {
                         self.log.extend_from_within(before..);
                     }
-                    self.stats_reply(&body, framed.version, f);
                 }
                 if matches!(framed.kind, Kind::OfpstGroupReply | Kind::NxstGroupReply) {
                     f.put(" ***parse error***");
@@ -187,46 +192,14 @@ impl Printer<'_> {
                 }
                 let lead = if shown { "" } else { " " };
                 let dump = hex_dump(framed.bytes, true);
-                // The first word on flow statistics of OpenFlow 1.5 is that they are no such thing.
-                let odd = framed.kind == Kind::OfpstFlowReply && framed.version == Version::V15;
+                // Of flow statistics of OpenFlow 1.5, only what follows the match and the statistics has a known error.
+                let odd = framed.kind == Kind::OfpstFlowReply
+                    && framed.version == Version::V15
+                    && self.log.last().is_some_and(|(module, _, text)| {
+                        *module == "ofp_flow" && !text.ends_with("bad instructions")
+                    });
                 let name = if odd { "<invalid>" } else { e.error.name() };
                 let _ = write!(f, "{lead}***decode error: {name}***\n{dump}");
-            }
-        }
-    }
-
-    /// Logs what decoding would not fail of.
-    fn before_decoding(&mut self, framed: &Framed<'_>) {
-        let (mut r, mut m) = (Reader::new(framed.body), flow::Match::any());
-        if framed.kind == Kind::OfptFlowMod
-            && framed.version == Version::V10
-            && crate::fixed_match::pull_of10(&mut r, &mut m).is_ok()
-        {
-            super::flow::normalise(&mut m, self.names, &mut self.log);
-        }
-        if framed.kind == Kind::OfptQueueGetConfigReply {
-            self.queue_properties(framed);
-        }
-    }
-
-    /// Logs queue properties that nobody knows.
-    fn queue_properties(&mut self, framed: &Framed<'_>) {
-        let fixed = if framed.version >= Version::V12 { 16 } else { 8 };
-        let mut r = Reader::new(framed.body.get(8..).unwrap_or_default());
-        let word =
-            |b: &[u8], at: usize| b.get(at..at + 2).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])));
-        while let Some(len) = word(r.rest(), fixed - if fixed == 16 { 8 } else { 4 }) {
-            let Ok(queue) = r.take(len.max(fixed)) else { return };
-            let mut rest = &queue[fixed..];
-            while let (Some(kind), Some(len)) = (word(rest, 0), word(rest, 2)) {
-                if len < 8 || len > rest.len() {
-                    return;
-                }
-                if !matches!(kind, 1 | 2) {
-                    let text = format!("unknown queue property {kind}");
-                    self.log.push(("ofp_queue", Severity::Info, text));
-                }
-                rest = &rest[len..];
             }
         }
     }
@@ -282,15 +255,6 @@ impl Printer<'_> {
             Message::GroupMod(g) => super::group::format_group_mod(g, version, f),
             Message::PortMod(p) => super::port::format_mod(p, f),
             Message::TableMod(t) => {
-                let mut r = Reader::new(framed.body);
-                if version <= Version::V12
-                    && r.skip(4).is_ok()
-                    && let Ok(config) = r.u32()
-                    && config & 3 == 3
-                {
-                    let text = format!("bad table miss config {config}");
-                    self.log.push(("ofp_table", Severity::Warn, text));
-                }
                 super::table::format_mod(t, version, f);
             }
             Message::MeterMod(x) => super::meter::format_mod(x, f),

@@ -211,7 +211,9 @@ fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Ver
     let nothing = TableFlowFeatures::default();
     if version > Version::V10 && (x.nonmiss != nothing || x.on_miss != nothing) {
         let miss_same = x.on_miss == x.nonmiss || version < Version::V13;
-        if miss_same {
+        if before.is_some_and(|b| b.nonmiss == x.nonmiss && b.on_miss == x.on_miss) {
+            f.put("    (same instructions)\n");
+        } else if miss_same {
             f.put("    instructions (table miss and others):\n");
             flow_features(&x.nonmiss, before.map(|b| &b.nonmiss), version, f);
         } else {
@@ -221,9 +223,10 @@ fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Ver
             flow_features(&x.on_miss, before.map(|b| &b.on_miss), version, f);
         }
     }
+    // How the fields may be matched is not compared.
     let sorted = |x: &TableFeatures| {
-        let mut all = x.matches.clone();
-        all.sort_by_key(|m| m.field);
+        let mut all: Vec<Field> = x.matches.iter().map(|m| m.field).collect();
+        all.sort();
         all
     };
     if before.is_some_and(|b| sorted(b) == sorted(x)) {

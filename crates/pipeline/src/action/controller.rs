@@ -1,8 +1,10 @@
 //! `controller`: send the packet, as it is at this point, to controllers.
 
 use crate::ctx::Ctx;
+use base::OfPort;
 use dpif::DpAction;
 use dpif::action::{ControllerCookie, UserCookie, Userspace};
+use flow::{Field, FlowKey, Match, MiniMatch};
 use openflow::action::Controller;
 use openflow::msg::PacketInReason;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -73,7 +75,21 @@ fn cookie(ctx: &Ctx<'_, '_>, to: To<'_>) -> ControllerCookie {
         controller_id: to.controller_id,
         max_len: to.max_len,
         userdata: to.userdata.to_vec(),
-        in_port: ctx.key.in_port(),
-        flow: Some(Arc::new(flow)),
+        metadata: metadata(&flow),
     }
+}
+
+/// In-port and the other fields that no packet carries, as a packet-in has them.
+fn metadata(key: &FlowKey) -> MiniMatch {
+    let mut m = Match::any();
+    let port = if key.in_port() == OfPort::default() { OfPort::NONE } else { key.in_port() };
+    m.set(Field::IN_PORT_OXM, port.0.into());
+    for field in Field::in_words(key.map()) {
+        let told = openflow::prereq::is_pipeline(field) && !field.is_wide_register();
+        let elsewhere = [Field::IN_PORT, Field::IN_PORT_OXM, Field::ACTSET_OUTPUT, Field::PACKET_TYPE];
+        if told && !elsewhere.contains(&field) && key.get(field) != 0 {
+            m.set(field, key.get(field));
+        }
+    }
+    MiniMatch::new(&m)
 }

@@ -23,7 +23,7 @@ pub(crate) fn dec(ctx: &mut Ctx<'_, '_>, d: &DecTtl) -> Next {
     }
     let version = if ctx.key.eth_type() == eth_type::IPV4 { "IPv4" } else { "IPv6" };
     ctx.drop(DropReason::TtlExpired, NodeKind::Warning, || format!("{version} decrement TTL exception"));
-    let ids: &[u16] = if d.ids.is_empty() { &[0] } else { &d.ids };
+    let ids = d.ids.as_deref().unwrap_or(&[0]);
     for id in ids {
         expired(ctx, *id);
     }

@@ -80,14 +80,14 @@ impl Connection {
             debug!(r.log(), MODULE, "{}: send {kind}{}", self.channel.name(), message.describe());
         }
         let text = message.to_text().into_bytes();
-        self.channel.send(r, text);
+        self.channel.send(r, &text);
         self.note_backlog(r);
     }
 
     /// Queues a message that is text already, as when one goes to many.
     pub fn send_text(&mut self, r: &mut Reactor, text: &[u8]) {
         if !self.failed {
-            self.channel.send(r, text.to_vec());
+            self.channel.send(r, text);
             self.note_backlog(r);
         }
     }

@@ -51,11 +51,11 @@ fn talk(passive: Settings, active: Settings, bytes: usize) -> io::Result<Option<
             && let Some(stream) = listener.accept(&mut s, Key::new(1, 1))?
         {
             theirs = Some(Channel::new(stream));
-            theirs.as_mut().unwrap().send(&mut s, message.clone());
+            theirs.as_mut().unwrap().send(&mut s, &message);
         }
         if ours.poll_connect(&mut c)? {
             if !std::mem::replace(&mut sent, true) {
-                ours.send(&mut c, message.clone());
+                ours.send(&mut c, &message);
             }
             ours.fill()?;
             ours.flush(&mut c)?;
@@ -66,7 +66,7 @@ fn talk(passive: Settings, active: Settings, bytes: usize) -> io::Result<Option<
             if ours.input().len() == bytes && theirs.input().len() == bytes {
                 assert!(ours.input() == message && theirs.input() == message);
                 assert!(theirs.name().starts_with("ssl:127.0.0.1:"));
-                return Ok(theirs.stream().peer_name());
+                return Ok(theirs.peer_name());
             }
         }
     }

@@ -54,7 +54,7 @@ impl Client {
     /// Queues a message; writes when much is queued, so that memory stays bounded.
     pub fn send(&mut self, message: Vec<u8>) -> io::Result<()> {
         const MUCH: usize = 256 * 1024;
-        self.vconn.send(&mut self.reactor, message);
+        self.vconn.send(&mut self.reactor, &message);
         while self.vconn.backlog() > MUCH {
             self.vconn.run(&mut self.reactor)?;
             if self.vconn.backlog() > MUCH {

@@ -194,21 +194,21 @@ impl Vconn {
         error.extend_from_slice(about);
         let len = (error.len() as u16).to_be_bytes();
         error[2..4].copy_from_slice(&len);
-        self.send(r, error);
+        self.send(r, &error);
         true
     }
 
     /// Queues a message.
-    pub fn send(&mut self, r: &mut Reactor, message: Vec<u8>) {
+    pub fn send(&mut self, r: &mut Reactor, message: &[u8]) {
         self.send_class(r, message, 0);
     }
 
     /// Queues a message of a class (below 4), which [`Vconn::queued`] counts by itself.
-    pub fn send_class(&mut self, r: &mut Reactor, message: Vec<u8>, class: u8) {
+    pub fn send_class(&mut self, r: &mut Reactor, message: &[u8], class: u8) {
         if message.is_empty() {
             return;
         }
-        self.note(r, "sent (Success):", &message);
+        self.note(r, "sent (Success):", message);
         self.messages.0 += 1;
         let class = class.min(CLASSES as u8 - 1);
         self.end += message.len() as u64;
@@ -240,7 +240,7 @@ impl Vconn {
                 return Ok(());
             }
             let hello = hello::encode(self.options.versions, self.next_xid());
-            self.send(r, hello);
+            self.send(r, &hello);
             self.state = State::Hello;
         }
         if let State::Hello = self.state
@@ -288,7 +288,7 @@ impl Vconn {
             None => {
                 let what = format_args!("{}: version negotiation failed {words}", self.name());
                 r.log().write_limited(&self.warnings, MODULE, Level::Warn, what);
-                self.send(r, hello::refusal(ours, &theirs));
+                self.send(r, &hello::refusal(ours, &theirs));
                 self.state = State::Refused;
             }
         }

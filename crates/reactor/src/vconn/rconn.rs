@@ -223,7 +223,7 @@ impl Rconn {
                         let version = v.version().map_or(1, Version::wire);
                         let xid = v.next_xid();
                         let probe = bare(version, kind::ECHO_REQUEST, xid);
-                        v.send(r, probe.clone());
+                        v.send(r, &probe);
                         self.copy(&probe);
                     }
                 }
@@ -277,9 +277,9 @@ impl Rconn {
     }
 
     /// Queues a message; false without a connection.
-    pub fn send(&mut self, r: &mut Reactor, message: Vec<u8>, class: u8) -> bool {
+    pub fn send(&mut self, r: &mut Reactor, message: &[u8], class: u8) -> bool {
         if self.is_connected() {
-            self.copy(&message);
+            self.copy(message);
         }
         match &mut self.vconn {
             Some(v) if matches!(self.state, State::Active | State::Idle) => {

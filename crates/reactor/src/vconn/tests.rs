@@ -59,9 +59,9 @@ fn agree_on_the_highest_common_version() {
         let mut long = bare(want.wire(), 10, 77);
         long.resize(60_000, 5);
         long[2..4].copy_from_slice(&60_000u16.to_be_bytes());
-        va.send_class(&mut r, long.clone(), 2);
+        va.send_class(&mut r, &long, 2);
         assert_eq!((va.queued(2), va.queued(0)), ((1, 60_000), (0, 0)));
-        vb.send(&mut r, bare(want.wire(), kind::ECHO_REQUEST, 9));
+        vb.send(&mut r, &bare(want.wire(), kind::ECHO_REQUEST, 9));
         vb.run(&mut r).unwrap();
         let mut got = None;
         for _ in 0..100 {
@@ -171,7 +171,7 @@ fn rconn_connects_probes_and_comes_back() {
                     let mut gone = false;
                     loop {
                         match v.recv(r) {
-                            Ok(Some(m)) if m[1] == kind::ECHO_REQUEST && answer => v.send(r, echo_reply(&m)),
+                            Ok(Some(m)) if m[1] == kind::ECHO_REQUEST && answer => v.send(r, &echo_reply(&m)),
                             Ok(Some(_)) => {}
                             Ok(None) => break,
                             Err(_) => {
@@ -228,7 +228,7 @@ fn rconn_connects_probes_and_comes_back() {
     assert!(rc.is_connected() && rc.is_admitted(r.now()));
     assert_eq!(rc.version(), Some(Version::V13));
     assert_eq!(rc.seqno(), 1);
-    assert!(rc.send(&mut r, bare(4, 10, 1), 1));
+    assert!(rc.send(&mut r, &bare(4, 10, 1), 1));
     // It falls silent.
     answer = false;
     pass(&mut r, &mut rc, &mut peer, &mut listener, answer, 11_000);

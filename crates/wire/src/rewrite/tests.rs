@@ -1,7 +1,8 @@
 //! Rewritten packets against freshly computed checksums.
 
 use super::*;
-use crate::offload::{complete_checksum, fill_l4_checksum, locate};
+use crate::checksum::Sum;
+use crate::offload::complete_checksum;
 use crate::{Packet, PacketBuf, mpls, vlan};
 
 fn packet(frame: &[u8]) -> Packet {
@@ -61,67 +62,71 @@ fn frames() -> Vec<Vec<u8>> {
         f.extend(l4);
         out.push(f);
     }
-    for f in &mut out {
-        let ip = locate(f).unwrap();
-        fill_l4_checksum(f, &ip);
-    }
+    out.iter_mut().for_each(|f| fill_l4_checksum(f));
     out
+}
+
+fn fill_l4_checksum(f: &mut [u8]) {
+    let h = Headers::find(f);
+    let l4 = h.l4_at.unwrap();
+    if h.proto == sctp::PROTO {
+        let csum = sctp::checksum(&f[l4..]);
+        return put32(f, l4 + sctp::CHECKSUM, csum);
+    }
+    let at = l4 + checksum_offset(&h, false).unwrap();
+    put16(f, at, 0);
+    let sum = if checksum_offset(&h, true).is_some() { h.pseudo(f, f.len() - l4) } else { Sum::default() };
+    let csum = sum.bytes(&f[l4..]).finish();
+    put16(f, at, csum);
 }
 
 /// Every checksum of the frame is what it would be if computed anew.
 fn assert_right(frame: &[u8]) {
     let mut again = frame.to_vec();
-    let ip = locate(&again).unwrap();
-    if !ip.v6 {
+    if Headers::find(frame).l3 == L3::Ipv4 {
         assert!(ipv4::checksum_ok(&frame[14..]));
     }
-    fill_l4_checksum(&mut again, &ip);
+    fill_l4_checksum(&mut again);
     assert_eq!(again, frame);
 }
 
-fn change_all(p: &mut Packet, l3: usize, l4: usize, proto: u8, v6: bool) {
+fn change_all(p: &mut Packet) {
+    let at = &Headers::find(p.buf.data());
     eth(p, |s, d| {
         *s = Mac([2; 6]);
         *d = Mac([4; 6]);
     });
-    if v6 {
-        ipv6(p, l3, Some(l4), |h| {
-            h.src[15] ^= 0x5a;
-            h.dst[0] = 0xff;
-            h.tclass = 0x88;
-            h.label = 1;
-        });
-    } else {
-        ipv4(p, l3, Some(l4), |h| {
-            h.src = [10, 0, 0, 9];
-            h.dst[3] = 255;
-            h.tos = 0xfc;
-        });
-    }
-    ports(p, l4, proto, |q| {
+    ipv6(p, at, |h| {
+        h.src[15] ^= 0x5a;
+        h.dst[0] = 0xff;
+        h.tclass = 0x88;
+        h.label = 1;
+    });
+    ipv4(p, at, |h| {
+        h.src = [10, 0, 0, 9];
+        h.dst[3] = 255;
+        h.tos = 0xfc;
+        h.ttl -= 1;
+    });
+    ports(p, at, |q| {
         q.src = 0xffff;
         q.dst ^= 80;
     });
-    if matches!(proto, icmp::PROTO | icmpv6::PROTO) {
-        icmp(p, l4, |_, c| *c = 3);
-    }
-    if proto == icmpv6::PROTO {
-        nd(p, l4, |n| {
-            n.target[3] = 9;
-            n.sll = Mac([7; 6]);
-            n.tll = Mac([8; 6]);
-            n.reserved = 0x2000_0000;
-        });
-    }
-    assert!(dec_ttl(p, l3));
+    icmp(p, at, |_, c| *c = 3);
+    nd(p, at, |n| {
+        n.target[3] = 9;
+        n.sll = Mac([7; 6]);
+        n.tll = Mac([8; 6]);
+        n.reserved = 0x2000_0000;
+        n.option = 2;
+    });
 }
 
 #[test]
 fn checksums_follow_every_change() {
     for f in frames() {
-        let ip = locate(&f).unwrap();
         let mut p = packet(&f);
-        change_all(&mut p, ip.l3, ip.l4, ip.proto, ip.v6);
+        change_all(&mut p);
         assert_ne!(p.buf.data(), f);
         assert_right(p.buf.data());
     }
@@ -130,18 +135,14 @@ fn checksums_follow_every_change() {
 #[test]
 fn a_partial_checksum_stays_one() {
     for f in frames() {
-        let ip = locate(&f).unwrap();
-        let at = match ip.proto {
-            tcp::PROTO => tcp::CHECKSUM,
-            udp::PROTO => udp::CHECKSUM,
-            _ => continue,
-        };
+        let h = Headers::find(&f);
+        let (l4, Some(at)) = (h.l4_at.unwrap(), checksum_offset(&h, true)) else { continue };
         let mut g = f.clone();
-        let pseudo = ip.pseudo(&g, ip.end - ip.l4).fold();
-        put16(&mut g, ip.l4 + at, pseudo);
+        let pseudo = h.pseudo(&g, g.len() - l4).fold();
+        put16(&mut g, l4 + at, pseudo);
         let mut p = packet(&g);
-        p.offload.csum = Some((ip.l4 as u16, at as u16));
-        change_all(&mut p, ip.l3, ip.l4, ip.proto, ip.v6);
+        p.offload.csum = Some((l4 as u16, at as u16));
+        change_all(&mut p);
         vlan::push(&mut p, vlan::TPID_C, 0x1005);
         assert!(vlan::pop(&mut p).is_some());
         complete_checksum(&mut p);
@@ -154,7 +155,7 @@ fn udp_without_a_checksum_keeps_none() {
     let mut f = frames().swap_remove(1);
     put16(&mut f, 14 + 20 + udp::CHECKSUM, 0);
     let mut p = packet(&f);
-    change_all(&mut p, 14, 34, udp::PROTO, false);
+    change_all(&mut p);
     assert_eq!(u16_at(p.buf.data(), 40), 0);
 }
 
@@ -165,9 +166,9 @@ fn tags_and_labels_come_and_go() {
     vlan::push(&mut p, vlan::TPID_C, 0x3005);
     assert_eq!(p.buf.data()[12..18], [0x81, 0, 0x20, 5, 8, 0]);
     vlan::push(&mut p, vlan::TPID_S, 7);
-    assert!(vlan::set_tci(&mut p, 0x1008));
+    assert!(vlan::set_tci(&mut p, |_| 0x1008));
     assert!(mpls::push(&mut p, mpls::ETHERTYPE, 0x0001_01ff));
-    assert!(mpls::set_lse(&mut p, 0x0002_01ff));
+    assert!(mpls::set_lse(&mut p, 22, |_| 0x0002_01ff));
     assert_eq!(mpls::type_offset(p.buf.data()), Some(20));
     assert_eq!(mpls::pop(&mut p, 0x0800).unwrap().label, 0x20);
     assert_eq!(mpls::pop(&mut p, 0x0800), None);
@@ -182,19 +183,17 @@ fn headers_that_are_not_there_are_left_alone() {
     for f in frames() {
         for n in 0..f.len() {
             let mut p = packet(&f[..n]);
-            for at in [14, 34, 54, n] {
-                ipv4(&mut p, at, Some(at + 20), |h| h.src = [1; 4]);
-                ipv6(&mut p, at, Some(at + 40), |h| h.src = [1; 16]);
-                for proto in [tcp::PROTO, udp::PROTO, sctp::PROTO] {
-                    ports(&mut p, at, proto, |q| q.src = 1);
-                }
-                icmp(&mut p, at, |k, _| *k = 1);
-                nd(&mut p, at, |n| n.sll = Mac([1; 6]));
-                arp(&mut p, at, |a| a.op = 2);
-                dec_ttl(&mut p, at);
+            // Where the headers of the whole frame are, and where those of the cut one are not.
+            for at in [Headers::find(&f[..n]), Headers { l4_at: Some(n), ..Headers::find(&f[..n]) }] {
+                ipv4(&mut p, &at, |h| h.src = [1; 4]);
+                ipv6(&mut p, &at, |h| h.src = [1; 16]);
+                ports(&mut p, &at, |q| q.src = 1);
+                icmp(&mut p, &at, |k, _| *k = 1);
+                nd(&mut p, &at, |n| n.sll = Mac([1; 6]));
+                arp(&mut p, &at, |a| a.op = 2);
             }
-            vlan::set_tci(&mut p, 1);
-            mpls::set_lse(&mut p, 1);
+            vlan::set_tci(&mut p, |_| 1);
+            mpls::set_lse(&mut p, 14, |_| 1);
             vlan::push(&mut p, 0x8100, 1);
             vlan::pop(&mut p);
             mpls::push(&mut p, 0x8847, 1);

@@ -64,10 +64,10 @@ pub(super) const COMMANDS: &[Command<Switch>] = &[
         guessed(s, c, 0, get_limits)
     }),
     Command::new("dpctl/ct-set-limits", "[dp] [default=L] [zone=N,limit=L]...", 1, usize::MAX, |s, _, c| {
-        guessed(s, c, 0, set_limits)
+        guessed(s, c, 0, |t, a| some(a).and_then(|a| set_limits(t, a)))
     }),
     Command::new("dpctl/ct-del-limits", "[dp] [default] [zone=N1[,N2]...]", 1, 3, |s, _, c| {
-        guessed(s, c, 0, del_limits)
+        guessed(s, c, 0, |t, a| some(a).and_then(|a| del_limits(t, a)))
     }),
     Command::new("dpctl/ipf-get-status", "[dp]", 0, 1, |s, _, c| {
         with(s, c, |t, o| Ok(t.fragments.status(o.more)))
@@ -169,7 +169,11 @@ fn guessed(
 ) -> Outcome {
     let run = || {
         let (_, args) = Options::parse(call.args())?;
-        let (name, rest) = guess(s, args, least).map(|(b, rest)| (b.name(), rest))?;
+        let (backer, rest) = match args {
+            [name, rest @ ..] if least > 0 && args.len() > least => (optional(s, Some(name))?, rest),
+            _ => guess(s, args, 0)?,
+        };
+        let name = backer.name();
         // What is left is the last of them.
         let rest = if least > 0 { &rest[rest.len().saturating_sub(least)..] } else { rest };
         f(tracking(s, &name), rest)
@@ -195,12 +199,11 @@ fn listed(s: &mut Switch, call: &Call, text: &str) -> Outcome {
 /// The datapath and the number that a command is about. Numbers wrap, as the reference's do.
 fn number<'a>(s: &'a mut Switch, call: &Call, bad: &str) -> Result<(&'a mut Tracking, u32), String> {
     let (_, args) = Options::parse(call.args())?;
-    let name = match args {
-        [name, _, ..] => Some(name.as_str()),
-        _ => None,
-    };
-    let name = optional(s, name)?.name();
-    let n = args.last().and_then(|t| t.parse::<u64>().ok()).ok_or_else(|| invalid(bad))?;
+    // Alone, what names a datapath is a number that is missing.
+    let named = args.first().filter(|a| args.len() > 1 || lookup(s, a).is_ok());
+    let name = optional(s, named.map(String::as_str))?.name();
+    let n = if named.is_some() { args.get(1) } else { args.last() };
+    let n = n.and_then(|t| t.parse::<u64>().ok()).ok_or_else(|| invalid(bad))?;
     Ok((tracking(s, &name), n as u32))
 }
 
@@ -225,6 +228,11 @@ fn sequence(s: &mut Switch, call: &Call, on: bool, told: &str) -> Outcome {
         t.check_sequence = on;
         Ok(told.to_string())
     })
+}
+
+/// What must not be missing beside the datapath.
+fn some(args: &[String]) -> Result<&[String], String> {
+    if args.is_empty() { Err(invalid("too few arguments")) } else { Ok(args) }
 }
 
 fn zones(text: &str) -> Result<Vec<u16>, String> {

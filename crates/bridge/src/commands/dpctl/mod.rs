@@ -87,12 +87,14 @@ pub(super) fn error(text: impl std::fmt::Display) -> String {
 
 /// A datapath by name: `type@name`, `system` where no type is given. The error is that of the system.
 pub(super) fn lookup<'a>(s: &'a mut Switch, name: &str) -> Result<&'a mut Backer, &'static str> {
-    let (kind, _) = name.split_once('@').unwrap_or(("system", name));
-    let full = if name.contains('@') { name.to_string() } else { format!("system@{name}") };
+    let (kind, short) = name.split_once('@').unwrap_or(("system", name));
     if !known_type(s, kind) {
         return Err("Address family not supported by protocol");
     }
-    s.backers.values_mut().find(|b| b.name() == full).ok_or("No such device")
+    // A name is used once, whatever the type.
+    let of = |b: &&mut Backer| b.name().split_once('@').is_some_and(|(_, n)| n == short);
+    let found = s.backers.values_mut().find(of).ok_or("No such device")?;
+    if found.name().starts_with(&format!("{kind}@")) { Ok(found) } else { Err("Invalid argument") }
 }
 
 /// Whether there are datapaths of a type.

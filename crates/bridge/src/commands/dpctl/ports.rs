@@ -61,8 +61,10 @@ fn add_dp(s: &mut Switch, call: &Call) -> Result<String, String> {
     if short.is_empty() || short.len() > 15 || short.contains('/') {
         return Err(failed("Invalid argument"));
     }
-    if lookup(s, name).is_ok() {
-        return Err(failed("File exists"));
+    match lookup(s, name) {
+        Ok(_) => return Err(failed("File exists")),
+        Err("No such device") => {}
+        Err(e) => return Err(failed(e)),
     }
     let (kind, full) = (kind.to_string(), format!("{kind}@{short}"));
     let port_kind = s.registry().port_type(&kind, "internal").unwrap_or("internal");
@@ -73,10 +75,10 @@ fn add_dp(s: &mut Switch, call: &Call) -> Result<String, String> {
     // Nobody answers its misses, so that there is nothing to remember of them.
     backer.dp.tunables().flow_limit.store(0, Relaxed);
     backer.dp.add_port(DpPort(0), device).map_err(|e| failed(&reason(&e)))?;
-    s.backers.insert(full.clone(), backer);
+    s.backers.insert(full, backer);
     let mut errors = String::new();
     for text in interfaces {
-        if let Err(e) = add_if(s, &full, text) {
+        if let Err(e) = add_if(s, name, text) {
             errors.push_str(&e);
         }
     }
@@ -103,11 +105,8 @@ fn each(
 ) -> Result<String, String> {
     let (_, args) = Options::parse(call.args())?;
     let [name, interfaces @ ..] = args else { return Ok(String::new()) };
-    let full = match lookup(s, name) {
-        Ok(b) => b.name(),
-        Err(e) => return Err(error(format!("opening datapath ({e})"))),
-    };
-    let errors: String = interfaces.iter().filter_map(|i| f(s, &full, i).err()).collect();
+    lookup(s, name).map_err(|e| error(format!("opening datapath ({e})")))?;
+    let errors: String = interfaces.iter().filter_map(|i| f(s, name, i).err()).collect();
     if errors.is_empty() { Ok(errors) } else { Err(errors) }
 }
 
@@ -120,23 +119,23 @@ fn reason(e: &DpError) -> String {
     }
 }
 
-fn backer<'a>(s: &'a mut Switch, full: &str) -> Result<&'a mut Backer, String> {
-    lookup(s, full).map_err(|e| error(format!("opening datapath ({e})")))
+fn backer<'a>(s: &'a mut Switch, datapath: &str) -> Result<&'a mut Backer, String> {
+    lookup(s, datapath).map_err(|e| error(format!("opening datapath ({e})")))
 }
 
-fn add_if(s: &mut Switch, full: &str, text: &str) -> Result<(), String> {
+fn add_if(s: &mut Switch, datapath: &str, text: &str) -> Result<(), String> {
     let Some(mut port) = PortText::parse(text) else {
         return Err(error(format!("{text} is not a valid network device name")));
     };
     let number = port.take_number();
     let kind = port.options.remove("type").unwrap_or_else(|| "system".into());
-    let by_name = full.starts_with("dummy@") || s.registry().dummy_mode() == DummyMode::Override;
-    let dp_kind = full.split('@').next().unwrap_or("").to_string();
-    let failed = |e: &str| error(format!("adding {} to {full} failed ({e})", port.name));
-    if backer(s, full)?.port_number(&port.name).is_some() {
+    let (dp_kind, _) = datapath.split_once('@').unwrap_or(("system", datapath));
+    let by_name = dp_kind == "dummy" || s.registry().dummy_mode() == DummyMode::Override;
+    let failed = |e: &str| error(format!("adding {} to {datapath} failed ({e})", port.name));
+    if backer(s, datapath)?.port_number(&port.name).is_some() {
         return Err(failed("File exists"));
     }
-    let shown = s.registry().port_type(&dp_kind, &kind).unwrap_or("system");
+    let shown = s.registry().port_type(dp_kind, &kind).unwrap_or("system");
     let opened = if kind == "internal" && shown != "tap" { shown } else { kind.as_str() };
     let mut device = s.registry().open(&port.name, opened).map_err(|e| open_failed(&port.name, &e))?;
     device.set_options(&port.options).map_err(|e| {
@@ -145,7 +144,7 @@ fn add_if(s: &mut Switch, full: &str, text: &str) -> Result<(), String> {
     if by_name {
         device.set_admin_up(true).map_err(|e| open_failed(&port.name, &e))?;
     }
-    let b = backer(s, full)?;
+    let b = backer(s, datapath)?;
     let used = b.used_numbers();
     let number = match number {
         Some(n) if used.contains(&n) => return Err(failed("Device or resource busy")),
@@ -158,16 +157,16 @@ fn add_if(s: &mut Switch, full: &str, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn set_if(s: &mut Switch, full: &str, text: &str) -> Result<(), String> {
+fn set_if(s: &mut Switch, datapath: &str, text: &str) -> Result<(), String> {
     let Some(mut port) = PortText::parse(text) else {
         return Err(error(format!("{text} is not a valid network device name")));
     };
     let wanted = port.take_number();
     let kind = port.options.remove("type");
-    let b = backer(s, full)?;
+    let b = backer(s, datapath)?;
     let name = &port.name;
     let Some(number) = b.port_number(name) else {
-        return Err(error(format!("{name}: failed to query port in {full} (No such device)")));
+        return Err(error(format!("{name}: failed to query port in {datapath} (No such device)")));
     };
     let is = if number.0 == 0 { b.own_kind } else { b.ports.get(&number.0).map_or("", |p| p.kind) };
     if let Some(kind) = kind.filter(|k| k != is) {
@@ -196,15 +195,15 @@ fn set_if(s: &mut Switch, full: &str, text: &str) -> Result<(), String> {
 }
 
 /// Ports that an interface in the database asks for stay.
-fn del_if(s: &mut Switch, full: &str, text: &str) -> Result<(), String> {
+fn del_if(s: &mut Switch, datapath: &str, text: &str) -> Result<(), String> {
     let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let b = backer(s, full)?;
+    let b = backer(s, datapath)?;
     let number = if is_number {
         text.parse().map(DpPort).unwrap_or(DpPort::NONE)
     } else {
         b.port_number(text).ok_or_else(|| error(format!("no port named {text}")))?
     };
-    let failed = |e: &str| Err(error(format!("deleting port {text} from {full} failed ({e})")));
+    let failed = |e: &str| Err(error(format!("deleting port {text} from {datapath} failed ({e})")));
     if number.0 == 0 {
         return failed("Invalid argument");
     }
