@@ -2,7 +2,7 @@
 
 use super::context::{Context, Pages, dump, print};
 use crate::fatal::Fatal;
-use base::{Level, Xid};
+use base::{Level, OfPort, Xid};
 use openflow::NoNames;
 use openflow::codec::Codec;
 use openflow::msg::{ErrorMsg, FlowMod, Hello, Message};
@@ -158,7 +158,8 @@ fn read_pcap(c: &Context, name: &str) -> Result<Vec<Captured>, Fatal> {
 pub fn parse_pcap(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     for name in args {
         for (_, packet) in read_pcap(c, name)? {
-            let (key, _) = flow::extract_key(&packet, &flow::Metadata::default());
+            let (mut key, _) = flow::extract_key(&packet, &flow::Metadata::default());
+            key.set_in_port(OfPort::NONE);
             print(&format!("{}\n", flow::text::flow_text(&key, flow::text::Style::default())));
         }
     }
