@@ -308,6 +308,7 @@ fn put_field(out: &mut Vec<u8>, m: &Match, known: &Known<'_>, field: Field, vers
             let (v, k) = m.get(Field::IN_PORT_OXM);
             put_entry(out, Field::IN_PORT_OXM, version, v, k);
         }
+        Field::NW_TOS if !field.prereq_met_by(m) => {}
         Field::NW_TOS if oxm => {
             let (v, k) = m.get(Field::IP_DSCP);
             put_entry(out, Field::IP_DSCP, version, v, k);
@@ -459,10 +460,15 @@ pub fn put_nxm(out: &mut Vec<u8>, m: &Match, cookie: (u64, u64)) -> u16 {
 
 /// Appends a match as OXM, with its `ofp_match` header and padding.
 pub fn put_oxm(out: &mut Vec<u8>, m: &Match, version: Version) {
+    put_oxm_with(out, |out| put_match_raw(out, m, version, (0, 0)));
+}
+
+/// Appends entries as OXM, with the `ofp_match` header and padding.
+pub(crate) fn put_oxm_with(out: &mut Vec<u8>, entries: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.u16(1);
     out.u16(0);
-    put_match_raw(out, m, version, (0, 0));
+    entries(out);
     let len = out.len() - start;
     out.patch16(start + 2, len as u16);
     out.align(start, 8);

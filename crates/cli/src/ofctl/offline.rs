@@ -40,8 +40,7 @@ pub fn parse_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> 
 
 /// Without `-O`, only OpenFlow 1.0.
 fn allowed(c: &Context) -> ProtocolSet {
-    let versions = c.settings.versions.unwrap_or(VersionSet::EMPTY.with(Version::V10));
-    c.settings.flow_formats.intersection(ProtocolSet::of_versions(versions))
+    c.settings.flow_formats.intersection(ProtocolSet::of_versions(c.versions()))
 }
 
 fn show_flows(c: &Context, all: &[FlowMod], usable: ProtocolSet) -> Result<ExitCode, Fatal> {

@@ -11,8 +11,10 @@ use crate::buf::DecodeError;
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::{Codec, put_sized};
 use crate::codec::{Enc, Encode};
+use crate::form::put_match;
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
+use crate::oxm::put_oxm_with;
 use crate::version::Version;
 use base::{Cookie, GroupId, OfPort};
 use flow::Match;
@@ -167,13 +169,15 @@ pub(crate) fn put_reply(e: &mut Enc<'_>, flows: &[FlowStats], more: bool) -> Enc
     let version = e.version;
     let nxm = e.codec.protocol.is_nxm();
     let kind = if version == Version::V10 && nxm { Kind::NxstFlowReply } else { Kind::OfpstFlowReply };
+    let codec = e.codec;
+    let mut form = None;
     e.split(kind, more, flows, |o, s| {
-        let m = e.codec.expand(&s.matching);
+        let mut put = |o: &mut Vec<u8>, version| put_match(o, &mut form, codec, &s.matching, version);
         put_sized(o, |o| match version {
-            Version::V10 if nxm => put_nxst(o, s, &m),
-            Version::V10 => put_10(o, s, &m),
-            Version::V15 => put_15(o, s, &m),
-            _ => put_11(o, s, &m, version),
+            Version::V10 if nxm => put_nxst(o, s, &mut put),
+            Version::V10 => put_10(o, s, &codec.expand(&s.matching)),
+            Version::V15 => put_15(o, s, &mut put),
+            _ => put_11(o, s, version, &mut put),
         });
     })
 }
@@ -199,7 +203,10 @@ fn age(age: Option<u32>) -> u16 {
     age.map_or(0, |a| a.min(u32::from(u16::MAX) - 1) as u16 + 1)
 }
 
-fn put_nxst(o: &mut Vec<u8>, s: &FlowStats, m: &Match) {
+/// Writes a flow's match.
+type PutMatch<'a> = &'a mut dyn FnMut(&mut Vec<u8>, Version);
+
+fn put_nxst(o: &mut Vec<u8>, s: &FlowStats, put: PutMatch<'_>) {
     o.u8(s.table);
     o.zeros(1);
     o.u32(s.duration_sec);
@@ -214,12 +221,14 @@ fn put_nxst(o: &mut Vec<u8>, s: &FlowStats, m: &Match) {
     o.u64(s.cookie.0);
     o.u64(s.packet_count);
     o.u64(s.byte_count);
-    let len = crate::oxm::put_nxm(o, m, (0, 0));
-    o.patch16(at, len);
+    let start = o.len();
+    put(o, Version::V10);
+    o.patch16(at, (o.len() - start) as u16);
+    o.align(start, 8);
     action::wire::encode(&s.actions, Version::V10, o);
 }
 
-fn put_11(o: &mut Vec<u8>, s: &FlowStats, m: &Match, version: Version) {
+fn put_11(o: &mut Vec<u8>, s: &FlowStats, version: Version, put: PutMatch<'_>) {
     o.u8(s.table);
     o.zeros(1);
     o.u32(s.duration_sec);
@@ -234,11 +243,11 @@ fn put_11(o: &mut Vec<u8>, s: &FlowStats, m: &Match, version: Version) {
     o.u64(s.packet_count);
     o.u64(s.byte_count);
     // Also in 1.1, whose own form of match cannot say everything.
-    crate::oxm::put_oxm(o, m, version.max(Version::V12));
+    put_oxm_with(o, |o| put(o, version.max(Version::V12)));
     action::instruction::encode_instructions(&s.actions, version, o);
 }
 
-fn put_15(o: &mut Vec<u8>, s: &FlowStats, m: &Match) {
+fn put_15(o: &mut Vec<u8>, s: &FlowStats, put: PutMatch<'_>) {
     o.zeros(2);
     o.u8(s.table);
     o.zeros(1);
@@ -248,7 +257,7 @@ fn put_15(o: &mut Vec<u8>, s: &FlowStats, m: &Match) {
     o.u16(flags_to_wire(s.flags, Version::V15));
     o.u16(s.importance);
     o.u64(s.cookie.0);
-    put_match_11(o, m, Version::V15);
+    put_oxm_with(o, |o| put(o, Version::V15));
     oxs::put(
         o,
         &Oxs {

@@ -278,7 +278,7 @@ impl Parser<'_, '_> {
         if (deletes || fm.cookie_mask.0 == 0) && fm.new_cookie.0 == u64::MAX {
             fm.new_cookie = Cookie(0);
         }
-        normalise(&mut self.m, self.cx.names, &mut self.cx.log);
+        remark_on(&self.m, self.cx.names, &mut self.cx.log);
         self.cx.only(usable_for_match(&self.m));
         if let Some(actions) = actions {
             let expressible = !self.cx.usable.is_empty();
@@ -315,25 +315,21 @@ impl Parser<'_, '_> {
     }
 }
 
-/// Leaves out what cannot matter, and says so in the log.
-pub(super) fn normalise(
-    m: &mut Match,
+/// Says in the log what of a match cannot matter: a switch that is told of it in OpenFlow 1.0 or 1.1 leaves it out.
+pub(super) fn remark_on(
+    m: &Match,
     names: &dyn crate::port_map::Names,
     log: &mut Vec<(&'static str, super::Severity, String)>,
 ) {
     let dead = m.meaningless();
-    if dead.is_empty() {
-        return;
-    }
-    let f = Fmt::new(names);
-    let pre = match_string(m, None, &f);
-    dead.into_iter().for_each(|field| m.clear(field));
-    let post = match_string(m, None, &f);
-    if pre != post {
+    if !dead.is_empty() {
+        let f = Fmt::new(names);
+        let mut normal = m.clone();
+        dead.into_iter().for_each(|field| normal.clear(field));
         for text in [
             "normalization changed ofp_match, details:".to_string(),
-            format!(" pre: {pre}"),
-            format!("post: {post}"),
+            format!(" pre: {}", match_string(m, None, &f)),
+            format!("post: {}", match_string(&normal, None, &f)),
         ] {
             log.push(("ofp_match", super::Severity::Info, text));
         }
@@ -428,6 +424,7 @@ fn usable_for(m: &Match, f: Field) -> ProtocolSet {
     const NXM_OXM_11: ProtocolSet = ProtocolSet(ProtocolSet::NXM_OXM.0 | 1 << Protocol::Of11 as u16);
     let (value, mask) = m.get(f);
     let whole = mask == f.info().ones();
+    let ipv6 = m.key.eth_type() == eth_type::IPV6;
     let (fits, else_) = match f {
         _ if mask == 0 => (true, ProtocolSet::ANY),
         Field::ETH_SRC | Field::ETH_DST => (whole, NXM_OXM_11),
@@ -443,8 +440,8 @@ fn usable_for(m: &Match, f: Field) -> ProtocolSet {
             (none || some, ProtocolSet::NXM_OXM)
         }
         Field::PACKET_TYPE => (value == 0, ProtocolSet::NXM_OXM),
-        Field::NW_TOS | Field::IP_PROTO => (m.key.eth_type() != eth_type::IPV6, ProtocolSet::NXM_OXM),
-        Field::TCP_SRC | Field::TCP_DST => (whole, ProtocolSet::NXM_OXM),
+        Field::NW_TOS | Field::IP_PROTO => (!ipv6, ProtocolSet::NXM_OXM),
+        Field::TCP_SRC | Field::TCP_DST => (whole && !ipv6, ProtocolSet::NXM_OXM),
         _ => (true, ProtocolSet::ANY),
     };
     if fits { ProtocolSet::ANY } else { else_ }

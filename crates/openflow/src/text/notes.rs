@@ -15,7 +15,7 @@ pub(super) fn before_decoding(framed: &Framed<'_>, names: &dyn Names, log: &mut 
         Kind::OfptFlowMod if framed.version == Version::V10 => {
             let mut m = flow::Match::any();
             if crate::fixed_match::pull_of10(&mut Reader::new(framed.body), &mut m).is_ok() {
-                super::flow::normalise(&mut m, names, log);
+                super::flow::remark_on(&m, names, log);
             }
         }
         Kind::OfptQueueGetConfigReply => queue_properties(framed, log),
