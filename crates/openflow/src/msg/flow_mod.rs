@@ -307,7 +307,7 @@ fn decode_11(r: &mut Reader<'_>, fm: &mut FlowMod, version: Version, codec: &Cod
     let m = pull_match_11(r, version, codec, true)?;
     let command = FlowModCommand::from_wire(cmd);
     let deleting = matches!(command, Some(FlowModCommand::Delete | FlowModCommand::DeleteStrict));
-    if fm.table == 0xff && command.is_some() && (version == Version::V11 || !deleting) {
+    if fm.table == 0xff && (version == Version::V11 || !deleting) {
         return Err(OfpErr::OFPFMFC_BAD_TABLE_ID.into());
     }
     let out_port = port_from_wire(out_port)?;

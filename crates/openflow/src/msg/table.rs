@@ -348,6 +348,9 @@ pub(crate) fn decode_status(r: &mut Reader<'_>) -> Decode<Message> {
         _ => return Err(OfpErr::OFPBPC_BAD_VALUE.into()),
     };
     r.skip(7)?;
+    if r.is_empty() {
+        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+    }
     Ok(Message::TableStatus(Box::new(TableStatus { reason, desc: pull_one_desc(r)? })))
 }
 
@@ -412,6 +415,9 @@ fn same(a: Field, b: Field) -> bool {
 }
 
 /// Fields as bits of OpenFlow 1.2: those that it writes in the basic class.
+/// The actions of OpenFlow 1.1, by wire type.
+const ACTIONS_11: u32 = 0x01ff_e7ff;
+
 fn oxm_bits(fields: impl Iterator<Item = Field>) -> u64 {
     let mut bits = 0;
     for f in fields {
@@ -424,7 +430,8 @@ fn oxm_bits(fields: impl Iterator<Item = Field>) -> u64 {
 }
 
 fn oxm_fields(bits: u64) -> impl Iterator<Item = Field> {
-    (0..64).filter(move |n| bits >> n & 1 != 0).filter_map(|n| Field::from_header(0x8000, n, 0))
+    // OpenFlow 1.2 has no more.
+    (0..36).filter(move |n| bits >> n & 1 != 0).filter_map(|n| Field::from_header(0x8000, n, 0))
 }
 
 pub(crate) fn put_stats(e: &mut Enc<'_>, all: &[TableStats], more: bool) -> Encode {
@@ -538,7 +545,7 @@ pub(crate) fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<T
             }
             f.nonmiss.instructions = r.u32()? & 0x3e;
             // What may be written is taken for what may be applied, too.
-            f.nonmiss.write.actions = r.u32()?.into();
+            f.nonmiss.write.actions = u64::from(r.u32()? & ACTIONS_11);
             r.skip(4)?;
             f.nonmiss.apply.actions = f.nonmiss.write.actions;
             f.miss = miss_from_wire(r.u32()?, version);

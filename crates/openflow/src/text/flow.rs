@@ -268,7 +268,9 @@ impl Parser<'_, '_> {
         if (deletes || fm.cookie_mask.0 == 0) && fm.new_cookie.0 == u64::MAX {
             fm.new_cookie = Cookie(0);
         }
+        let notes = self.cx.log.len();
         normalise(&mut self.m, self.cx.names, &mut self.cx.log);
+        self.cx.normalised.extend_from_slice(&self.cx.log[notes..]);
         self.cx.only(usable_for_match(&self.m));
         if let Some(actions) = actions {
             let expressible = !self.cx.usable.is_empty();
@@ -316,7 +318,8 @@ pub(super) fn normalise(
         let f = Fmt::new(names);
         let pre = match_string(&before, None, &f);
         let post = match_string(m, None, &f);
-        if pre != post {
+        let unseen = |m: &Match| m.get(Field::IP_SRC).1 != 0 || m.get(Field::IP_DST).1 != 0;
+        if pre != post || unseen(&before) && !unseen(m) {
             for text in [
                 "normalization changed ofp_match, details:".to_string(),
                 format!(" pre: {pre}"),
@@ -727,7 +730,7 @@ pub fn format_monitor(r: &MonitorRequest, f: &mut Fmt<'_>) {
         (MonitorFlags::MODIFY, "modify"),
         (MonitorFlags::ACTIONS, "actions"),
         (MonitorFlags::OWN, "own"),
-        (MonitorFlags::ONLY_OWN, "only_own"),
+        (MonitorFlags::ONLY_OWN, "own"),
     ];
     let names: Vec<&str> = NAMES.iter().filter(|(b, _)| r.flags.0 & b != 0).map(|(_, n)| *n).collect();
     f.put(&if names.is_empty() { "0".to_string() } else { names.join(",") });

@@ -16,6 +16,7 @@ pub mod table;
 
 pub use print::to_string;
 
+use crate::buf::Note;
 use crate::port_map::{Names, table_text};
 use crate::version::ProtocolSet;
 use ::flow::text::port::{parse_port, port_text};
@@ -136,7 +137,9 @@ pub struct TextCx<'a> {
     /// Protocols that can express what was parsed.
     pub usable: ProtocolSet,
     /// What to log: module, severity, text.
-    pub log: Vec<(&'static str, Severity, String)>,
+    pub log: Vec<Note>,
+    /// What of it tells of matches that were normalised.
+    pub normalised: Vec<Note>,
 }
 
 /// Severity of what parsing wants logged.
@@ -163,7 +166,7 @@ impl From<Severity> for base::Level {
 impl<'a> TextCx<'a> {
     /// Nothing parsed yet.
     pub fn new(names: &'a dyn Names) -> TextCx<'a> {
-        TextCx { names, usable: ProtocolSet::ANY, log: Vec::new() }
+        TextCx { names, usable: ProtocolSet::ANY, log: Vec::new(), normalised: Vec::new() }
     }
 
     /// Notes that only `set` can express something.

@@ -153,7 +153,7 @@ fn flow_features(
         }
         f.put("\n");
     }
-    if before.is_some_and(|b| b.write == x.write && b.apply == x.apply) {
+    if version >= Version::V13 && before.is_some_and(|b| b.write == x.write && b.apply == x.apply) {
         f.put("      (same actions)\n");
     } else if x.write == TableActionFeatures::default() && x.apply == x.write {
     } else if x.write == x.apply {
