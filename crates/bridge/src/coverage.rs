@@ -1,7 +1,8 @@
-//! What `coverage/show` says of datapaths: the counters that engines keep anyway, under the names that people know.
+//! What `coverage/show` says of the switch: counters that are kept anyway, under the names that people know.
 
 use crate::switch::Switch;
 use datapath::{Counters, DropCause};
+use l2::mac_learning::MacStats;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Reasons of translation with counters of their own; what else ends without an output was dropped by the tables.
@@ -23,12 +24,35 @@ const PIPELINE: &str = "drop_action_of_pipeline";
 /// Numbers of reasons are below this.
 const REASONS: u32 = 128;
 
+/// What the control thread has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Done {
+    /// Configurations applied.
+    pub(crate) reconfigured: u64,
+    /// OpenFlow messages received.
+    pub(crate) received: u64,
+    /// OpenFlow messages sent, or queued to be.
+    pub(crate) queued: u64,
+    /// Packet-ins that a controller was too slow for.
+    pub(crate) overflowed: u64,
+}
+
 impl Switch {
     /// Totals by name.
     pub fn coverage(&self) -> Vec<(&'static str, u64)> {
         let engines = || self.backers().values().flat_map(|b| b.dp.counters());
         let sum = |f: &dyn Fn(&Counters) -> u64| -> u64 { engines().map(f).sum() };
+        let stations =
+            |f: &dyn Fn(&MacStats) -> u64| -> u64 { self.bridges.values().map(|b| f(&b.mac.stats())).sum() };
         let mut out = vec![
+            ("bridge_reconfigure", self.done.reconfigured),
+            ("ofproto_recv_openflow", self.done.received),
+            ("rconn_queued", self.done.queued),
+            ("rconn_overflow", self.done.overflowed),
+            ("mac_learning_learned", stations(&|s| s.learned)),
+            ("mac_learning_expired", stations(&|s| s.expired)),
+            ("mac_learning_evicted", stations(&|s| s.evicted)),
+            ("mac_learning_moved", stations(&|s| s.moved)),
             ("flow_extract", sum(&|c| c.received.load(Relaxed) + c.recirculated.load(Relaxed))),
             ("netdev_received", sum(&|c| c.busy_polls.load(Relaxed))),
             ("netdev_sent", sum(&|c| c.tx_batches.load(Relaxed))),

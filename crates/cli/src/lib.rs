@@ -15,6 +15,7 @@ pub mod options;
 pub mod ovsdb_client;
 pub mod ovsdb_tool;
 pub mod table;
+pub mod tape;
 pub mod testcontroller;
 pub mod timefmt;
 pub mod timeout;

@@ -46,6 +46,4 @@ pub enum Effect {
     CtFlush(Box<CtFlush>),
     /// Flush the tracked connections of a zone.
     CtFlushZone(u16),
-    /// All flows were flushed: forget what was learned too.
-    Flushed,
 }

@@ -489,7 +489,6 @@ impl Ofproto {
         }
         self.commit(None, now);
         crate::fail::apply_default_flow(self, now);
-        self.effects.push(Effect::Flushed);
     }
 
     /// Removes all groups and meters.

@@ -92,7 +92,7 @@ impl Sim {
 
     pub(crate) fn drain(&mut self) -> Vec<Effect> {
         let effects = self.s.take_effects().into_iter();
-        effects.filter(|e| !matches!(e, Effect::TablesChanged | Effect::Flushed)).collect()
+        effects.filter(|e| !matches!(e, Effect::TablesChanged)).collect()
     }
 
     /// The error with which a message is answered.

@@ -19,6 +19,7 @@ mod config;
 mod database;
 #[cfg(test)]
 mod hostile_tests;
+mod keys;
 mod methods;
 mod program;
 mod remotes;

@@ -306,7 +306,7 @@ impl Server {
         }
         // What came before it happens before it.
         self.run_databases(r);
-        let (now, date) = (r.now(), r.clock().wall_millis());
+        let (now, date) = (r.now(), r.wall_millis());
         let Some(served) = self.dbs.get_mut(&name) else { return Ok(empty()) };
         let new = convert(&served.db, schema, &mut self.uuids)?;
         let old = std::mem::replace(&mut served.db, new);

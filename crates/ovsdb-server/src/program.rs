@@ -1,6 +1,7 @@
 //! The program `ovsdb-server`.
 
 use crate::commands::{COMMANDS, SyncSettings};
+use crate::keys;
 use crate::remotes::RemoteOptions;
 use crate::server::{MODULE, Server, ServerOptions, relay_parts};
 use base::{Clock, info, warn};
@@ -9,7 +10,7 @@ use cli::dirs::Dirs;
 use cli::fatal::{self, Fatal};
 use cli::options::{Opt, Options, Order};
 use cli::vlog::{self, Vlog};
-use cli::{connect, tls, version};
+use cli::{connect, tape, tls, version};
 use reactor::coverage::Coverage;
 use reactor::event::Environment;
 use reactor::unixctl::{self, Command, CommandTable, Outcome, common};
@@ -42,8 +43,6 @@ const OPTIONS: &[Opt] = &[
     Opt::value("sync-exclude-tables"),
     Opt::value("config-file"),
     Opt::flag("disable-file-column-diff"),
-    Opt::optional("record"),
-    Opt::optional("replay"),
     Opt::flag("help").short('h'),
     Opt::flag("version").short('V'),
     Opt::flag("option").short('o'),
@@ -74,11 +73,7 @@ Syncing options:
   --sync-exclude-tables=DB:TABLE,...
                           exclude the TABLE in DB from syncing
   --active                with --sync-from, start in active mode
-
-Replay options:
-  --record[=DIR]            turn on writing replay files
-  --replay[=DIR]            run from replay files
-
+{}
 Other options:
   --run COMMAND           run COMMAND as subprocess then exit
   --unixctl=SOCKET        override default control socket name
@@ -96,6 +91,7 @@ Other options:
         connect::TLS,
         daemon::help(PROGRAM, dirs),
         vlog::help(PROGRAM, dirs),
+        tape::HELP,
     )
 }
 
@@ -109,6 +105,7 @@ struct Settings {
     run: Option<String>,
     diff: bool,
     tls: reactor::tls::Settings,
+    tape: reactor::tape::Mode,
     daemon: DaemonOptions,
 }
 
@@ -135,7 +132,8 @@ enum Parsed {
 }
 
 fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal> {
-    let options = Options::new(&[OPTIONS, daemon::OPTIONS, vlog::OPTIONS, tls::OPTIONS]);
+    let tables = [OPTIONS, daemon::OPTIONS, vlog::OPTIONS, tls::OPTIONS, tls::DATABASE, tape::OPTIONS];
+    let options = Options::new(&tables);
     let mut parser = options.parser(args, Order::Anywhere);
     let mut s = Settings {
         remotes: BTreeMap::new(),
@@ -147,6 +145,7 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal
         run: None,
         diff: true,
         tls: reactor::tls::Settings::default(),
+        tape: reactor::tape::Mode::Live,
         daemon: DaemonOptions::new(PROGRAM, dirs),
     };
     let mut default = true;
@@ -170,14 +169,11 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal
                 let given = PathBuf::from(given.value());
                 s.config_file = Some(std::env::current_dir().map_or(given.clone(), |dir| dir.join(&given)));
             }
-            "record" | "replay" => {
-                return Err(Fatal::new(format!(
-                    "--{}: recording and replaying are not supported yet",
-                    given.id
-                )));
-            }
             _ => {
-                if !s.daemon.option(&given) && !vlog.option(&given)? {
+                if !s.daemon.option(&given)
+                    && !vlog.option(&given)?
+                    && !tape::option(&given, dirs, &mut s.tape)
+                {
                     tls::option(&given, &mut s.tls);
                 }
             }
@@ -223,8 +219,16 @@ fn run(settings: Settings, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Resul
     let mut process = settings.daemon.start(vlog)?;
     let log = vlog.logger();
     let os = |e: std::io::Error| Fatal::new(errno::text(&e));
-    let env = Environment { log: log.clone(), rundir: dirs.run.clone(), tls: settings.tls.clone() };
-    let mut r = Reactor::new(clock, env).map_err(os)?;
+    let env = Environment {
+        log: log.clone(),
+        rundir: dirs.run.clone(),
+        tls: keys::literal(&settings.tls),
+        tape: settings.tape.clone(),
+    };
+    let mut r = Reactor::new(clock, env).map_err(|e| match settings.tape {
+        tape::Mode::Live => os(e),
+        _ => Fatal::new(format!("failed to open uuid replay file: {}.", errno::text(&e))),
+    })?;
     r.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup, Signal::Child], SIGNALS).map_err(os)?;
 
     let mut server = Server::new(&mut r, ServerOptions { component: SERVER, diff: settings.diff });
@@ -270,7 +274,9 @@ fn run(settings: Settings, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Resul
 fn configure(server: &mut Server, r: &mut Reactor, settings: &Settings) -> Result<(), Fatal> {
     if settings.config_file.is_some() {
         server.config_file.clone_from(&settings.config_file);
-        return if server.load_config(r) { Ok(()) } else { Err(Fatal::new("server configuration failed")) };
+        let mut good = server.load_config(r);
+        good &= configure_keys(server, r, settings);
+        return if good { Ok(()) } else { Err(Fatal::new("server configuration failed")) };
     }
     let mut good = true;
     // Relays are known by the database's name; of several the last counts.
@@ -301,7 +307,16 @@ fn configure(server: &mut Server, r: &mut Reactor, settings: &Settings) -> Resul
         warn!(r.log(), MODULE, "failed to configure remotes: {e}");
         good = false;
     }
+    good &= configure_keys(server, r, settings);
     if good { Ok(()) } else { Err(Fatal::new("server configuration failed")) }
+}
+
+fn configure_keys(server: &mut Server, r: &mut Reactor, settings: &Settings) -> bool {
+    let result = server.set_keys(r, settings.tls.clone());
+    if let Err(e) = &result {
+        warn!(r.log(), MODULE, "failed to configure SSL/TLS: {e}");
+    }
+    result.is_ok()
 }
 
 fn spawn(command: &str) -> std::io::Result<Child> {
@@ -338,6 +353,10 @@ fn main_loop(
         }
         events.clear();
         if let Err(e) = r.turn(&mut events) {
+            if errno::is_eof(&e) {
+                info!(r.log(), MODULE, "all that was recorded has been replayed");
+                return End::Exit;
+            }
             return End::Child(format!("waiting for events failed ({})", errno::text(&e)));
         }
         for event in events.drain(..) {

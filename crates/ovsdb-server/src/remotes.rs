@@ -95,7 +95,7 @@ impl Remotes {
 }
 
 /// The parts of `db:DB,TABLE,COLUMN`.
-fn parts(remote: &str) -> Option<(&str, &str, &str)> {
+pub fn parts(remote: &str) -> Option<(&str, &str, &str)> {
     let (db, rest) = remote.strip_prefix("db:")?.split_once(',')?;
     let (table, column) = rest.split_once(',')?;
     (!db.is_empty() && !table.is_empty() && !column.is_empty()).then_some((db, table, column))

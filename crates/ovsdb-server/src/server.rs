@@ -76,6 +76,8 @@ pub struct Server {
     /// Control commands that wait for that.
     pub(crate) compact_calls: Vec<CompactCall>,
     replies: Vec<(Token, Result<Reply, String>)>,
+    /// Keys for TLS as they were given, if a database has part in them.
+    pub(crate) keys: Option<reactor::tls::Settings>,
     /// The configuration file.
     pub(crate) config_file: Option<PathBuf>,
     /// The databases that it named, and what they are called.
@@ -85,7 +87,7 @@ pub struct Server {
 impl Server {
     /// A server without databases (but its own) and remotes.
     pub fn new(r: &mut Reactor, options: ServerOptions) -> Server {
-        let mut uuids = file::uuid_source();
+        let mut uuids = r.seed().map_or_else(|_| file::uuid_source(), UuidSource::new);
         let mut server = Server {
             component: options.component,
             options,
@@ -107,6 +109,7 @@ impl Server {
             to_compact: BTreeSet::new(),
             compact_calls: Vec::new(),
             replies: Vec::new(),
+            keys: None,
             config_file: None,
             configured: BTreeMap::new(),
         };
@@ -260,6 +263,7 @@ impl Server {
         for _ in 0..8 {
             self.run_databases(r);
             if std::mem::take(&mut self.reconfigure) {
+                self.configure_keys(r);
                 self.configure_remotes(r);
             }
             if r.now() >= self.next_status || self.next_status == Time::NEVER {
@@ -284,7 +288,7 @@ impl Server {
     }
 
     pub(crate) fn run_databases(&mut self, r: &mut Reactor) {
-        let date = r.clock().wall_millis();
+        let date = r.wall_millis();
         let now = r.now();
         let names: Vec<String> = self.dbs.keys().cloned().collect();
         for name in names {
@@ -305,7 +309,7 @@ impl Server {
                 for session in self.sessions.values_mut() {
                     session.note(&name, changes);
                 }
-                self.reconfigure |= self.remotes.depend_on(&name);
+                self.reconfigure |= self.remotes.depend_on(&name) || self.keys_depend_on(&name);
                 self.flush_monitors(r, &name);
             }
             for finished in batch.finished {
@@ -330,7 +334,7 @@ impl Server {
     }
 
     fn compact_turn(&mut self, r: &mut Reactor) {
-        let (now, date) = (r.now(), r.clock().wall_millis());
+        let (now, date) = (r.now(), r.wall_millis());
         let key = Key::new(self.component, 0);
         let mut ended: Vec<(String, Result<(), Error>)> = Vec::new();
         for (name, served) in &mut self.dbs {
@@ -519,7 +523,7 @@ impl Server {
 
     pub(crate) fn queue(&mut self, r: &Reactor, db: &str, session: u64, id: Value, operations: Vec<Value>) {
         let read_only = self.sessions.get(&session).is_some_and(|s| s.read_only);
-        let access = self.sessions.get(&session).and_then(Session::access);
+        let access = self.sessions.get_mut(&session).and_then(Session::access);
         if let Some(served) = self.dbs.get_mut(db) {
             let (since, deadline) = (r.now(), Time::NEVER);
             served.push(Trigger { session, id, operations, since, deadline, read_only, fresh: true, access });

@@ -73,9 +73,9 @@ impl Session {
     }
 
     /// Who it is, if its access is controlled.
-    pub fn access(&self) -> Option<Access> {
+    pub fn access(&mut self) -> Option<Access> {
         let role = self.role.clone()?;
-        let client = self.rpc.connection().and_then(|c| c.channel().stream().peer_name());
+        let client = self.rpc.connection_mut().and_then(|c| c.channel_mut().peer_name());
         Some(Access { client, role })
     }
 

@@ -177,7 +177,7 @@ impl Server {
         {
             return Some(operations);
         }
-        if let Some(access) = self.sessions.get(&session).and_then(|s| s.access())
+        if let Some(access) = self.sessions.get_mut(&session).and_then(|s| s.access())
             && let Some(served) = self.dbs.get(db)
         {
             // The other server does not know who asks.

@@ -4,6 +4,8 @@
 //! signal arrives or an object asked to be run [`again`](Reactor::again), and says whose turn it is. Timers hang
 //! on the switch's clock: while it is stopped, only [`Reactor::warp`] makes them fire, and the loop sleeps.
 
+use crate::errno;
+use crate::tape::{self, Tape, Track};
 use crate::timers::Timers;
 use crate::tls::{ClientSide, Settings, Tls};
 use base::{Clock, Logger, Time};
@@ -43,6 +45,14 @@ impl Key {
     /// The object within the component.
     pub const fn index(self) -> u64 {
         self.0 & ((1 << Self::INDEX_BITS) - 1)
+    }
+
+    pub(crate) const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn from_bits(bits: u64) -> Key {
+        Key(bits)
     }
 
     /// Object `index` of the same component.
@@ -118,12 +128,19 @@ pub struct Environment {
     pub rundir: PathBuf,
     /// Keys and certificates for TLS.
     pub tls: Settings,
+    /// Whether what happens is recorded or played back.
+    pub tape: tape::Mode,
 }
 
 impl Environment {
-    /// Without keys for TLS.
+    /// Without keys for TLS and tape.
     pub fn new(log: Logger, rundir: PathBuf) -> Environment {
-        Environment { log, rundir, tls: Settings::default() }
+        Environment { log, rundir, ..Environment::default() }
+    }
+
+    /// With keys for TLS.
+    pub fn with_tls(self, tls: Settings) -> Environment {
+        Environment { tls, ..self }
     }
 }
 
@@ -138,6 +155,9 @@ struct Warp {
 pub struct Reactor {
     clock: Clock,
     now: Time,
+    tape: Option<Tape>,
+    /// What the wall clock showed when a tape's last turn began, and the time of that.
+    taped: Option<(i64, Time)>,
     env: Environment,
     tls: Tls,
     epoll: Epoll,
@@ -155,6 +175,8 @@ pub struct Reactor {
 
 /// The clock is moved on at the latest after so many turns in which there was something else to do.
 const MAX_BUSY_TURNS: u32 = 64;
+/// So long a tape waits for a thread that had called a [`Waker`] when it was recorded.
+const MAX_PATIENCE: Duration = Duration::from_secs(5);
 /// Token of the wake-up descriptor and of the signals.
 const OWN_TOKEN: u64 = Key::OWN.0;
 
@@ -166,7 +188,22 @@ impl Reactor {
         epoll.add(&wake_fd, OWN_TOKEN, Interest::READ)?;
         let mut tls = Tls::default();
         tls.configure(&env.tls, &env.log);
+        let mut tape = Tape::open(&env.tape, &env.log)?;
+        let mut taped = None;
+        if let Some(tape) = &mut tape {
+            // The first turn, which has no events, says when all began.
+            if tape.plays() {
+                taped = tape.turn().map(|t| (t.wall, t.now));
+                clock.stop();
+            } else {
+                let (wall, now) = (clock.wall_millis(), clock.now());
+                tape.note(now, wall, &[]);
+                taped = Some((wall, now));
+            }
+        }
         Ok(Reactor {
+            tape,
+            taped,
             tls,
             now: clock.now(),
             clock,
@@ -192,6 +229,26 @@ impl Reactor {
     /// The time at which this turn began.
     pub fn now(&self) -> Time {
         self.now
+    }
+
+    /// The wall clock, in milliseconds since 1970; with a tape, as it was when the turn began.
+    pub fn wall_millis(&self) -> i64 {
+        self.taped.map_or_else(|| self.clock.wall_millis(), |(wall, _)| wall)
+    }
+
+    /// A seed of random numbers: another each time, unless a tape is played.
+    pub fn seed(&self) -> io::Result<[u8; tape::SEED]> {
+        let mut seed = [0; tape::SEED];
+        match &self.tape {
+            Some(tape) => seed = tape.seed(),
+            None => sys::fill_random(&mut seed)?,
+        }
+        Ok(seed)
+    }
+
+    /// Where what the stream or listener `name` gives is recorded, or played back from.
+    pub(crate) fn track(&self, name: &str) -> io::Result<Option<Track>> {
+        self.tape.as_ref().map_or(Ok(None), |tape| tape.track(name, &self.env.log))
     }
 
     /// Where log records go.
@@ -364,6 +421,41 @@ impl Reactor {
     }
 
     fn gather(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        if self.tape.as_ref().is_some_and(Tape::plays) {
+            return self.play(events);
+        }
+        let before = events.len();
+        self.gather_live(timeout, events)?;
+        if let Some(tape) = &mut self.tape {
+            let wall = self.clock.wall_millis();
+            tape.note(self.now, wall, &events[before..]);
+            self.taped = Some((wall, self.now));
+        }
+        Ok(())
+    }
+
+    /// The next turn of the tape. Signals are real ones as well, and other threads are waited for.
+    fn play(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+        let Some(turn) = self.tape.as_mut().and_then(Tape::turn) else { return Err(errno::eof()) };
+        if let Some((_, last)) = self.taped {
+            self.clock.warp(turn.now.since(last));
+        }
+        self.taped = Some((turn.wall, turn.now));
+        self.now = self.clock.now();
+        self.again.clear();
+        self.unwritten.clear();
+        while self.timers.pop(self.now).is_some() {}
+        let wakes = turn.events.iter().any(|e| e.ready == Ready::Wake);
+        let patience = if wakes { MAX_PATIENCE } else { Duration::ZERO };
+        self.ready.clear();
+        self.epoll.wait(Some(patience), &mut self.ready)?;
+        self.own_descriptors(events)?;
+        events.retain(|e| matches!(e.ready, Ready::Signal(_)));
+        events.extend(turn.events);
+        Ok(())
+    }
+
+    fn gather_live(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
         let before = events.len();
         self.ready.clear();
         self.epoll.wait(timeout, &mut self.ready)?;

@@ -25,6 +25,7 @@ pub mod event;
 pub mod jsonrpc;
 pub mod reconnect;
 pub mod stream;
+pub mod tape;
 pub mod target;
 #[cfg(test)]
 mod testing;

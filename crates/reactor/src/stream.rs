@@ -7,6 +7,7 @@
 
 use crate::errno;
 use crate::event::{Interest, Key, Reactor, Waker};
+use crate::tape::Track;
 use crate::target::{self, Active, Host, Passive, Service};
 use crate::tls::{ClientSide, Session};
 use base::{Time, error, info, warn};
@@ -42,6 +43,8 @@ enum Sock {
     Unix(UnixStream),
     /// A host name is being looked up by a thread of its own.
     Resolving(mpsc::Receiver<io::Result<SocketAddr>>),
+    /// There is none: a tape is played.
+    Taped,
 }
 
 /// A socket that is connected or about to be.
@@ -56,11 +59,27 @@ pub struct Stream {
     local: Option<SocketAddr>,
     /// What TLS needs, until TCP is connected.
     tls: Option<ClientSide>,
+    track: Option<Track>,
 }
 
 impl Stream {
     /// Begins a connection to `name` (`tcp:HOST[:PORT]`, `ssl:HOST[:PORT]`, `unix:FILE`). Never blocks.
     pub fn connect(r: &mut Reactor, key: Key, name: &str, options: Options) -> io::Result<Stream> {
+        let mut track = r.track(name)?;
+        let stream = match track.as_mut().filter(|t| t.plays()) {
+            Some(track) => {
+                let connected = track.next_flag()?;
+                Self::register(r, name.to_string(), key, Sock::Taped, connected, options.dscp)
+            }
+            None => Self::connect_live(r, key, name, options),
+        };
+        if let Some(track) = &mut track {
+            track.note_flag(stream.as_ref().map(Stream::is_connected));
+        }
+        stream.map(|s| Stream { track, ..s })
+    }
+
+    fn connect_live(r: &mut Reactor, key: Key, name: &str, options: Options) -> io::Result<Stream> {
         let tls = if name.starts_with("ssl:") { Some(r.tls_client()?) } else { None };
         let target = target::active(name, options.service, r.rundir(), r.log())?;
         let (sock, connected) = match target {
@@ -120,7 +139,18 @@ impl Stream {
         dscp: Option<u8>,
     ) -> io::Result<Stream> {
         let interest = if connected { Interest::READ } else { Interest::WRITE };
-        let mut s = Stream { name, key, sock, connected, dscp, interest, peer: None, local: None, tls: None };
+        let mut s = Stream {
+            name,
+            key,
+            sock,
+            connected,
+            dscp,
+            interest,
+            peer: None,
+            local: None,
+            tls: None,
+            track: None,
+        };
         s.note_addresses();
         if let Some(fd) = s.fd() {
             r.add(fd, key, interest)?;
@@ -155,6 +185,18 @@ impl Stream {
 
     /// Goes on with connecting: true when connected.
     pub fn poll_connect(&mut self, r: &mut Reactor) -> io::Result<bool> {
+        if let Some(track) = self.track.as_mut().filter(|t| t.plays()) {
+            self.connected = track.next_flag()?;
+            return Ok(self.connected);
+        }
+        let connected = self.poll_connect_live(r);
+        if let Some(track) = &mut self.track {
+            track.note_flag(connected.as_ref().copied());
+        }
+        connected
+    }
+
+    fn poll_connect_live(&mut self, r: &mut Reactor) -> io::Result<bool> {
         if let Sock::Resolving(answer) = &self.sock {
             let to = match answer.try_recv() {
                 Ok(answer) => answer.inspect_err(|e| {
@@ -231,16 +273,57 @@ impl Stream {
 
     /// Reads what is there; 0 bytes means that the peer has closed.
     pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match &mut self.sock {
+        if let Some(track) = self.track.as_mut().filter(|t| t.plays()) {
+            return track.read(buf);
+        }
+        let n = match &mut self.sock {
             Sock::Tcp(s) => s.read(buf),
             Sock::Tls(s) => s.read(buf),
             Sock::Unix(s) => s.read(buf),
-            Sock::Resolving(_) => Err(errno::os(libc::EAGAIN)),
+            Sock::Resolving(_) | Sock::Taped => Err(errno::os(libc::EAGAIN)),
+        };
+        if let Some(track) = &mut self.track {
+            track.note(n.as_ref().map(|n| &buf[..*n]));
         }
+        n
+    }
+
+    /// Whether bytes may have been read from the socket that [`Stream::read`] has not given.
+    fn is_tls(&self) -> bool {
+        self.name.starts_with("ssl:")
+    }
+
+    /// What TLS has taken from the socket already.
+    fn read_decrypted(&mut self, buf: &mut [u8]) -> usize {
+        if let Some(track) = self.track.as_mut().filter(|t| t.plays()) {
+            return track.read(buf).unwrap_or(0);
+        }
+        let Sock::Tls(session) = &mut self.sock else { return 0 };
+        let n = session.read_decrypted(buf);
+        if let Some(track) = &mut self.track {
+            track.note(Ok(&buf[..n]));
+        }
+        n
     }
 
     /// Writes as much as fits.
     pub fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let Some(track) = self.track.as_mut().filter(|t| t.plays()) {
+            let mut n = [0; 8];
+            track.read(&mut n)?;
+            return Ok(usize::try_from(u64::from_le_bytes(n)).unwrap_or(usize::MAX).min(length(parts)));
+        }
+        let n = self.write_live(parts);
+        if let Some(track) = &mut self.track {
+            match &n {
+                Ok(n) => track.note(Ok(&(*n as u64).to_le_bytes())),
+                Err(e) => track.note(Err(e)),
+            }
+        }
+        n
+    }
+
+    fn write_live(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match &mut self.sock {
             // One piece goes the shorter way through the kernel.
             Sock::Tcp(s) if parts.len() == 1 => s.write(&parts[0]),
@@ -248,16 +331,24 @@ impl Stream {
             Sock::Tcp(s) => s.write_vectored(parts),
             Sock::Tls(s) => s.write(parts),
             Sock::Unix(s) => s.write_vectored(parts),
-            Sock::Resolving(_) => Err(errno::os(libc::EAGAIN)),
+            Sock::Resolving(_) | Sock::Taped => Err(errno::os(libc::EAGAIN)),
         }
     }
 
     /// The name in the certificate of a TLS peer.
-    pub fn peer_name(&self) -> Option<String> {
-        match &self.sock {
-            Sock::Tls(s) => s.peer_name(),
-            _ => None,
+    pub fn peer_name(&mut self) -> Option<String> {
+        if let Some(track) = self.track.as_mut().filter(|t| t.plays()) {
+            return String::from_utf8(track.next().ok()?).ok();
         }
+        let Sock::Tls(s) = &self.sock else { return None };
+        let name = s.peer_name();
+        if let Some(track) = &mut self.track {
+            match &name {
+                Some(name) => track.note(Ok(name.as_bytes())),
+                None => track.note(Err(&errno::os(libc::ENOENT))),
+            }
+        }
+        name
     }
 
     /// The socket's descriptor, once there is one.
@@ -266,7 +357,7 @@ impl Stream {
             Sock::Tcp(s) => Some(s.as_fd()),
             Sock::Tls(s) => Some(s.tcp().as_fd()),
             Sock::Unix(s) => Some(s.as_fd()),
-            Sock::Resolving(_) => None,
+            Sock::Resolving(_) | Sock::Taped => None,
         }
     }
 
@@ -274,12 +365,16 @@ impl Stream {
         let socket = match &self.sock {
             Sock::Tcp(s) => s,
             Sock::Tls(s) => s.tcp(),
-            Sock::Unix(_) | Sock::Resolving(_) => return,
+            Sock::Unix(_) | Sock::Resolving(_) | Sock::Taped => return,
         };
         if self.connected {
             (self.peer, self.local) = (socket.peer_addr().ok(), socket.local_addr().ok());
         }
     }
+}
+
+fn length(parts: &[IoSlice<'_>]) -> usize {
+    parts.iter().map(|p| p.len()).sum()
 }
 
 /// Says why the name of a unix socket will not do.
@@ -378,6 +473,11 @@ impl Channel {
         self.stream.name()
     }
 
+    /// The name in the certificate of a TLS peer.
+    pub fn peer_name(&mut self) -> Option<String> {
+        self.stream.peer_name()
+    }
+
     /// Goes on with connecting: true when connected.
     pub fn poll_connect(&mut self, r: &mut Reactor) -> io::Result<bool> {
         if self.stream.is_connected() {
@@ -435,12 +535,14 @@ impl Channel {
     /// No event tells of what TLS has taken from the socket already.
     fn fill_decrypted(&mut self) {
         const PIECE: usize = 16 * 1024;
-        let Sock::Tls(session) = &mut self.stream.sock else { return };
+        if !self.stream.is_tls() {
+            return;
+        }
         // Records are not cut where reads are: a short read says nothing.
         self.drained = false;
         loop {
             self.input.resize(self.filled + PIECE, 0);
-            match session.read_decrypted(&mut self.input[self.filled..]) {
+            match self.stream.read_decrypted(&mut self.input[self.filled..]) {
                 0 => break,
                 n => {
                     self.filled += n;
@@ -564,6 +666,18 @@ enum ListenSock {
     /// The flag: TLS.
     Tcp(TcpListener, bool),
     Unix(UnixListener, PathBuf),
+    /// There is none: a tape is played. The port that it had.
+    Taped(u16),
+}
+
+impl ListenSock {
+    fn port(&self) -> Option<u16> {
+        match self {
+            ListenSock::Tcp(s, _) => s.local_addr().ok().map(|a| a.port()),
+            ListenSock::Taped(port) => Some(*port).filter(|p| *p != 0),
+            ListenSock::Unix(..) => None,
+        }
+    }
 }
 
 /// A socket that waits for connections.
@@ -573,6 +687,7 @@ pub struct Listener {
     sock: ListenSock,
     dscp: Option<u8>,
     resting: bool,
+    track: Option<Track>,
 }
 
 impl Listener {
@@ -583,8 +698,32 @@ impl Listener {
 
     /// Listens at `name` (`ptcp:[PORT][:IP]`, `pssl:[PORT][:IP]`, `punix:FILE`). The key's timer belongs to the listener.
     pub fn open(r: &Reactor, key: Key, name: &str, options: Options) -> io::Result<Listener> {
+        let mut track = r.track(name)?;
+        let sock = match track.as_mut().filter(|t| t.plays()) {
+            Some(track) => {
+                let mut port = [0; 2];
+                track.read(&mut port)?;
+                Ok(ListenSock::Taped(u16::from_le_bytes(port)))
+            }
+            None => Self::listen(r, name, options),
+        };
+        if let Some(track) = &mut track {
+            match &sock {
+                Ok(sock) => track.note(Ok(&sock.port().unwrap_or(0).to_le_bytes())),
+                Err(e) => track.note(Err(e)),
+            }
+        }
+        let l =
+            Listener { name: name.to_string(), key, sock: sock?, dscp: options.dscp, resting: false, track };
+        if let Some(fd) = l.fd() {
+            r.add(fd, key, Interest::READ)?;
+        }
+        Ok(l)
+    }
+
+    fn listen(r: &Reactor, name: &str, options: Options) -> io::Result<ListenSock> {
         let log = r.log();
-        let sock = match target::passive(name, options.service, r.rundir(), log)? {
+        Ok(match target::passive(name, options.service, r.rundir(), log)? {
             Passive::Tcp(at) => {
                 let text = name.split_once(':').map_or(name, |(_, rest)| rest);
                 let socket = socket::tcp_listen(at, options.dscp)
@@ -611,10 +750,7 @@ impl Listener {
                 })?;
                 ListenSock::Unix(socket, path)
             }
-        };
-        let l = Listener { name: name.to_string(), key, sock, dscp: options.dscp, resting: false };
-        r.add(l.fd(), key, Interest::READ)?;
-        Ok(l)
+        })
     }
 
     /// The name it was opened by.
@@ -624,17 +760,41 @@ impl Listener {
 
     /// The TCP port it listens on.
     pub fn port(&self) -> Option<u16> {
-        match &self.sock {
-            ListenSock::Tcp(s, _) => s.local_addr().ok().map(|a| a.port()),
-            ListenSock::Unix(..) => None,
-        }
+        self.sock.port()
     }
 
     /// The next connection, if there is one, whose events will come under `key`.
     pub fn accept(&mut self, r: &mut Reactor, key: Key) -> io::Result<Option<Stream>> {
+        if let Some(track) = self.track.as_mut().filter(|t| t.plays()) {
+            return match track.next() {
+                Ok(name) => {
+                    let name = String::from_utf8_lossy(&name).into_owned();
+                    let track = r.track(&name)?;
+                    let s = Stream::register(r, name, key, Sock::Taped, true, self.dscp)?;
+                    Ok(Some(Stream { track, ..s }))
+                }
+                Err(e) if errno::is_again(&e) => Ok(None),
+                Err(e) => Err(e),
+            };
+        }
+        let mut stream = self.accept_live(r, key);
+        if let Some(track) = &mut self.track {
+            match &mut stream {
+                Ok(Some(s)) => {
+                    track.note(Ok(s.name.as_bytes()));
+                    s.track = r.track(&s.name)?;
+                }
+                Ok(None) => track.note(Err(&errno::os(libc::EAGAIN))),
+                Err(e) => track.note(Err(e)),
+            }
+        }
+        stream
+    }
+
+    fn accept_live(&mut self, r: &mut Reactor, key: Key) -> io::Result<Option<Stream>> {
         if self.resting {
             self.resting = false;
-            r.modify(self.fd(), self.key, Interest::READ)?;
+            self.watch(r, true)?;
         }
         let stream = match &self.sock {
             ListenSock::Tcp(s, tls) => {
@@ -644,34 +804,43 @@ impl Listener {
                 let name = format!("unix#{}", r.unix_peer());
                 Stream::from_unix(r, key, name, s)
             }),
+            ListenSock::Taped(_) => return Ok(None),
         };
         match stream {
             Ok(s) => Ok(Some(s)),
             Err(e) if errno::is_again(&e) => Ok(None),
-            // The peer has gone away already, or we have no keys: that is in the log.
+            // The peer has gone away already.
             Err(e)
-                if matches!(
-                    e.raw_os_error(),
-                    Some(libc::ECONNABORTED | libc::ENOTCONN | libc::ENOPROTOOPT | libc::EPROTO)
-                ) =>
+                if matches!(e.raw_os_error(), Some(libc::ECONNABORTED | libc::ENOTCONN | libc::EPROTO)) =>
             {
                 r.again(self.key);
                 Ok(None)
             }
+            // We have no keys.
+            Err(e) if e.raw_os_error() == Some(libc::ENOPROTOOPT) => {
+                r.again(self.key);
+                Err(e)
+            }
             Err(e) => {
                 self.resting = true;
-                r.modify(self.fd(), self.key, Interest::NONE)?;
+                self.watch(r, false)?;
                 r.set_timer(self.key, r.now() + Self::REST);
                 Err(e)
             }
         }
     }
 
-    fn fd(&self) -> BorrowedFd<'_> {
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.sock {
-            ListenSock::Tcp(s, _) => s.as_fd(),
-            ListenSock::Unix(s, _) => s.as_fd(),
+            ListenSock::Tcp(s, _) => Some(s.as_fd()),
+            ListenSock::Unix(s, _) => Some(s.as_fd()),
+            ListenSock::Taped(_) => None,
         }
+    }
+
+    fn watch(&self, r: &Reactor, wanted: bool) -> io::Result<()> {
+        let interest = if wanted { Interest::READ } else { Interest::NONE };
+        self.fd().map_or(Ok(()), |fd| r.modify(fd, self.key, interest))
     }
 
     /// Stops listening and forgets the key's timer.

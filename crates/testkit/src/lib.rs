@@ -1,5 +1,6 @@
 //! What tests share, and nothing that ships.
 //!
+//! * [`database`]: a database server as a process, alone.
 //! * [`fuzz`]: bounded fuzzing by seeded mutation of a kept corpus, as ordinary tests.
 //! * [`programs`]: the programs under test, by the names they are called by.
 //! * [`switch`]: a database server and a switch as processes, in a network namespace of their own.
@@ -15,6 +16,7 @@
 //! `OXVS_TEST_REFERENCE`, which says that they are not ours (their log is not checked, and hosts send whole
 //! checksums); `OXVS_TEST_KEEP`, which keeps state directories.
 
+pub mod database;
 pub mod frame;
 pub mod fuzz;
 pub mod http;
@@ -25,6 +27,7 @@ pub mod switch;
 pub mod temp;
 pub mod wait;
 
+pub use database::Database;
 pub use lan::{Host, RawPort};
 pub use programs::Programs;
 pub use switch::{Options, Switch};

@@ -120,7 +120,7 @@ impl Daemon {
             move |e: std::io::Error| Fatal::new(format!("{what} failed ({})", reactor::errno::text(&e)))
         };
         let log = vlog.logger();
-        let env = LoopEnvironment { log: log.clone(), rundir: dirs.run.clone(), tls: settings.tls.clone() };
+        let env = LoopEnvironment::new(log.clone(), dirs.run.clone()).with_tls(settings.tls.clone());
         let mut r = Reactor::new(clock.clone(), env).map_err(io("creating the event loop"))?;
         r.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup], SIGNALS)
             .map_err(io("watching signals"))?;

@@ -571,6 +571,7 @@ impl Switch {
     }
 
     fn message(&mut self, r: &mut Reactor, bridge: &str, slot: &Slot, bytes: &[u8]) {
+        self.done.received += 1;
         if codec::asks_for_counters(bytes) {
             self.push_stats_soon(r);
         }
@@ -617,11 +618,13 @@ impl Switch {
         if class == CLASS_PACKET_IN && conn.rconn.queued(class).0 >= limit {
             conn.rconn.flush(r);
             if conn.rconn.queued(class).0 >= limit {
+                self.done.overflowed += 1;
                 return;
             }
         }
         codec::encode(&of, xid, message, &mut self.encoded);
         for m in codec::messages(&self.encoded) {
+            self.done.queued += 1;
             conn.rconn.send(r, m, class);
         }
         if class == CLASS_MONITOR {

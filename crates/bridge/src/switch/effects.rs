@@ -84,13 +84,6 @@ impl Switch {
             Effect::Meter(change) => self.meter(bridge, change),
             // Connections are not tracked yet: there are none to flush.
             Effect::CtFlush(_) | Effect::CtFlushZone(_) => {}
-            Effect::Flushed => {
-                if let Some(b) = self.bridges.get_mut(bridge) {
-                    b.mac.flush();
-                    b.mac_changed();
-                    self.dirty = true;
-                }
-            }
         }
     }
 

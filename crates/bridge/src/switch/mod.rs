@@ -91,6 +91,8 @@ pub struct Switch {
     pub(crate) said_system: bool,
     /// How often the log is told what in-band control lacks.
     pub(crate) in_band_limit: RateLimit,
+    /// What the control thread has done.
+    pub(crate) done: crate::coverage::Done,
     /// What only commands set and ask.
     pub(crate) desk: crate::commands::Desk,
 }
@@ -113,6 +115,7 @@ impl Switch {
             status_changed: false,
             said_system: false,
             in_band_limit: RateLimit::new(60, 60),
+            done: crate::coverage::Done::default(),
             desk: crate::commands::Desk::default(),
         }
     }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 impl Switch {
     /// Makes the switch what `config` asks for.
     pub fn reconfigure(&mut self, r: &mut Reactor, config: Config) {
+        self.done.reconfigured += 1;
         if let Some(tls) = &config.tls {
             let (private_key, certificate) = (tls.private_key.clone(), tls.certificate.clone());
             let (ca_cert, bootstrap) = (tls.ca_cert.clone(), tls.bootstrap);

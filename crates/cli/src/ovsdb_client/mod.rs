@@ -12,7 +12,7 @@ use crate::fatal::{self, Fatal};
 use crate::options::{Opt, Options, Order};
 use crate::table::{self, Style};
 use crate::vlog::{self, Vlog};
-use crate::{connect, timeout, tls, version};
+use crate::{connect, tape, timeout, tls, version};
 use base::Clock;
 use ovsdb::json::Value;
 use reactor::event::Environment;
@@ -34,8 +34,6 @@ const OPTIONS: &[Opt] = &[
     Opt::flag("leader-only"),
     Opt::flag("no-leader-only"),
     Opt::value("unixctl"),
-    Opt::optional("record"),
-    Opt::optional("replay"),
     Opt::flag("help").short('h'),
     Opt::flag("version").short('V'),
 ];
@@ -124,14 +122,23 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     let clock = Clock::real();
     let vlog = Vlog::new(PROGRAM, &dirs, &clock);
     vlog.environment()?;
-    let tables: [&[Opt]; 6] =
-        [OPTIONS, daemon::OPTIONS, vlog::OPTIONS, table::OPTIONS, &[table::TIMESTAMP], tls::OPTIONS];
+    let tables: [&[Opt]; 8] = [
+        OPTIONS,
+        daemon::OPTIONS,
+        vlog::OPTIONS,
+        table::OPTIONS,
+        &[table::TIMESTAMP],
+        tls::OPTIONS,
+        tls::DATABASE,
+        tape::OPTIONS,
+    ];
     let options = Options::new(&tables);
     let mut parser = options.parser(args, Order::Anywhere);
     let (mut style, mut force, mut seconds, mut unixctl) = (Style::TABLE, false, timeout::from_env(), None);
     let mut daemon = DaemonOptions::new(PROGRAM, &dirs);
     let mut change_aware = true;
     let mut keys = reactor::tls::Settings::default();
+    let mut tape = tape::Mode::Live;
     for given in parser.by_ref() {
         let given = given?;
         match given.id {
@@ -141,10 +148,6 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
             "no-db-change-aware" => change_aware = false,
             "leader-only" | "no-leader-only" => {}
             "unixctl" => unixctl = given.value.clone(),
-            "record" | "replay" => {
-                let text = format!("--{}: recording and replaying are not supported yet", given.id);
-                return Err(Fatal::new(text));
-            }
             "help" => {
                 print!("{}", help(&dirs));
                 return Ok(ExitCode::SUCCESS);
@@ -154,7 +157,11 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
                 return Ok(ExitCode::SUCCESS);
             }
             _ => {
-                if !daemon.option(&given) && !vlog.option(&given)? && !style.option(&given)? {
+                if !daemon.option(&given)
+                    && !vlog.option(&given)?
+                    && !style.option(&given)?
+                    && !tape::option(&given, &dirs, &mut tape)
+                {
                     tls::option(&given, &mut keys);
                 }
             }
@@ -184,7 +191,7 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     if c.name == "wait" && args.len() == c.min && !commands::STATES.contains(&args[1].as_str()) {
         return Err(Fatal::new(format!("{}: unknown state", args[1])));
     }
-    let env = Environment { log, rundir: dirs.run.clone(), tls: keys };
+    let env = Environment { log, rundir: dirs.run.clone(), tls: keys, tape };
     let lasting = c.name == "wait";
     let mut rpc = if lasting {
         Rpc::connect_logged(&server, env, &clock)?
@@ -246,7 +253,7 @@ fn list_dbs(rpc: &mut Rpc) -> Result<Vec<String>, Fatal> {
 
 fn help(dirs: &Dirs) -> String {
     let server = dirs.default_db();
-    let (daemon, vlog) = (daemon::help(PROGRAM, dirs), vlog::help(PROGRAM, dirs));
+    let (daemon, vlog, replay) = (daemon::help(PROGRAM, dirs), vlog::help(PROGRAM, dirs), tape::HELP);
     let (daemon, tables) = (daemon.trim_start_matches('\n'), table::HELP);
     let (active, passive) = (connect::active("SERVER"), connect::passive("SERVER"));
     let (keys, bootstrap, tls) = (connect::KEYS, connect::BOOTSTRAP, connect::TLS);
@@ -257,11 +264,7 @@ The default DATABASE is {DEFAULT_DATABASE}.
 
 {active}{passive}{keys}{bootstrap}{tls}
 {tables}  --timestamp                 timestamp \"monitor\" output
-{daemon}{vlog}
-Replay options:
-  --record[=DIR]            turn on writing replay files
-  --replay[=DIR]            run from replay files
-
+{daemon}{vlog}{replay}
 Other options:
   -t, --timeout=SECS          limits ovsdb-client runtime to
                               approximately SECS seconds.

@@ -63,7 +63,7 @@ pub fn run(asked: Asked, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Result<
     let mut process = asked.daemon.start(vlog)?;
     let log = vlog.logger();
     let os = |e: std::io::Error| Fatal::new(errno::text(&e));
-    let env = Environment { log: log.clone(), rundir: dirs.run.clone(), tls: asked.tls };
+    let env = Environment::new(log.clone(), dirs.run.clone()).with_tls(asked.tls);
     let mut r = Reactor::new(clock, env).map_err(os)?;
     r.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup], SIGNALS).map_err(os)?;
     let control = control_socket(&r, dirs, asked.unixctl.as_deref())?;

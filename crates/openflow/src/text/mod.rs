@@ -138,8 +138,6 @@ pub struct TextCx<'a> {
     pub usable: ProtocolSet,
     /// What to log: module, severity, text.
     pub log: Vec<Note>,
-    /// What of it tells of matches that were normalised.
-    pub normalised: Vec<Note>,
 }
 
 /// Severity of what parsing wants logged.
@@ -166,7 +164,7 @@ impl From<Severity> for base::Level {
 impl<'a> TextCx<'a> {
     /// Nothing parsed yet.
     pub fn new(names: &'a dyn Names) -> TextCx<'a> {
-        TextCx { names, usable: ProtocolSet::ANY, log: Vec::new(), normalised: Vec::new() }
+        TextCx { names, usable: ProtocolSet::ANY, log: Vec::new() }
     }
 
     /// Notes that only `set` can express something.

@@ -133,7 +133,9 @@ impl Session {
         }
         self.listen();
         match self.conn.read_tls(&mut self.tcp) {
-            Ok(0) if self.conn.is_handshaking() => Err(self.fail("unexpected SSL connection close")),
+            Ok(0) if self.conn.is_handshaking() => {
+                Err(self.fail_at(Level::Err, "unexpected SSL_ERROR_ZERO_RETURN"))
+            }
             // Told by the reader from now on.
             Ok(_) => match self.conn.process_new_packets() {
                 Ok(_) => self.push().map(|()| true),
@@ -167,6 +169,10 @@ impl Session {
     }
 
     fn fail(&mut self, why: &str) -> io::Error {
+        self.fail_at(Level::Warn, why)
+    }
+
+    fn fail_at(&mut self, level: Level, why: &str) -> io::Error {
         self.failed = true;
         let call = match (self.conn.is_handshaking(), &self.conn) {
             (false, _) => "SSL_read",
@@ -174,7 +180,7 @@ impl Session {
             (true, Connection::Server(_)) => "SSL_accept",
         };
         let text = format_args!("{call}: {why}");
-        self.log.write_limited(&self.warnings, MODULE, Level::Warn, text);
+        self.log.write_limited(&self.warnings, MODULE, level, text);
         errno::protocol()
     }
 

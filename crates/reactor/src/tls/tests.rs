@@ -66,7 +66,7 @@ fn talk(passive: Settings, active: Settings, bytes: usize) -> io::Result<Option<
             if ours.input().len() == bytes && theirs.input().len() == bytes {
                 assert!(ours.input() == message && theirs.input() == message);
                 assert!(theirs.name().starts_with("ssl:127.0.0.1:"));
-                return Ok(theirs.stream().peer_name());
+                return Ok(theirs.peer_name());
             }
         }
     }
