@@ -33,17 +33,22 @@ pub struct Opt {
 impl Opt {
     /// `--long`.
     pub const fn flag(long: &'static str) -> Opt {
-        Opt { id: long, long: Some(long), short: None, takes: Takes::Nothing }
+        Opt { id: long, long: Some(long), short: None, takes: Takes::Nothing, listed: true }
+    }
+
+    /// One of our own, which is not among those that [`Options::listing`] prints.
+    pub const fn unlisted(self) -> Opt {
+        Opt { listed: false, ..self }
     }
 
     /// `--long=VALUE`.
     pub const fn value(long: &'static str) -> Opt {
-        Opt { id: long, long: Some(long), short: None, takes: Takes::Value }
+        Opt { id: long, long: Some(long), short: None, takes: Takes::Value, listed: true }
     }
 
     /// `--long[=VALUE]`.
     pub const fn optional(long: &'static str) -> Opt {
-        Opt { id: long, long: Some(long), short: None, takes: Takes::OptionalValue }
+        Opt { id: long, long: Some(long), short: None, takes: Takes::OptionalValue, listed: true }
     }
 
     /// The same with a short form.
@@ -158,7 +163,7 @@ impl Options {
     /// The options one a line, for shell completion: `--long=ARG` then `-s ARG`.
     pub fn listing(&self) -> String {
         let mut s = String::new();
-        for o in &self.all {
+        for o in self.all.iter().filter(|o| o.listed) {
             let (eq, arg) = match o.takes {
                 Takes::Nothing => ("", ""),
                 Takes::Value => ("=", "ARG"),

@@ -89,7 +89,7 @@ fn print_row(
     if more > 0 {
         let what = if known { "" } else { "insert " };
         let who = match names.get(&key).filter(|n| !n.is_empty()) {
-            Some(name) => format!("\"{name}\" ({short})"),
+            Some(name) => format!("{} ({short})", Value::string(&**name)),
             None => short,
         };
         let kind = if known && diff { " diff" } else { "" };
