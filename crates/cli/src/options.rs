@@ -28,6 +28,8 @@ pub struct Opt {
     pub short: Option<char>,
     /// Whether it takes a value.
     pub takes: Takes,
+    /// Whether [`Options::listing`] prints it.
+    pub listed: bool,
 }
 
 impl Opt {
