@@ -65,7 +65,7 @@ impl Opt {
 
     /// Only `-s`.
     pub const fn only_short(id: &'static str, short: char, takes: Takes) -> Opt {
-        Opt { id, long: None, short: Some(short), takes }
+        Opt { id, long: None, short: Some(short), takes, listed: true }
     }
 }
 
