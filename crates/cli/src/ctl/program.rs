@@ -144,9 +144,9 @@ fn parse_options<P: Program>(args: &[String], dirs: Dirs, vlog: Arc<Vlog>) -> Re
             None => Opt::flag(&o[2..]),
         })
         .collect();
-    let own = [COMMON, P::OPTIONS, vlog::OPTIONS, table::OPTIONS, crate::tls::OPTIONS];
+    let own = [COMMON, P::OPTIONS, vlog::OPTIONS, table::OPTIONS, crate::tls::OPTIONS, crate::tls::DATABASE];
     let global = Options::new(&own);
-    let options = Options::new(&[own[0], own[1], own[2], own[3], own[4], &local]);
+    let options = Options::new(&[own.concat().as_slice(), &local]);
     let mut s = Settings {
         name: P::NAME,
         db: dirs.default_db(),
