@@ -357,8 +357,8 @@ impl Served {
     pub fn begin_compaction(&mut self, date: i64, waker: Waker) -> Result<bool, Error> {
         let Some(storage) = &self.storage else { return Ok(false) };
         if self.compaction.is_none() {
-            let comment = "compacting database online";
-            self.compaction = Some(Compaction::begin(&self.db, &**storage, date, comment, waker)?);
+            let options = RecordOptions { date, comment: "compacting database online", diff: self.diff };
+            self.compaction = Some(Compaction::begin(&self.db, &**storage, options, waker)?);
         }
         Ok(true)
     }
@@ -389,7 +389,7 @@ impl Served {
     pub fn compact(&mut self, now: Time, date: i64, comment: &str) -> Result<(), Error> {
         self.compaction = None;
         let Some(storage) = &mut self.storage else { return Ok(()) };
-        storage.replace(&log::snapshot(&self.db, date, comment))?;
+        storage.replace(&log::snapshot(&self.db, RecordOptions { date, comment, diff: self.diff }))?;
         self.compacted = Compacted { at: now, size: storage.len(), transactions: 0 };
         Ok(())
     }
