@@ -40,11 +40,11 @@ impl CheckCx {
 /// Checks that a subfield exists and may be read (`role` "source") or written ("destination").
 pub(super) fn subfield(s: Subfield, role: &str) -> Decode<()> {
     let width = s.field.info().bits;
-    let (error, text) = if s.ofs >= width {
+    let (error, text) = if s.n_bits == 0 {
+        (OfpErr::OFPBAC_BAD_SET_LEN, format!("zero bit {role} field {}", s.field))
+    } else if s.ofs >= width {
         let text = format!("bit offset {} exceeds {width}-bit width of {role} field {}", s.ofs, s.field);
         (OfpErr::OFPBAC_BAD_SET_LEN, text)
-    } else if s.n_bits == 0 {
-        (OfpErr::OFPBAC_BAD_ARGUMENT, format!("{role} field {} has no bits", s.field))
     } else if s.ofs + s.n_bits > width {
         let text = format!(
             "bit offset {} and width {} exceeds {width}-bit width of {role} field {}",
@@ -89,7 +89,10 @@ struct Walk<'a> {
 /// Checks a list of actions against the match of its flow. Also notes in the actions what they need to know of the
 /// packet (whether it has a VLAN tag, its IP protocol).
 pub fn check(actions: &mut [Action], m: &Match, cx: &mut CheckCx) -> Decode<()> {
-    Walk { m: Cow::Borrowed(m), cx }.list(actions)
+    let had_any = !cx.usable.is_empty();
+    Walk { m: Cow::Borrowed(m), cx }.list(actions)?;
+    // What only OpenFlow 1.0 accepts is an error where that cannot be had.
+    if had_any && cx.usable.is_empty() { Err(OfpErr::OFPBAC_MATCH_INCONSISTENT.into()) } else { Ok(()) }
 }
 
 impl Walk<'_> {
@@ -100,7 +103,7 @@ impl Walk<'_> {
     /// Only OpenFlow 1.0 accepts what comes here.
     fn inconsistent(&mut self) -> Decode<()> {
         self.cx.usable = self.cx.usable.intersection(ProtocolSet::OF10);
-        if self.cx.usable.is_empty() { Err(OfpErr::OFPBAC_MATCH_INCONSISTENT.into()) } else { Ok(()) }
+        Ok(())
     }
 
     fn need(&mut self, prereq: Prereq) -> Decode<()> {
@@ -520,8 +523,10 @@ pub(super) fn together(actions: &[Action], outer: Outer) -> Result<(), Odds> {
             continue;
         }
         inside(a, outer)?;
-        if outer == Outer::Flow {
-            order(&mut last, a)?;
+        match outer {
+            Outer::Flow15 if matches!(a, Action::Meter(_)) => last = last.max(Some(1)),
+            Outer::Flow | Outer::Flow15 => order(&mut last, a)?,
+            _ => {}
         }
     }
     Ok(())
@@ -549,7 +554,7 @@ fn inside(a: &Action, outer: Outer) -> Result<(), Odds> {
             }
         };
     }
-    if instruction && outer != Outer::Flow {
+    if instruction && !matches!(outer, Outer::Flow | Outer::Flow15) {
         return Err((OfpErr::OFPBIC_UNSUP_INST, format!("{} instruction not allowed here", name(a))));
     }
     if of_ct {

@@ -170,6 +170,9 @@ pub(crate) fn decode_forward(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         return Err(OfpErr::OFPBFC_MSG_BAD_LEN.into());
     }
     let inner = &f.body[..len];
+    if header[0] != f.version.wire() {
+        return Err(OfpErr::OFPBRC_BAD_VERSION.into());
+    }
     let kind = crate::kind::kind_of(inner)?;
     if !matches!(kind, Kind::OfptGroupMod | Kind::OfptMeterMod | Kind::NxtGroupMod) {
         return Err(OfpErr::OFPBFC_MSG_UNSUP.into());
