@@ -3,6 +3,7 @@
 use crate::ctx::Ctx;
 use crate::effect::Effect;
 use crate::port::PortView;
+use crate::recorder::NodeKind;
 use crate::vlan::{self, Tags};
 use dpif::DpAction;
 use flow::key::VLAN_PRESENT;
@@ -42,7 +43,11 @@ fn copy(ctx: &mut Ctx<'_, '_>, id: BundleId, wanted: u32) {
     if !from.is_plain_trunk() || bridge.mirrors.iter().any(by_vlan) {
         ctx.vlan_tci(VLAN_PRESENT | 0xfff);
     }
-    if !vlan::admits(from, ctx.key.vlan_tci() & 0xfff) {
+    let vid = ctx.key.vlan_tci() & 0xfff;
+    if !vlan::admits(from, vid) {
+        if let Some(text) = vlan::refusal(from, vid) {
+            ctx.record(NodeKind::Error, |_| text);
+        }
         return;
     }
     let tags = Tags::of(&ctx.key).received(from);
@@ -79,7 +84,7 @@ fn deliver(ctx: &mut Ctx<'_, '_>, m: &crate::bundle::Mirror, from: &crate::bundl
             ctx.out.push(DpAction::Trunc(m.snaplen));
         }
         let as_is = from.is_plain_trunk() && out.is_plain_trunk();
-        crate::normal::send_tagged(ctx, None, out, tags, as_is);
+        crate::normal::send_tagged(ctx, Some(from), out, tags, as_is);
         return;
     }
     let Some(out_vlan) = m.out_vlan else { return };
@@ -94,7 +99,7 @@ fn deliver(ctx: &mut Ctx<'_, '_>, m: &crate::bundle::Mirror, from: &crate::bundl
     tags.0[0].vid = out_vlan.0;
     for (id, b) in bridge.each_bundle() {
         if b.includes(out_vlan, tags.inner()) && !bridge.mirrors.iter().any(|m| m.out == Some(id)) {
-            crate::normal::send(ctx, None, b, tags);
+            crate::normal::send(ctx, Some(from), b, tags);
         }
     }
 }
