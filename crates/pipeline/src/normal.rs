@@ -134,6 +134,8 @@ fn learn(ctx: &mut Ctx<'_, '_>, id: BundleId, b: &Bundle, vlan: VlanId) -> Optio
     }
     let key = MacKey::new(vlan, src);
     if bridge.mac.is_static(key) {
+        // For as long as it is.
+        lookup(ctx, key);
         return None;
     }
     let gratuitous_arp = is_gratuitous_arp(ctx);
