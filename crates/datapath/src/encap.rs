@@ -141,8 +141,7 @@ pub(crate) fn set_pbb(packet: &mut Packet, h: &Headers, s: &SetPbb) {
 }
 
 /// Copies a TTL across the bottom of the label stack: between its last label, which is its first too, and the IP header.
-pub(crate) fn copy_ttl(packet: &mut Packet, meta: &Meta, out: bool) {
-    let h = meta.headers(packet);
+pub(crate) fn copy_ttl(packet: &mut Packet, h: &Headers, out: bool) {
     let d = packet.buf.data();
     if !h.is_mpls() || d.len() < h.l2_end + 5 || d[h.l2_end + 2] & 1 == 0 {
         return;

@@ -153,7 +153,6 @@ pub(crate) struct Engine<P: Pipeline> {
     batch: Vec<Packet>,
     keys: Vec<FlowKey>,
     maps: [u128; BATCH],
-    vlan_limit: u8,
     hashes: [u64; BATCH],
     hints: [u32; BATCH],
     until_check: u32,
@@ -179,6 +178,7 @@ impl<P: Pipeline> Engine<P> {
             meters: Default::default(),
             bonds: Default::default(),
             pool: PacketPool::default(),
+            vlan_limit: 1,
             recirc: Vec::new(),
             random: seed | 1,
             now: clock.now(),
@@ -193,7 +193,6 @@ impl<P: Pipeline> Engine<P> {
             batch: Vec::with_capacity(BATCH),
             keys: vec![FlowKey::default(); BATCH],
             maps: [0; BATCH],
-            vlan_limit: 1,
             hashes: [0; BATCH],
             hints: [0; BATCH],
             until_check: 0,
@@ -270,7 +269,7 @@ impl<P: Pipeline> Engine<P> {
     pub(crate) fn round(&mut self) -> Round {
         self.clock_round();
         self.commands();
-        self.vlan_limit = self.shared.tunables.vlan_limit.load(Relaxed).min(2) as u8;
+        self.exec.vlan_limit = self.shared.tunables.vlan_limit.load(Relaxed).min(2) as u8;
         let snapshot = self.snapshot.load().clone();
         let mut round = Round { began: self.exec.now, received: 0, bytes: 0, full: false };
         let mut i = 0;
@@ -344,7 +343,7 @@ impl<P: Pipeline> Engine<P> {
         for chunk in batch.chunks_mut(BATCH) {
             let mut keys = std::mem::take(&mut self.keys);
             for (i, p) in chunk.iter_mut().enumerate() {
-                if extract(p, &Meta::received(port), self.vlan_limit, &mut keys[i], &mut self.maps[i]) {
+                if extract(p, &Meta::received(port), self.exec.vlan_limit, &mut keys[i], &mut self.maps[i]) {
                     self.hashes[i] = hash_key(&keys[i]);
                 } else {
                     self.shared.stats.dropped(DropCause::NotEthernet, 1);
@@ -548,7 +547,7 @@ impl<P: Pipeline> Engine<P> {
         while let Some((mut packet, mut meta)) = self.exec.recirc.pop() {
             bump(&self.shared.stats.recirculated, 1);
             let mut key = FlowKey::default();
-            if extract(&packet, &meta, self.vlan_limit, &mut key, &mut 0) {
+            if extract(&packet, &meta, self.exec.vlan_limit, &mut key, &mut 0) {
                 let hash = hash_key(&key);
                 let hint = self.flows.prefetch(hash);
                 self.one(&mut packet, &mut meta, &key, hash, hint, snapshot);

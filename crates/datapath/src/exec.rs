@@ -10,7 +10,7 @@ use crate::ports::TxPorts;
 use crate::seam::Pipeline;
 use base::{DpPort, Time};
 use dpif::DpAction;
-use dpif::action::{PushMpls, UserCookie, Userspace};
+use dpif::action::{UserCookie, Userspace};
 use flow::FlowKey;
 use flow::key::eth_type;
 use std::collections::HashMap;
@@ -43,11 +43,11 @@ impl Meta {
         Meta { in_port, ..Meta::default() }
     }
 
-    /// Where the headers of a packet of this type are.
-    pub(crate) fn headers(&self, packet: &Packet) -> Headers {
+    /// Where the headers of a packet of this type are, behind at most `tags` VLAN tags.
+    pub(crate) fn headers(&self, packet: &Packet, tags: usize) -> Headers {
         let frame = packet.buf.data();
         match (self.packet_type, self.packet_type >> 16) {
-            (0, _) => Headers::find(frame),
+            (0, _) => Headers::find(frame, tags),
             (ty, 1) => Headers::find_at(frame, 0, ty as u16),
             _ => Headers::default(),
         }
@@ -72,6 +72,8 @@ pub(crate) struct Exec<P: Pipeline> {
     pub(crate) meters: Meters,
     pub(crate) bonds: Bonds,
     pub(crate) pool: PacketPool,
+    /// How many VLAN tags keys have at most.
+    pub(crate) vlan_limit: u8,
     /// Packets to be looked up again.
     pub(crate) recirc: Vec<(Packet, Meta)>,
     pub(crate) random: u64,
@@ -84,13 +86,15 @@ struct Walk<'a> {
     meta: &'a mut Meta,
     key: &'a FlowKey,
     headers: Option<Headers>,
+    /// How many VLAN tags headers are behind at most: those that its key has, and those pushed since.
+    tags: usize,
     cut: Option<usize>,
 }
 
 impl<P: Pipeline> Exec<P> {
     /// Runs `actions`; `key` is the packet's as it was looked up.
     pub(crate) fn run(&mut self, packet: &mut Packet, meta: &mut Meta, key: &FlowKey, actions: &[DpAction]) {
-        let mut w = Walk { packet, meta, key, headers: None, cut: None };
+        let mut w = Walk { packet, meta, key, headers: None, tags: self.vlan_limit.into(), cut: None };
         self.list(&mut w, actions, 0);
     }
 
@@ -116,7 +120,7 @@ impl<P: Pipeline> Exec<P> {
                 Some(n) => self.ports.send_cut(*port, w.packet, n, &self.stats),
             },
             DpAction::Set(s) => {
-                if !crate::set::apply(w.packet, w.meta, &mut w.headers, s) {
+                if !crate::set::apply(w.packet, w.meta, &mut w.headers, w.tags, s) {
                     self.stats.dropped(DropCause::UnsupportedAction, 1);
                     return false;
                 }
@@ -128,7 +132,7 @@ impl<P: Pipeline> Exec<P> {
             | DpAction::PushEth { .. }
             | DpAction::PopEth => {
                 w.headers = None;
-                reshape(w.packet, w.meta, a);
+                reshape(w.packet, w.meta, &mut w.tags, a);
             }
             DpAction::Userspace(u) => self.userspace(w, u),
             DpAction::Trunc(n) => w.cut = Some(*n as usize),
@@ -167,7 +171,7 @@ impl<P: Pipeline> Exec<P> {
             | DpAction::PopPbb
             | DpAction::CopyTtl { .. } => {
                 w.headers = None;
-                if !encapsulate(w.packet, w.meta, a) {
+                if !encapsulate(w.packet, w.meta, w.tags, a) {
                     self.stats.dropped(DropCause::UnsupportedAction, 1);
                     return false;
                 }
@@ -220,8 +224,7 @@ impl<P: Pipeline> Exec<P> {
         }
         let mut packet = self.copy(w.packet);
         let mut meta = w.meta.clone();
-        let mut inner =
-            Walk { packet: &mut packet, meta: &mut meta, key: w.key, headers: w.headers, cut: w.cut };
+        let mut inner = Walk { packet: &mut packet, meta: &mut meta, ..*w };
         self.list(&mut inner, list, depth + 1);
         self.pool.put(packet);
     }
@@ -266,7 +269,7 @@ impl<P: Pipeline> Exec<P> {
 }
 
 /// Actions that change what kind of packet it is. False: there is no such header.
-fn encapsulate(packet: &mut Packet, meta: &mut Meta, a: &DpAction) -> bool {
+fn encapsulate(packet: &mut Packet, meta: &mut Meta, tags: usize, a: &DpAction) -> bool {
     use crate::encap;
     match a {
         DpAction::AddMpls(m) => encap::add_mpls(packet, meta, m),
@@ -274,23 +277,30 @@ fn encapsulate(packet: &mut Packet, meta: &mut Meta, a: &DpAction) -> bool {
         DpAction::PopNsh => return encap::pop_nsh(packet, meta),
         DpAction::PushPbb(p) => encap::push_pbb(packet, p),
         DpAction::PopPbb => return encap::pop_pbb(packet),
-        DpAction::CopyTtl { out } => encap::copy_ttl(packet, meta, *out),
+        DpAction::CopyTtl { out } => encap::copy_ttl(packet, &meta.headers(packet, tags), *out),
         _ => return false,
     }
     true
 }
 
 /// Actions that insert or remove headers.
-fn reshape(packet: &mut Packet, meta: &mut Meta, a: &DpAction) {
+fn reshape(packet: &mut Packet, meta: &mut Meta, tags: &mut usize, a: &DpAction) {
     match a {
-        DpAction::PushVlan(v) => vlan::push(packet, v.tpid, v.wire_tci()),
-        DpAction::PopVlan => {
-            vlan::pop(packet);
+        DpAction::PushVlan(v) => {
+            vlan::push(packet, v.tpid, v.wire_tci());
+            *tags += 1;
         }
-        DpAction::PushMpls(m) => push_mpls(packet, m),
+        DpAction::PopVlan => {
+            let popped = vlan::pop(packet).is_some();
+            *tags = tags.saturating_sub(popped.into());
+        }
+        DpAction::PushMpls(m) => {
+            let ty = if m.eth_type == 0 { eth_type::MPLS } else { m.eth_type };
+            mpls::push(packet, meta.headers(packet, *tags).l2_end, ty, m.lse);
+        }
         DpAction::PopMpls(ty) if meta.packet_type != 0 => crate::encap::pop_front_mpls(packet, meta, *ty),
         DpAction::PopMpls(ty) => {
-            mpls::pop(packet, *ty);
+            mpls::pop(packet, meta.headers(packet, *tags).l2_end, *ty);
         }
         DpAction::PushEth { src, dst } => {
             let ty = meta.packet_type as u16;
@@ -302,20 +312,13 @@ fn reshape(packet: &mut Packet, meta: &mut Meta, a: &DpAction) {
             packet.offload.shift(14);
         }
         DpAction::PopEth => {
-            let h = Headers::find(packet.buf.data());
+            let h = meta.headers(packet, *tags);
             if h.l2_end >= 14 {
-                let d = packet.buf.data();
-                let ty = u16::from_be_bytes([d[h.l2_end - 2], d[h.l2_end - 1]]);
                 packet.buf.pull_front(h.l2_end);
-                meta.packet_type = 1 << 16 | u32::from(ty);
+                meta.packet_type = 1 << 16 | u32::from(h.ethertype);
                 packet.offload.shift(-(h.l2_end as i32));
             }
         }
         _ => {}
     }
-}
-
-fn push_mpls(packet: &mut Packet, m: &PushMpls) {
-    let ty = if m.eth_type == 0 { eth_type::MPLS } else { m.eth_type };
-    mpls::push(packet, ty, m.lse);
 }

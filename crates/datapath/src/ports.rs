@@ -90,7 +90,7 @@ impl TxPorts {
 
     #[cold]
     fn send_large(tx: &mut Tx, packet: &mut Packet, scratch: &mut Packet, stats: &Counters) {
-        let h = Headers::find(packet.buf.data());
+        let h = Headers::find(packet.buf.data(), usize::MAX);
         if tx.caps.gso && tx.caps.csum && h.l3 != L3::None {
             tx.queue.send(packet.buf.data(), &packet.offload);
             return;

@@ -5,12 +5,14 @@ use dpif::action::{Masked, SetField, SetIcmp, SetPorts};
 use flow::key::ip_proto;
 use wire::{Headers, L3, Packet, mpls, rewrite, vlan};
 
-/// Applies `set` to the packet. `headers` is kept from one change to the next, for as long as the layout stands.
+/// Applies `set` to the packet. `headers` is kept from one change to the next, for as long as the layout stands;
+/// `tags` is how many VLAN tags they are behind at most.
 /// Returns false for a change that this datapath does not have.
 pub(crate) fn apply(
     packet: &mut Packet,
     meta: &mut Meta,
     headers: &mut Option<Headers>,
+    tags: usize,
     set: &SetField,
 ) -> bool {
     match set {
@@ -25,7 +27,7 @@ pub(crate) fn apply(
         }
         SetField::Tunnel(_) | SetField::Other(..) => return false,
         _ => {
-            let at = headers.get_or_insert_with(|| meta.headers(packet));
+            let at = headers.get_or_insert_with(|| meta.headers(packet, tags));
             behind_ethernet(packet, at, set);
         }
     }

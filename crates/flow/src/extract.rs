@@ -600,12 +600,12 @@ fn transport<S: Sink>(frame: &[u8], at: usize, end: usize, proto: u8, s: &mut S,
 }
 
 fn icmpv6<S: Sink>(h: &[u8], at: usize, s: &mut S, offsets: &mut Offsets) {
-    if h.len() < 4 {
+    if h.len() < 8 {
         return;
     }
     let (icmp_type, code) = (h[0] as u16, h[1] as u16);
     offsets.payload = (at + 4) as u16;
-    if !(matches!(icmp_type, 135 | 136) && code == 0 && h.len() >= 8) {
+    if !(matches!(icmp_type, 135 | 136) && code == 0) {
         s.word(W_TP, ports_word(0, 0, icmp_type, code));
         return;
     }
@@ -701,7 +701,7 @@ fn nsh<S: Sink>(frame: &[u8], at: usize, s: &mut S) {
     let Some(h) = frame.get(at..).filter(|h| h.len() >= 8) else { return };
     let first = u16_at(h, 0);
     let (version, len) = (first >> 14, (first & 0x3f) as usize * 4);
-    let md_type = h[2] & 0xf;
+    let md_type = h[2];
     if version != 0 || len > h.len() {
         return;
     }

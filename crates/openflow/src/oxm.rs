@@ -317,6 +317,7 @@ fn put_field(out: &mut Vec<u8>, m: &Match, field: Field, version: Version) {
             let (v, k) = m.get(Field::IN_PORT_OXM);
             put_entry(out, Field::IN_PORT_OXM, version, v, k);
         }
+        Field::NW_TOS if !field.prereq_met_by(m) => {}
         Field::NW_TOS if oxm => {
             let (v, k) = m.get(Field::IP_DSCP);
             put_entry(out, Field::IP_DSCP, version, v, k);

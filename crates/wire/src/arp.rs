@@ -45,18 +45,28 @@ impl Arp {
                 return Err(WireError::Invalid { header: "ARP", field, value: value as u32 });
             }
         }
-        Ok(Arp {
+        Ok(Arp::fields(b))
+    }
+
+    /// Reads the fields where they are for Ethernet and IPv4, whatever the packet says it is for.
+    pub(crate) fn fields(b: &[u8]) -> Arp {
+        Arp {
             op: u16_at(b, 6),
             sha: Mac(array(b, 8)),
             spa: u32_at(b, 14).into(),
             tha: Mac(array(b, 18)),
             tpa: u32_at(b, 24).into(),
-        })
+        }
     }
 
     /// Writes the packet.
     pub fn emit(&self, b: &mut [u8]) {
         b[..6].copy_from_slice(&[0, 1, 8, 0, 6, 4]);
+        self.emit_fields(b);
+    }
+
+    /// The counterpart of [`Arp::fields`].
+    pub(crate) fn emit_fields(&self, b: &mut [u8]) {
         put16(b, 6, self.op);
         b[8..14].copy_from_slice(&self.sha.0);
         b[14..18].copy_from_slice(&self.spa.octets());

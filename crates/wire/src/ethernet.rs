@@ -9,6 +9,8 @@ use base::Mac;
 
 /// Bytes of the header.
 pub const LEN: usize = 14;
+/// Types are at least this; below it is a length.
+pub const MIN_TYPE: u16 = 0x600;
 /// Shortest frame, without the checksum.
 pub const MIN_FRAME: usize = 60;
 

@@ -1,11 +1,12 @@
 //! Where the headers of a frame are.
 //!
-//! One walk finds what rewriting, checksums and segmentation need. It takes a frame as it is: a header that is cut
-//! short or contradicts itself is not there, and neither is anything behind it.
+//! One walk finds what rewriting, checksums and segmentation need, by the rules by which a flow's key is made: a header
+//! that is cut short or whose lengths contradict the frame is not there, and neither is anything behind it. Versions
+//! are taken on trust, as the Ethernet type has said what it is.
 
 use crate::checksum::{Sum, pseudo_ipv4, pseudo_ipv6};
 use crate::error::{array, u16_at};
-use crate::{arp, icmp, icmpv6, ipv4, ipv6, mpls, sctp, tcp, udp};
+use crate::{arp, ethernet, icmp, icmpv6, ipv4, ipv6, mpls, sctp, tcp, udp, vlan};
 
 /// Where things are. Offsets are within the frame as it was when this was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,12 +43,29 @@ pub enum L3 {
 }
 
 impl Headers {
-    /// Finds the headers of a frame that starts with an Ethernet header.
-    pub fn find(frame: &[u8]) -> Headers {
-        match mpls::type_offset(frame) {
-            Some(at) => Headers::find_at(frame, at + 2, u16_at(frame, at)),
-            None => Headers::default(),
+    /// Finds the headers of a frame that starts with an Ethernet header and looks behind at most `tags` VLAN tags.
+    pub fn find(frame: &[u8], tags: usize) -> Headers {
+        if frame.len() < ethernet::LEN {
+            return Headers::default();
         }
+        let mut at = 12;
+        for _ in 0..tags {
+            if !vlan::is_tpid(u16_at(frame, at)) || frame.len() < at + vlan::LEN + 2 {
+                break;
+            }
+            at += vlan::LEN;
+        }
+        let mut ethertype = u16_at(frame, at);
+        at += 2;
+        if ethertype < ethernet::MIN_TYPE
+            && let Some(snap) = frame.get(at..at + 8)
+            && snap[..6] == [0xaa, 0xaa, 0x03, 0, 0, 0]
+        {
+            // The subnetwork access protocol (IEEE 802 9.5) names a type after all.
+            ethertype = u16_at(snap, 6);
+            at += 8;
+        }
+        Headers::find_at(frame, at, ethertype)
     }
 
     /// Finds the headers behind a header that ended at `at` and named `ethertype` as what follows.
@@ -62,10 +80,10 @@ impl Headers {
         h
     }
 
-    /// Like [`Headers::find`], looking below a stack of MPLS labels as well: no label says what is there, the IP
+    /// Like [`Headers::find`], looking behind all tags and below a stack of MPLS labels: no label says what is there, the IP
     /// version does.
     pub fn find_below_labels(frame: &[u8]) -> Headers {
-        let h = Headers::find(frame);
+        let h = Headers::find(frame, usize::MAX);
         if !h.is_mpls() {
             return h;
         }
@@ -91,26 +109,29 @@ impl Headers {
     fn find_ipv4(&mut self, frame: &[u8]) {
         let Some(ip) = frame.get(self.l3_at..).filter(|ip| ip.len() >= ipv4::LEN) else { return };
         let header = usize::from(ip[0] & 15) * 4;
-        if ip[0] >> 4 != 4 || header < ipv4::LEN || header > ip.len() {
+        let end = length(u16_at(ip, 2), 0, ip);
+        if header < ipv4::LEN || header > end || end > ip.len() {
             return;
         }
         self.l3 = L3::Ipv4;
         self.proto = ip[9];
         if u16_at(ip, 6) & ipv4::OFFSET == 0 {
-            self.find_l4(ip, header);
+            self.find_l4(&ip[..end], header);
         }
     }
 
     fn find_ipv6(&mut self, frame: &[u8]) {
-        let Some(ip) = frame.get(self.l3_at..).filter(|ip| ip.len() >= ipv6::LEN && ip[0] >> 4 == 6) else {
+        let Some(ip) = frame.get(self.l3_at..).filter(|ip| ip.len() >= ipv6::LEN) else { return };
+        let end = length(u16_at(ip, 4), ipv6::LEN, ip);
+        if end > ip.len() {
             return;
-        };
+        }
         self.l3 = L3::Ipv6;
-        let Ok(upper) = ipv6::upper(ip) else { return };
+        let Ok(upper) = ipv6::upper(&ip[..end]) else { return };
         self.proto = upper.proto;
         self.routed = upper.routed;
         if !upper.later_fragment {
-            self.find_l4(ip, upper.offset);
+            self.find_l4(&ip[..end], upper.offset);
         }
     }
 
@@ -128,15 +149,15 @@ impl Headers {
         }
     }
 
-    /// The end of the IP packet: a frame may be padded behind it. A packet too large for its length field, which is
-    /// then 0, goes to the end of the frame.
+    /// The end of the IP packet: a frame may be padded behind it.
     pub fn ip_end(&self, frame: &[u8]) -> usize {
-        let (fixed, len) = match self.l3 {
-            L3::Ipv4 => (0, u16_at(frame, self.l3_at + 2)),
-            L3::Ipv6 => (ipv6::LEN, u16_at(frame, self.l3_at + 4)),
-            _ => (0, 0),
-        };
-        if len == 0 { frame.len() } else { frame.len().min(self.l3_at + fixed + usize::from(len)) }
+        let ip = &frame[self.l3_at.min(frame.len())..];
+        self.l3_at
+            + match self.l3 {
+                L3::Ipv4 => length(u16_at(ip, 2), 0, ip),
+                L3::Ipv6 => length(u16_at(ip, 4), ipv6::LEN, ip),
+                _ => ip.len(),
+            }
     }
 
     /// The sum of the pseudo header for `len` bytes of upper protocol.
@@ -147,4 +168,10 @@ impl Headers {
             _ => pseudo_ipv4(array(h, 12), array(h, 16), self.proto, len as u16),
         }
     }
+}
+
+/// The length of an IP packet that says it is `said` bytes behind the first `fixed`. One too large for its length field,
+/// which is then 0, takes the rest of the frame.
+fn length(said: u16, fixed: usize, ip: &[u8]) -> usize {
+    if said == 0 && ip.len() > usize::from(u16::MAX) { ip.len() } else { fixed + usize::from(said) }
 }

@@ -6,7 +6,6 @@
 
 use crate::buf::Packet;
 use crate::error::{WireError, need, put16, put32, u16_at, u32_at};
-use crate::vlan;
 
 /// Bytes of an entry.
 pub const LEN: usize = 4;
@@ -61,37 +60,24 @@ pub fn is_ethertype(t: u16) -> bool {
     t == ETHERTYPE || t == ETHERTYPE_MULTICAST
 }
 
-/// Where the type of the payload is in an Ethernet frame, after any tags.
-pub fn type_offset(frame: &[u8]) -> Option<usize> {
-    let mut at = 12;
-    while frame.len() >= at + 2 {
-        if !vlan::is_tpid(u16_at(frame, at)) {
-            return Some(at);
-        }
-        at += vlan::LEN;
+/// Puts an entry at `at`, behind a type which becomes `ethertype`.
+pub fn push(p: &mut Packet, at: usize, ethertype: u16, lse: u32) {
+    if at < 2 || p.buf.len() < at {
+        return;
     }
-    None
-}
-
-/// Puts an entry after the Ethernet header and its tags; the type becomes `ethertype`. Returns whether the frame had
-/// an Ethernet header to put it behind.
-pub fn push(p: &mut Packet, ethertype: u16, lse: u32) -> bool {
-    let Some(at) = type_offset(p.buf.data()) else { return false };
-    put32(p.buf.insert(at + 2, LEN), 0, lse);
-    put16(p.buf.data_mut(), at, ethertype);
+    put32(p.buf.insert(at, LEN), 0, lse);
+    put16(p.buf.data_mut(), at - 2, ethertype);
     p.offload.shift(LEN as i32);
-    true
 }
 
-/// Removes the outermost entry; the type becomes `ethertype`. Returns it, or `None` if the frame is not MPLS.
-pub fn pop(p: &mut Packet, ethertype: u16) -> Option<Mpls> {
-    let at = type_offset(p.buf.data())?;
-    if !is_ethertype(u16_at(p.buf.data(), at)) {
+/// Removes the entry at `at`, behind a type which becomes `ethertype`. Returns it, or `None` if there is none.
+pub fn pop(p: &mut Packet, at: usize, ethertype: u16) -> Option<Mpls> {
+    let (entry, _) = Mpls::parse(p.buf.data().get(at..)?).ok()?;
+    if at < 2 || !is_ethertype(u16_at(p.buf.data(), at - 2)) {
         return None;
     }
-    let (entry, _) = Mpls::parse(&p.buf.data()[at + 2..]).ok()?;
-    p.buf.remove(at + 2, LEN);
-    put16(p.buf.data_mut(), at, ethertype);
+    p.buf.remove(at, LEN);
+    put16(p.buf.data_mut(), at - 2, ethertype);
     p.offload.shift(-(LEN as i32));
     Some(entry)
 }

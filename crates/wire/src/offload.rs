@@ -174,10 +174,8 @@ mod tests {
             p.offload.gso = Some(Gso { kind, size: 1400, hdr_len: 54, ecn: true });
             vlan::push(&mut p, vlan::TPID_C, 5);
             if labelled {
-                assert!(
-                    mpls::push(&mut p, mpls::ETHERTYPE, 0x1140)
-                        && mpls::push(&mut p, mpls::ETHERTYPE, 0x2040)
-                );
+                mpls::push(&mut p, 18, mpls::ETHERTYPE, 0x1140);
+                mpls::push(&mut p, 18, mpls::ETHERTYPE, 0x2040);
             }
             let mut out = Vec::new();
             segment(&p, &mut Packet::default(), |s| {
@@ -208,7 +206,7 @@ mod tests {
     #[test]
     fn partial_checksums_are_completed() {
         let mut f = tcp_frame(false, 33);
-        let h = Headers::find(&f);
+        let h = Headers::find(&f, 0);
         let l4 = h.l4_at.unwrap();
         let pseudo = h.pseudo(&f, f.len() - l4).fold();
         put16(&mut f, l4 + tcp::CHECKSUM, pseudo);

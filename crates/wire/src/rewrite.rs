@@ -166,16 +166,15 @@ pub fn icmp(p: &mut Packet, at: &Headers, f: impl FnOnce(&mut u8, &mut u8)) {
     write_l4(p, at, 0, &[kind, code]);
 }
 
-/// Changes an ARP packet.
+/// Changes an ARP packet, of whatever protocol it says it is.
 pub fn arp(p: &mut Packet, at: &Headers, f: impl FnOnce(&mut Arp)) {
     if header(p, at, L3::Arp, arp::LEN).is_none() {
         return;
     }
     let h = &mut p.buf.data_mut()[at.l3_at..];
-    if let Ok(mut a) = Arp::parse(h) {
-        f(&mut a);
-        a.emit(h);
-    }
+    let mut a = Arp::fields(h);
+    f(&mut a);
+    a.emit_fields(h);
 }
 
 /// Changes a neighbor solicitation or advertisement.

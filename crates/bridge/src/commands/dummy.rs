@@ -69,13 +69,15 @@ fn frame(s: &Switch, text: &str, length: Option<usize>) -> Result<Vec<u8>, Strin
     crate::codec::compose(&key, length)
 }
 
+/// A whole frame in hexadecimal digits.
 fn hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
     if digits.is_empty() || !digits.len().is_multiple_of(2) {
         return None;
     }
     let value = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
-    digits.chunks(2).map(|p| Some(value(p[0])? << 4 | value(p[1])?)).collect()
+    let bytes: Option<Vec<u8>> = digits.chunks(2).map(|p| Some(value(p[0])? << 4 | value(p[1])?)).collect();
+    bytes.filter(|b| b.len() >= wire::ethernet::LEN)
 }
 
 fn set_admin_state(s: &mut Switch, r: &mut Reactor, call: &Call) -> Outcome {

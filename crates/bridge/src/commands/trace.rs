@@ -34,8 +34,15 @@ fn run(s: &mut Switch, r: &mut Reactor, call: &Call, packet_out: bool) -> Outcom
             bridge.or_else(|| s.backers.get(datapath()).map(|b| b.kind.clone()))
         })
         .or_else(|| s.backers.keys().next().cloned());
-    let Some(kind) = kind else { return Outcome::error("Unknown bridge") };
-    let Some(backer) = s.backers.get(&kind) else { return Outcome::error("Unknown bridge") };
+    let Some((kind, backer)) = kind.and_then(|k| s.backers.get(&k).map(|b| (k, b))) else {
+        // There is not one bridge.
+        return Outcome::error(match args[0] {
+            bridge if !args[..args.len().min(2)].iter().any(|a| a.contains('(')) => {
+                format!("{bridge}: unknown bridge")
+            }
+            _ => "Cannot find the datapath".into(),
+        });
+    };
     let view = backer.dp.snapshot();
     let names: Vec<String> =
         s.backers.keys().flat_map(|kind| [kind.clone(), format!("ovs-{kind}")]).collect();

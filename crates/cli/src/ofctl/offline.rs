@@ -2,7 +2,7 @@
 
 use super::context::{Context, dump, print};
 use crate::fatal::Fatal;
-use base::{Level, Xid};
+use base::{Level, OfPort, Xid};
 use openflow::NoNames;
 use openflow::codec::Codec;
 use openflow::msg::{ErrorMsg, FlowMod, Hello, Message};
@@ -40,8 +40,7 @@ pub fn parse_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> 
 
 /// Without `-O`, only OpenFlow 1.0.
 fn allowed(c: &Context) -> ProtocolSet {
-    let versions = c.settings.versions.unwrap_or(VersionSet::EMPTY.with(Version::V10));
-    c.settings.flow_formats.intersection(ProtocolSet::of_versions(versions))
+    c.settings.flow_formats.intersection(ProtocolSet::of_versions(c.versions()))
 }
 
 fn show_flows(c: &Context, all: &[FlowMod], usable: ProtocolSet) -> Result<ExitCode, Fatal> {
@@ -156,7 +155,8 @@ fn read_pcap(c: &Context, name: &str) -> Result<Vec<Captured>, Fatal> {
 pub fn parse_pcap(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     for name in args {
         for (_, packet) in read_pcap(c, name)? {
-            let (key, _) = flow::extract_key(&packet, &flow::Metadata::default());
+            let (mut key, _) = flow::extract_key(&packet, &flow::Metadata::default());
+            key.set_in_port(OfPort::NONE);
             print(&format!("{}\n", flow::text::flow_text(&key, flow::text::Style::default())));
         }
     }

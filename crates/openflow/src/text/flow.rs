@@ -268,7 +268,7 @@ impl Parser<'_, '_> {
         if (deletes || fm.cookie_mask.0 == 0) && fm.new_cookie.0 == u64::MAX {
             fm.new_cookie = Cookie(0);
         }
-        normalise(&mut self.m, self.cx.names, &mut self.cx.log);
+        remark_on(&self.m, self.cx.names, &mut self.cx.log);
         self.cx.only(usable_for_match(&self.m));
         if let Some(actions) = actions {
             let expressible = !self.cx.usable.is_empty();
@@ -305,25 +305,21 @@ impl Parser<'_, '_> {
     }
 }
 
-/// Leaves out what cannot matter, and says so in the log.
-pub(super) fn normalise(
-    m: &mut Match,
+/// Says in the log what of a match cannot matter: a switch that is told of it in OpenFlow 1.0 or 1.1 leaves it out.
+pub(super) fn remark_on(
+    m: &Match,
     names: &dyn crate::port_map::Names,
     log: &mut Vec<(&'static str, super::Severity, String)>,
 ) {
-    let before = m.clone();
-    if m.normalize() {
+    let mut normal = m.clone();
+    if normal.normalize() {
         let f = Fmt::new(names);
-        let pre = match_string(&before, None, &f);
-        let post = match_string(m, None, &f);
-        if pre != post {
-            for text in [
-                "normalization changed ofp_match, details:".to_string(),
-                format!(" pre: {pre}"),
-                format!("post: {post}"),
-            ] {
-                log.push(("ofp_match", super::Severity::Info, text));
-            }
+        for text in [
+            "normalization changed ofp_match, details:".to_string(),
+            format!(" pre: {}", match_string(m, None, &f)),
+            format!("post: {}", match_string(&normal, None, &f)),
+        ] {
+            log.push(("ofp_match", super::Severity::Info, text));
         }
     }
 }
@@ -435,7 +431,7 @@ fn needs_nxm(m: &Match, f: Field) -> bool {
         | Field::UDP_SRC
         | Field::UDP_DST
         | Field::SCTP_SRC
-        | Field::SCTP_DST => !whole,
+        | Field::SCTP_DST => !whole || ipv6,
         Field::ICMP_TYPE | Field::ICMP_CODE | Field::ICMPV6_TYPE | Field::ICMPV6_CODE => false,
         _ => true,
     }

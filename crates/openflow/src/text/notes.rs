@@ -14,9 +14,9 @@ pub(super) fn before_decoding(framed: &Framed<'_>, names: &dyn Names, log: &mut 
     let mut r = Reader::new(framed.body);
     if framed.kind == Kind::OfptFlowMod
         && framed.version == Version::V10
-        && let Ok(mut m) = crate::fixed_match::pull_of10(&mut r)
+        && let Ok(m) = crate::fixed_match::pull_of10(&mut r)
     {
-        super::flow::normalise(&mut m, names, log);
+        super::flow::remark_on(&m, names, log);
     }
     match framed.kind {
         Kind::OfptQueueGetConfigReply => queue_properties(framed, log),

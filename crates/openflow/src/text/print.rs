@@ -209,6 +209,13 @@ impl Printer<'_> {
         }
     }
 
+    /// Notes what is odd about a message, without printing it.
+    pub fn remark(&mut self, bytes: &[u8]) {
+        if let Ok(framed) = kind::identify(bytes) {
+            super::notes::before_decoding(&framed, self.names, &mut self.log);
+        }
+    }
+
     /// Prints a message that says nothing sensible by its bytes; false if there is no such form.
     fn raw(&mut self, framed: &Framed<'_>, f: &mut Fmt<'_>) -> bool {
         let mut r = Reader::new(framed.body);

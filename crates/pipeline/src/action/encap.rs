@@ -110,6 +110,11 @@ fn nsh(ctx: &mut Ctx<'_, '_>, e: &Encap, from: u32) -> Next {
 }
 
 fn mpls(ctx: &mut Ctx<'_, '_>, from: u32, ty: u16) {
+    // All labels in sight count, those of a frame that becomes payload as well.
+    let n = if is_mpls(ctx.key.eth_type()) { super::mpls::depth(ctx) } else { 0 };
+    if !super::mpls::room(ctx, "encap MPLS", n) {
+        return;
+    }
     crate::commit::commit(ctx);
     // A frame is payload, whatever is in it; a packet that is MPLS gets one more label.
     let below = if from >> 16 == 1 && is_mpls(from as u16) { ctx.labels } else { 0 };

@@ -8,11 +8,30 @@ use flow::layout as l;
 const BOS: u32 = 0x100;
 
 /// Depth of the stack, having looked at the bits that tell.
-fn depth(ctx: &mut Ctx<'_, '_>) -> usize {
+pub(super) fn depth(ctx: &mut Ctx<'_, '_>) -> usize {
     for i in 0..ctx.labels {
         ctx.look_u16(l::MPLS + 4 * i + 2, BOS as u16);
     }
     ctx.labels
+}
+
+/// How many labels can be looked into.
+fn limit(ctx: &Ctx<'_, '_>) -> usize {
+    usize::from(ctx.snap.limits.mpls_labels).min(3)
+}
+
+/// Whether there is room for another label; if not, translation has given up.
+pub(super) fn room(ctx: &mut Ctx<'_, '_>, what: &str, n: usize) -> bool {
+    let limit = limit(ctx);
+    if n >= limit {
+        ctx.fail(DropReason::TooManyMplsLabels, || {
+            format!(
+                "dropping packet on which an {what} action can't be performed as it would have more MPLS LSEs \
+                 than the {limit} supported."
+            )
+        });
+    }
+    n < limit
 }
 
 /// Pushes a label: a copy of the one below, or one made from the IP header.
@@ -21,11 +40,7 @@ pub(crate) fn push(ctx: &mut Ctx<'_, '_>, ethertype: u16) {
         return;
     }
     let n = depth(ctx);
-    let limit = usize::from(ctx.snap.limits.mpls_labels).min(3);
-    if n >= limit {
-        ctx.look(l::MPLS, 8);
-        ctx.error = Some(DropReason::TooManyMplsLabels);
-        ctx.drop_reason = Some(DropReason::TooManyMplsLabels);
+    if !room(ctx, "MPLS push", n) {
         return;
     }
     let lse = if n > 0 {
@@ -73,6 +88,15 @@ pub(crate) fn pop(ctx: &mut Ctx<'_, '_>, ethertype: u16) {
     if n == 0 {
         // All labels that are known of are gone. What is below only recirculation can show.
         return;
+    }
+    let limit = limit(ctx);
+    if n >= limit && ctx.key.mpls_lse(limit - 1) & BOS == 0 {
+        return ctx.fail(DropReason::TooManyMplsLabels, || {
+            format!(
+                "dropping packet on which an MPLS pop action can't be performed as it has more MPLS LSEs than the \
+                 {limit} supported."
+            )
+        });
     }
     // Labels move: whoever reads the outermost one from now on reads what was below it.
     ctx.look(l::MPLS + 4, 4 * (n - 1));

@@ -67,7 +67,7 @@ fn frames() -> Vec<Vec<u8>> {
 }
 
 fn fill_l4_checksum(f: &mut [u8]) {
-    let h = Headers::find(f);
+    let h = Headers::find(f, 0);
     let l4 = h.l4_at.unwrap();
     if h.proto == sctp::PROTO {
         let csum = sctp::checksum(&f[l4..]);
@@ -83,7 +83,7 @@ fn fill_l4_checksum(f: &mut [u8]) {
 /// Every checksum of the frame is what it would be if computed anew.
 fn assert_right(frame: &[u8]) {
     let mut again = frame.to_vec();
-    if Headers::find(frame).l3 == L3::Ipv4 {
+    if Headers::find(frame, 0).l3 == L3::Ipv4 {
         assert!(ipv4::checksum_ok(&frame[14..]));
     }
     fill_l4_checksum(&mut again);
@@ -91,7 +91,7 @@ fn assert_right(frame: &[u8]) {
 }
 
 fn change_all(p: &mut Packet) {
-    let at = &Headers::find(p.buf.data());
+    let at = &Headers::find(p.buf.data(), 0);
     eth(p, |s, d| {
         *s = Mac([2; 6]);
         *d = Mac([4; 6]);
@@ -135,7 +135,7 @@ fn checksums_follow_every_change() {
 #[test]
 fn a_partial_checksum_stays_one() {
     for f in frames() {
-        let h = Headers::find(&f);
+        let h = Headers::find(&f, 0);
         let (l4, Some(at)) = (h.l4_at.unwrap(), checksum_offset(&h, true)) else { continue };
         let mut g = f.clone();
         let pseudo = h.pseudo(&g, g.len() - l4).fold();
@@ -167,11 +167,16 @@ fn tags_and_labels_come_and_go() {
     assert_eq!(p.buf.data()[12..18], [0x81, 0, 0x20, 5, 8, 0]);
     vlan::push(&mut p, vlan::TPID_S, 7);
     assert!(vlan::set_tci(&mut p, |_| 0x1008));
-    assert!(mpls::push(&mut p, mpls::ETHERTYPE, 0x0001_01ff));
+    mpls::push(&mut p, 22, mpls::ETHERTYPE, 0x0001_01ff);
     assert!(mpls::set_lse(&mut p, 22, |_| 0x0002_01ff));
-    assert_eq!(mpls::type_offset(p.buf.data()), Some(20));
-    assert_eq!(mpls::pop(&mut p, 0x0800).unwrap().label, 0x20);
-    assert_eq!(mpls::pop(&mut p, 0x0800), None);
+    assert_eq!(Headers::find(p.buf.data(), 2).l2_end, 22);
+    assert!(Headers::find(p.buf.data(), 2).is_mpls());
+    assert_eq!(
+        (Headers::find(p.buf.data(), 1).l2_end, Headers::find(p.buf.data(), 1).ethertype),
+        (18, 0x8100)
+    );
+    assert_eq!(mpls::pop(&mut p, 22, 0x0800).unwrap().label, 0x20);
+    assert_eq!(mpls::pop(&mut p, 22, 0x0800), None);
     assert_eq!(vlan::pop(&mut p).map(|t| (t.tpid, t.vid())), Some((vlan::TPID_S, 8)));
     assert_eq!(vlan::pop(&mut p).map(|t| (t.pcp(), t.vid())), Some((1, 5)));
     assert_eq!(vlan::pop(&mut p), None);
@@ -184,7 +189,7 @@ fn headers_that_are_not_there_are_left_alone() {
         for n in 0..f.len() {
             let mut p = packet(&f[..n]);
             // Where the headers of the whole frame are, and where those of the cut one are not.
-            for at in [Headers::find(&f[..n]), Headers { l4_at: Some(n), ..Headers::find(&f[..n]) }] {
+            for at in [Headers::find(&f[..n], 0), Headers { l4_at: Some(n), ..Headers::find(&f[..n], 0) }] {
                 ipv4(&mut p, &at, |h| h.src = [1; 4]);
                 ipv6(&mut p, &at, |h| h.src = [1; 16]);
                 ports(&mut p, &at, |q| q.src = 1);
@@ -196,8 +201,8 @@ fn headers_that_are_not_there_are_left_alone() {
             mpls::set_lse(&mut p, 14, |_| 1);
             vlan::push(&mut p, 0x8100, 1);
             vlan::pop(&mut p);
-            mpls::push(&mut p, 0x8847, 1);
-            mpls::pop(&mut p, 0x800);
+            mpls::push(&mut p, 14, 0x8847, 1);
+            mpls::pop(&mut p, 14, 0x800);
         }
     }
 }
