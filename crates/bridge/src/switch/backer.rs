@@ -99,7 +99,7 @@ impl Backer {
     }
 
     /// Publishes these bridges, by number.
-    pub fn publish(&self, bridges: Vec<Option<Arc<BridgeView>>>) {
+    pub fn publish(&mut self, bridges: Vec<Option<Arc<BridgeView>>>) {
         let previous = self.dp.snapshot();
         let mut snapshot = Snapshot {
             bridges,
