@@ -177,7 +177,7 @@ fn forward(
             return ctx.drop(DropReason::LearnedOnInput, NodeKind::Detail, text);
         }
         ctx.detail(|| "forwarding to learned port".into());
-        return send(ctx, from.map(|f| f.1), to, tags);
+        return send(ctx, to, tags);
     }
     ctx.detail(|| "no learned MAC for destination, flooding".into());
     for (id, to) in bridge.each_bundle() {
@@ -186,36 +186,27 @@ fn forward(
             && to.includes(tags.vlan(), tags.inner())
             && !bridge.mirrors.iter().any(|m| m.out == Some(id));
         if ok {
-            send(ctx, from.map(|f| f.1), to, tags);
+            send(ctx, to, tags);
         }
     }
 }
 
 /// Sends the packet to a bundle, tagged as it wants it.
-pub(crate) fn send(ctx: &mut Ctx<'_, '_>, from: Option<&Bundle>, to: &Bundle, tags: Tags) {
-    send_tagged(ctx, from, to, tags, false);
+pub(crate) fn send(ctx: &mut Ctx<'_, '_>, to: &Bundle, tags: Tags) {
+    send_tagged(ctx, to, tags, false, None);
 }
 
-/// Sends the packet to a bundle; `as_is` leaves its tags alone.
-pub(crate) fn send_tagged(
-    ctx: &mut Ctx<'_, '_>,
-    from: Option<&Bundle>,
-    to: &Bundle,
-    tags: Tags,
-    as_is: bool,
-) {
-    if to.protected && from.is_some_and(|b| b.protected) {
-        let text = || "Flow is between protected ports, skipping output.".into();
-        return ctx.drop(DropReason::Protected, NodeKind::Warning, text);
-    }
+/// Sends the packet to a bundle; `as_is` leaves its tags alone, `trunc` cuts it.
+pub(crate) fn send_tagged(ctx: &mut Ctx<'_, '_>, to: &Bundle, tags: Tags, as_is: bool, trunc: Option<u32>) {
     let Some(port) = member(ctx, to, tags.vlan()) else { return };
     if as_is {
-        return crate::port_out::send(ctx, port, None, false);
+        return crate::port_out::send(ctx, port, trunc, false);
     }
     let old = (ctx.key.vlan(0), ctx.key.vlan(1));
     ctx.look_tags_for(to, tags);
     tags.sent(to).put(&mut ctx.key, to);
-    crate::port_out::send(ctx, port, None, false);
+    crate::commit::commit(ctx);
+    crate::port_out::send(ctx, port, trunc, false);
     ctx.key.set_vlan(0, old.0.0, old.0.1);
     ctx.key.set_vlan(1, old.1.0, old.1.1);
 }
