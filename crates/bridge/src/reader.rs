@@ -67,10 +67,9 @@ impl Reader {
             self.bridges.insert(id, known);
             if name.contains('/') || name.is_empty() {
                 config.complaints.push(warning(format!("ignoring bridge with invalid name \"{name}\"")));
-            } else if config.bridges.contains_key(&name) {
+            } else if let Some(first) = config.bridges.insert(name.clone(), bridge) {
                 config.complaints.push(warning(format!("bridge {name} specified twice")));
-            } else {
-                config.bridges.insert(name, bridge);
+                config.bridges.insert(name, first);
             }
         }
         Some(config)
@@ -399,3 +398,6 @@ fn read_mirror(rows: &dyn Rows, row: &dyn Row) -> MirrorConfig {
         snaplen: small(row.int("snaplen")),
     }
 }
+
+#[cfg(test)]
+mod tests;
