@@ -205,7 +205,9 @@ pub(crate) fn send_tagged(ctx: &mut Ctx<'_, '_>, to: &Bundle, tags: Tags, as_is:
     let old = (ctx.key.vlan(0), ctx.key.vlan(1));
     ctx.look_tags_for(to, tags);
     tags.sent(to).put(&mut ctx.key, to);
-    crate::commit::commit(ctx);
+    if trunc.is_some() {
+        crate::commit::commit(ctx);
+    }
     crate::port_out::send(ctx, port, trunc, false);
     ctx.key.set_vlan(0, old.0.0, old.0.1);
     ctx.key.set_vlan(1, old.1.0, old.1.1);
