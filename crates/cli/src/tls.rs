@@ -11,8 +11,15 @@ pub const OPTIONS: &[Opt] = &[
     Opt::value("ssl-protocols").id("tls:protocols"),
     Opt::value("ssl-ciphers").id("tls:ciphers"),
     Opt::value("ssl-ciphersuites").id("tls:ciphersuites"),
+];
+
+/// An option of programs that others connect to.
+pub const PEER_CA_CERT: Opt = Opt::value("peer-ca-cert").id("tls:peer-ca-cert");
+
+/// The options of programs of the database, too.
+pub const DATABASE: &[Opt] = &[
     Opt::value("bootstrap-ca-cert").id("tls:bootstrap-ca-cert"),
-    Opt::value("peer-ca-cert").id("tls:peer-ca-cert"),
+    PEER_CA_CERT,
     Opt::value("ssl-server-name").id("tls:server-name"),
 ];
 

@@ -132,7 +132,8 @@ enum Parsed {
 }
 
 fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal> {
-    let options = Options::new(&[OPTIONS, daemon::OPTIONS, vlog::OPTIONS, tls::OPTIONS, tape::OPTIONS]);
+    let tables = [OPTIONS, daemon::OPTIONS, vlog::OPTIONS, tls::OPTIONS, tls::DATABASE, tape::OPTIONS];
+    let options = Options::new(&tables);
     let mut parser = options.parser(args, Order::Anywhere);
     let mut s = Settings {
         remotes: BTreeMap::new(),

@@ -45,7 +45,8 @@ pub struct Go {
 
 /// Parses the arguments.
 pub fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal> {
-    let options = Options::new(&[OWN, cli::daemon::OPTIONS, vlog::OPTIONS, cli::tls::OPTIONS]);
+    let options =
+        Options::new(&[OWN, cli::daemon::OPTIONS, vlog::OPTIONS, cli::tls::OPTIONS, cli::tls::DATABASE]);
     let mut daemon = DaemonOptions::new(PROGRAM, dirs);
     let mut settings = Settings {
         database: dirs.default_db(),

@@ -118,7 +118,7 @@ pub fn bundle(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
         }
         return Err(c.no_format(cx.usable));
     }
-    let mut conn = c.open_versions(switch, "mgmt", able.versions())?;
+    let mut conn = c.open_for_changes(switch, cx.usable)?;
     transact(c, &mut conn, messages)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,8 +7,10 @@ use crate::fatal::Fatal;
 use crate::vlog::Vlog;
 use base::{Logger, Xid};
 use flow::Field;
+use openflow::buf::DecodeError;
 use openflow::codec::Codec;
 use openflow::msg::{Message, PacketInFormat, StatsReply, StatsRequest};
+use openflow::ofperr::OfpErr;
 use openflow::text::colors::{self, Colors};
 use openflow::text::print::Printer;
 use openflow::text::{Fmt, TextCx};
@@ -214,10 +216,23 @@ impl Context {
 
     /// The text of a message.
     pub fn text_of(&self, bytes: &[u8], names: &dyn Names, verbosity: u8) -> String {
-        let mut printer = Printer { names, colors: &self.colors, verbosity, log: Vec::new() };
-        let text = printer.print(bytes);
-        self.log_notes(&printer.log);
+        let mut text = String::new();
+        self.put_text_of(bytes, names, verbosity, &mut text);
         text
+    }
+
+    /// The same, appended.
+    pub fn put_text_of(&self, bytes: &[u8], names: &dyn Names, verbosity: u8, text: &mut String) {
+        let mut printer = Printer { names, colors: &self.colors, verbosity, log: Vec::new() };
+        printer.print_into(bytes, text);
+        self.log_notes(&printer.log);
+    }
+
+    /// Logs what is odd about a message that is not printed.
+    pub fn remark(&self, bytes: &[u8]) {
+        let mut printer = Printer::plain(0);
+        printer.remark(bytes);
+        self.log_notes(&printer.log);
     }
 
     /// Prints a message to standard output.
@@ -292,8 +307,25 @@ impl Context {
         codec.encode(self.next_xid(), m).map_err(|e| Fatal::new(e.to_string()))
     }
 
+    /// Decodes a message; why that cannot be done is logged.
+    pub fn decode(&self, c: &Connection, bytes: &[u8]) -> Option<Message> {
+        match c.codec.decode(bytes) {
+            Ok((_, m)) => Some(m),
+            Err(e) => {
+                self.log_error(e);
+                None
+            }
+        }
+    }
+
+    /// Logs why something cannot be decoded.
+    pub fn log_error(&self, e: DecodeError) -> OfpErr {
+        self.log_notes(&e.log);
+        e.error
+    }
+
     fn talking(&self, c: &Connection, e: &std::io::Error) -> Fatal {
-        Fatal::new(format!("talking to {} ({})", c.name, errno::text(e)))
+        broken(&format!("talking to {}", c.name), e)
     }
 
     /// Sends a message.
@@ -330,15 +362,6 @@ impl Context {
 
     /// Waits until all before is done: gives the first error that was answered meanwhile.
     pub fn barrier(&self, c: &mut Connection) -> Result<Option<Vec<u8>>, Fatal> {
-        self.barrier_or(c, |c, e| self.talking(c, e))
-    }
-
-    /// The same, with other words for a connection that breaks.
-    fn barrier_or(
-        &self,
-        c: &mut Connection,
-        failed: impl Fn(&Connection, &std::io::Error) -> Fatal,
-    ) -> Result<Option<Vec<u8>>, Fatal> {
         let barrier = self.encode(c, &Message::BarrierRequest)?;
         let mut first = None;
         let result = c.client.transact(barrier, |m| {
@@ -348,22 +371,17 @@ impl Context {
         });
         match result {
             Ok(_) => Ok(first),
-            Err(e) => Err(failed(c, &e)),
+            Err(e) => Err(self.talking(c, &e)),
         }
     }
 
-    /// The same for one request; an error is printed and ends the program.
+    /// The same for requests that come before: an error is printed and ends the program.
     pub fn perform(
         &self,
         c: &mut Connection,
         requests: impl IntoIterator<Item = Vec<u8>>,
     ) -> Result<(), Fatal> {
-        for r in requests {
-            self.send(c, r)?;
-        }
-        let failed =
-            |_: &Connection, e: &_| Fatal::new(format!("OpenFlow receive failed ({})", errno::text(e)));
-        match self.barrier_or(c, failed)? {
+        match self.transact_silent(c, requests)? {
             None => Ok(()),
             Some(error) => {
                 self.complain(&error);
@@ -401,20 +419,19 @@ impl Context {
         Ok(())
     }
 
-    /// Sends a statistics request and hands all parts of the reply to `each`, or an error.
+    /// Sends a statistics request and hands all parts of the reply, errors as well, to `each`. `failure` says what
+    /// it means that the connection breaks.
     pub fn stats(
         &self,
         c: &mut Connection,
         r: StatsRequest,
-        mut each: impl FnMut(&[u8]),
+        failure: &str,
+        each: impl FnMut(&Connection, &[u8]) -> Result<(), Fatal>,
     ) -> Result<(), Fatal> {
         let request = self.encode(c, &Message::StatsRequest(r))?;
         let wanted = vconn::xid(&request);
         self.send(c, request)?;
-        self.replies(c, wanted, |m| {
-            each(m);
-            Ok(())
-        })
+        self.replies(c, wanted, failure, each)
     }
 
     /// Receives all parts of a reply.
@@ -422,13 +439,11 @@ impl Context {
         &self,
         c: &mut Connection,
         wanted: Option<u32>,
-        mut each: impl FnMut(&[u8]) -> Result<(), Fatal>,
+        failure: &str,
+        mut each: impl FnMut(&Connection, &[u8]) -> Result<(), Fatal>,
     ) -> Result<(), Fatal> {
         loop {
-            let m = c
-                .client
-                .recv()
-                .map_err(|e| Fatal::new(format!("OpenFlow packet receive failed ({})", errno::text(&e))))?;
+            let m = c.client.recv().map_err(|e| broken(failure, &e))?;
             if m[1] == vconn::kind::ECHO_REQUEST {
                 self.send(c, vconn::echo_reply(&m))?;
                 continue;
@@ -437,7 +452,7 @@ impl Context {
                 continue;
             }
             let more = m[1] != vconn::kind::ERROR && m.len() > 11 && m[11] & 1 != 0;
-            each(&m)?;
+            each(c, &m)?;
             if !more {
                 return Ok(());
             }
@@ -451,7 +466,7 @@ impl Context {
         for part in parts {
             self.send(c, part)?;
         }
-        self.replies(c, wanted, |m| {
+        self.replies(c, wanted, RECEIVE_FAILED, |_, m| {
             if m[1] != vconn::kind::ERROR {
                 return Ok(());
             }
@@ -462,25 +477,32 @@ impl Context {
 
     /// Sends a statistics request and prints all parts of the reply.
     pub fn dump_stats(&self, c: &mut Connection, r: StatsRequest, names: &dyn Names) -> Result<(), Fatal> {
-        self.stats(c, r, |m| self.print_message(m, names))
+        self.stats(c, r, PACKET_RECEIVE_FAILED, |_, m| {
+            self.print_message(m, names);
+            self.check(m)
+        })
     }
 
-    /// All parts of a statistics reply, decoded; an error answer is printed and ends the program.
+    /// Refuses what is no message of a known kind.
+    fn check(&self, m: &[u8]) -> Result<(), Fatal> {
+        openflow::kind::identify(m).map(|_| ()).map_err(|e| {
+            self.log_error(e);
+            Fatal::new(format!("received bad reply: {}", self.text_of(m, &NoNames, 1)))
+        })
+    }
+
+    /// All parts of a statistics reply, decoded; a part that is something else ends the program.
     pub fn collect(&self, c: &mut Connection, r: StatsRequest) -> Result<Vec<StatsReply>, Fatal> {
-        let mut parts = Vec::new();
-        let mut failed = None;
-        let codec = c.codec.clone();
-        self.stats(c, r, |m| match codec.decode(m) {
-            Ok((_, Message::StatsReply { body, .. })) => parts.push(body),
-            _ => failed = Some(m.to_vec()),
-        })?;
-        match failed {
-            None => Ok(parts),
-            Some(m) => {
-                self.complain(&m);
-                Err(Fatal::silent(1))
+        let mut parts = Parts::default();
+        self.stats(c, r, RECEIVE_FAILED, |c, m| {
+            self.check(m)?;
+            match c.codec.decode(m) {
+                Ok((_, Message::StatsReply { body, .. })) => parts.add(body, m.len()),
+                Ok(_) => Err(Fatal::new(format!("received bad reply: {}", self.text_of(m, &NoNames, 1)))),
+                Err(e) => Err(Fatal::new(format!("decode error: {}", self.log_error(e)))),
             }
-        }
+        })?;
+        Ok(parts.all)
     }
 
     /// The first of the protocols, in order of preference, that is allowed and usable, as the error says otherwise.
@@ -501,17 +523,35 @@ impl Context {
         ))
     }
 
-    /// Connects for flow commands: a protocol among `usable` is agreed on and switched to.
-    pub fn open_for_flows(&self, name: &str, usable: ProtocolSet) -> Result<Connection, Fatal> {
-        let usable = self.choose(usable)?;
-        let mut c = self.open_versions(name, "mgmt", self.versions().intersection(usable.versions()))?;
+    /// The versions to offer where one of `usable` is wanted: all, if none in particular may be spoken.
+    pub fn versions_for(&self, usable: ProtocolSet) -> VersionSet {
+        match self.settings.versions {
+            Some(VersionSet::EMPTY) => VersionSet::ALL,
+            _ => self.versions().intersection(usable.versions()),
+        }
+    }
+
+    /// Connects for changes: a protocol among `usable` is agreed on and switched to.
+    pub fn open_for_changes(&self, name: &str, usable: ProtocolSet) -> Result<Connection, Fatal> {
+        self.open_with(name, usable, Protocol::ALL)
+    }
+
+    /// Connects with the first protocol in `order` that is `usable` and that the switch has.
+    pub fn open_with(
+        &self,
+        name: &str,
+        usable: ProtocolSet,
+        order: impl IntoIterator<Item = Protocol>,
+    ) -> Result<Connection, Fatal> {
+        let chosen = self.choose(usable)?;
+        let mut c = self.open_versions(name, "mgmt", self.versions_for(chosen))?;
         let version = c.version();
-        for p in usable.iter().filter(|p| p.version() == version) {
-            if self.set_protocol(&mut c, p)? {
+        for p in order {
+            if p.version() == version && chosen.contains(p) && self.set_protocol(&mut c, p)? {
                 return Ok(c);
             }
         }
-        Err(Fatal::new(format!("{name}: switch does not support any of the usable flow formats ({usable})")))
+        Err(Fatal::new(format!("switch does not support any of the usable flow formats ({usable})")))
     }
 
     /// Switches a connection's flow format.
@@ -554,6 +594,36 @@ impl Context {
     }
 }
 
+/// What it means that the connection breaks before an answer is whole: one that is to be shown as it comes, or not.
+const PACKET_RECEIVE_FAILED: &str = "OpenFlow packet receive failed";
+pub const RECEIVE_FAILED: &str = "OpenFlow receive failed";
+
+/// The end of a program whose connection breaks.
+pub fn broken(what: &str, e: &std::io::Error) -> Fatal {
+    Fatal::new(format!("{what} ({})", errno::text(e)))
+}
+
+/// The parts of a reply that has to be kept whole.
+#[derive(Default)]
+pub struct Parts {
+    pub all: Vec<StatsReply>,
+    bytes: usize,
+}
+
+impl Parts {
+    /// Several times what the largest switches have: a reply that goes on is endless.
+    const MOST: usize = 1 << 29;
+
+    pub fn add(&mut self, part: StatsReply, len: usize) -> Result<(), Fatal> {
+        self.bytes += len;
+        if self.bytes > Self::MOST {
+            return Err(Fatal::new(format!("received more than {} bytes in one reply", Self::MOST)));
+        }
+        self.all.push(part);
+        Ok(())
+    }
+}
+
 /// Text of a message for debug records.
 fn describe(bytes: &[u8]) -> String {
     Printer::plain(1).print(bytes).trim_end_matches('\n').to_string()
@@ -571,4 +641,30 @@ pub fn dump(bytes: &[u8]) -> String {
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
+}
+
+/// Text on its way to standard output, in large pieces: what many lines cost is mostly to write each by itself. The
+/// rest is printed when this goes.
+#[derive(Default)]
+pub struct Pages {
+    text: String,
+}
+
+impl Pages {
+    const SIZE: usize = 64 * 1024;
+
+    /// Where text is appended.
+    pub fn page(&mut self) -> &mut String {
+        if self.text.len() >= Pages::SIZE {
+            print(&self.text);
+            self.text.clear();
+        }
+        &mut self.text
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        print(&self.text);
+    }
 }

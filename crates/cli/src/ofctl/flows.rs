@@ -1,6 +1,6 @@
 //! Flows: dump, add, modify, delete.
 
-use super::context::{Connection, Context, SortKey, print};
+use super::context::{Connection, Context, Parts, SortKey, print};
 use super::files::lines;
 use crate::fatal::Fatal;
 use openflow::msg::{
@@ -39,19 +39,8 @@ fn tables_need_nothing(usable: ProtocolSet) -> ProtocolSet {
 
 /// Connects for a dump: NXM is preferred over the plain format of OpenFlow 1.0, since it says more.
 pub(super) fn open_for_dump(c: &Context, switch: &str, usable: ProtocolSet) -> Result<Connection, Fatal> {
-    let wanted = usable;
-    let usable = c.choose(usable)?;
-    let mut conn = c.open_versions(switch, "mgmt", c.versions().intersection(usable.versions()))?;
-    let version = conn.version();
-    let order = [Protocol::Nxm, Protocol::Of10]
-        .into_iter()
-        .chain(Protocol::ALL.into_iter().filter(|p| p.version() != Protocol::Of10.version()));
-    for p in order {
-        if p.version() == version && usable.contains(p) && c.set_protocol(&mut conn, p)? {
-            return Ok(conn);
-        }
-    }
-    Err(Fatal::new(format!("switch does not support any of the usable flow formats ({wanted})")))
+    let others = Protocol::ALL.into_iter().filter(|p| p.version() != Protocol::Of10.version());
+    c.open_with(switch, usable, [Protocol::Nxm, Protocol::Of10].into_iter().chain(others))
 }
 
 pub fn dump_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
@@ -87,13 +76,27 @@ pub(super) fn collect(
     conn: &mut Connection,
     request: StatsRequest,
 ) -> Result<Vec<FlowStats>, Fatal> {
-    let mut flows = Vec::new();
-    for part in c.collect(conn, request)? {
-        if let StatsReply::Flow(mut all) = part {
-            flows.append(&mut all);
+    const FAILURE: &str = "dump flows";
+    let mut parts = Parts::default();
+    let protocol_error = |why: String| {
+        base::warn!(c.logger(), "vconn", "{why}");
+        Err(Fatal::new(format!("{FAILURE} (Protocol error)")))
+    };
+    c.stats(conn, request, FAILURE, |conn, m| match conn.codec.decode(m) {
+        Ok((_, Message::StatsReply { body, .. })) => parts.add(body, m.len()),
+        Ok((_, Message::Error(e))) => Err(Fatal::new(format!("{FAILURE} ({})", e.error))),
+        Err(e) if openflow::kind::identify(m).is_ok() => {
+            protocol_error(format!("parse error in reply ({})", c.log_error(e)))
         }
-    }
-    Ok(flows)
+        _ => {
+            protocol_error(format!("received bad reply: {}", c.text_of(m, &openflow::NoNames, 1).trim_end()))
+        }
+    })?;
+    let flows = parts.all.into_iter().flat_map(|part| match part {
+        StatsReply::Flow(all) => all,
+        _ => Vec::new(),
+    });
+    Ok(flows.collect())
 }
 
 /// The order that the sort options ask for.
@@ -201,7 +204,7 @@ pub(super) fn send(
     all: &[FlowMod],
     usable: ProtocolSet,
 ) -> Result<ExitCode, Fatal> {
-    let mut conn = c.open_for_flows(switch, usable)?;
+    let mut conn = c.open_for_changes(switch, usable)?;
     if c.settings.bundle {
         let messages = all.iter().map(|fm| Message::FlowMod(Box::new(fm.clone())));
         super::bundle::transact(c, &mut conn, messages.collect())?;

@@ -16,13 +16,12 @@ const OK: Result<ExitCode, Fatal> = Ok(ExitCode::SUCCESS);
 pub(super) const INSERT_NEEDS_15: &str = "insert-bucket needs OpenFlow 1.5 or later ('-O OpenFlow15')";
 
 fn send(c: &Context, switch: &str, all: Vec<GroupMod>, usable: ProtocolSet) -> Result<ExitCode, Fatal> {
-    let usable = match c.choose(usable) {
-        Err(_) if all.iter().any(|g| g.command == GroupModCommand::InsertBucket && !g.buckets.is_empty()) => {
-            return Err(Fatal::new(INSERT_NEEDS_15));
-        }
-        usable => usable?,
-    };
-    let mut conn = c.open_versions(switch, "mgmt", c.versions().intersection(usable.versions()))?;
+    if c.choose(usable).is_err()
+        && all.iter().any(|g| g.command == GroupModCommand::InsertBucket && !g.buckets.is_empty())
+    {
+        return Err(Fatal::new(INSERT_NEEDS_15));
+    }
+    let mut conn = c.open_for_changes(switch, usable)?;
     let messages: Vec<Message> = all.into_iter().map(|g| Message::GroupMod(Box::new(g))).collect();
     if c.settings.bundle {
         super::bundle::transact(c, &mut conn, messages)?;

@@ -10,8 +10,7 @@ use openflow::version::ProtocolSet;
 use std::process::ExitCode;
 
 fn open(c: &Context, switch: &str) -> Result<Connection, Fatal> {
-    let usable = c.choose(ProtocolSet::OF13_UP)?;
-    c.open_versions(switch, "mgmt", c.versions().intersection(usable.versions()))
+    c.open_for_changes(switch, ProtocolSet::OF13_UP)
 }
 
 fn modify(c: &Context, args: &[String], command: MeterModCommand) -> Result<ExitCode, Fatal> {

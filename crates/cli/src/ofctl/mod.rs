@@ -61,9 +61,9 @@ const OPTIONS: &[Opt] = &[
     Opt::flag("bad-csum"),
     Opt::flag("raw"),
     Opt::flag("read-only"),
-    Opt::value("protocols").short('O'),
-    Opt::flag("version").short('V'),
 ];
+
+const VERSIONS: &[Opt] = &[Opt::flag("version").short('V'), Opt::value("protocols").short('O')];
 
 /// What a command does with its arguments.
 type Run = fn(&mut Context, &[String]) -> Result<ExitCode, Fatal>;
@@ -216,7 +216,7 @@ pub fn main(args: Vec<String>) -> ExitCode {
 }
 
 fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Option<(Context, Vec<String>)>, Fatal> {
-    let options = Options::new(&[OPTIONS, daemon::OPTIONS, vlog::OPTIONS, tls::OPTIONS]);
+    let options = Options::new(&[OPTIONS, daemon::OPTIONS, VERSIONS, vlog::OPTIONS, tls::OPTIONS]);
     let mut parser = options.parser(args, Order::Anywhere);
     let mut settings = Settings::default();
     let mut daemon = DaemonOptions::new(PROGRAM, dirs);
@@ -339,7 +339,7 @@ fn own(given: &Given, s: &mut Settings) -> Result<bool, Fatal> {
         "bad-csum" => s.bad_checksum = true,
         "pcap" => s.pcap = true,
         "raw" => {}
-        "protocols" => s.versions = Some(parse_versions(given.value())?).filter(|v| !v.is_empty()),
+        "protocols" => s.versions = Some(parse_versions(given.value())?),
         _ => return Ok(false),
     }
     Ok(true)

@@ -106,9 +106,7 @@ fn set_packet_ins(c: &Context, conn: &mut Connection) -> Result<(), Fatal> {
 }
 
 pub fn snoop(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    // Whatever is spoken there is of interest.
-    let versions = c.settings.versions.unwrap_or(VersionSet::ALL);
-    let conn = c.open_versions(&args[0], "snoop", versions)?;
+    let conn = c.open_versions(&args[0], "snoop", c.versions())?;
     run(c, conn, false)
 }
 

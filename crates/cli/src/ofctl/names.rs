@@ -1,6 +1,6 @@
 //! Names of a switch's ports and tables: the switch is asked for them when a name is met, and not before.
 
-use super::context::Context;
+use super::context::{Context, RECEIVE_FAILED};
 use crate::fatal::Fatal;
 use base::OfPort;
 use flow::text::PortMap;
@@ -72,17 +72,21 @@ impl<'a> SwitchNames<'a> {
         } else {
             StatsRequest::Table
         };
-        let codec = c.codec.clone();
         let mut out = Vec::new();
-        self.context.stats(&mut c, request, |m| {
-            let Ok((_, Message::StatsReply { body, .. })) = codec.decode(m) else { return };
-            match body {
-                StatsReply::TableFeatures(all) => out.extend(all.into_iter().map(|t| (t.table, t.name))),
-                StatsReply::Table(all) => {
+        self.context.stats(&mut c, request, RECEIVE_FAILED, |c, m| {
+            match c.codec.decode(m) {
+                Ok((_, Message::StatsReply { body: StatsReply::TableFeatures(all), .. })) => {
+                    out.extend(all.into_iter().map(|t| (t.table, t.name)));
+                }
+                Ok((_, Message::StatsReply { body: StatsReply::Table(all), .. })) => {
                     out.extend(all.into_iter().filter_map(|t| Some((t.table, t.features?.name))));
+                    self.context.remark(m);
                 }
                 _ => {}
             }
+            // There are no more tables than that; who goes on sending them has no end.
+            const MOST: usize = 1 << 16;
+            if out.len() > MOST { Err(Fatal::new("received too many tables")) } else { Ok(()) }
         })?;
         // A table without a name of its own is called after its number.
         out.retain(|(table, name)| !name.is_empty() && *name != format!("table{table}"));

@@ -26,7 +26,7 @@ pub fn packet_out(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let parsed = parse_packet_out(&args[1], &mut cx);
     c.log_parse(&mut cx);
     let m = parsed.map_err(Fatal::new)?;
-    let mut conn = c.open_for_flows(&args[0], cx.usable)?;
+    let mut conn = c.open_for_changes(&args[0], cx.usable)?;
     let request = c.encode(&conn, &Message::PacketOut(Box::new(m)))?;
     c.perform(&mut conn, [request])?;
     OK
@@ -46,7 +46,7 @@ fn packet_out_of_old(c: &Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let mut metadata = Match::any();
     metadata.set(Field::IN_PORT_OXM, u128::from(in_port.0));
     let metadata = MiniMatch::new(&metadata);
-    let mut conn = c.open_for_flows(&args[0], cx.usable)?;
+    let mut conn = c.open_for_changes(&args[0], cx.usable)?;
     for text in args.iter().skip(3) {
         let (packet, rest) = hex_prefix(text);
         if !rest.is_empty() || packet.len() < 14 {

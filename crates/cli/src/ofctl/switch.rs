@@ -1,8 +1,8 @@
 //! Commands on the switch as a whole and on its ports and queues.
 
-use super::context::{Connection, Context, print};
+use super::context::{Connection, Context, broken, print};
 use crate::fatal::Fatal;
-use base::OfPort;
+use base::{OfPort, Xid};
 use openflow::msg::{
     Features, FragHandling, Message, PhyPort, PortConfig, PortMod, QueueStatsRequest, StatsReply,
     StatsRequest, SwitchConfig,
@@ -16,19 +16,20 @@ const OK: Result<ExitCode, Fatal> = Ok(ExitCode::SUCCESS);
 pub fn show(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let names = c.names(&args[0]);
     let mut conn = c.open(&args[0])?;
-    let reply = c.ask(&mut conn, &Message::FeaturesRequest)?;
-    match conn.codec.decode(&reply) {
-        Ok((_, Message::FeaturesReply(_))) => c.print_message(&reply, &names),
-        _ => {
-            return Err(Fatal::new(format!("{}: received bad features reply", args[0])));
-        }
-    }
+    let request = c.encode(&conn, &Message::FeaturesRequest)?;
+    let reply = transact(&mut conn, request, &args[0])?;
+    c.print_message(&reply, &names);
     if conn.version() >= Version::V13 {
         c.dump_stats(&mut conn, StatsRequest::PortDesc(OfPort::NONE), &names)?;
     }
     let mut conn = c.open(&args[0])?;
     c.dump(&mut conn, &Message::GetConfigRequest, &names)?;
     OK
+}
+
+/// Sends a request and waits for its answer; that there is none is told of the switch as it was `named`.
+fn transact(conn: &mut Connection, request: Vec<u8>, named: &str) -> Result<Vec<u8>, Fatal> {
+    conn.client.transact(request, |_| ()).map_err(|e| broken(&format!("talking to {named}"), &e))
 }
 
 pub fn dump_desc(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
@@ -73,9 +74,9 @@ pub fn ports_of(c: &Context, switch: &str) -> Result<Vec<PhyPort>, Fatal> {
 
 fn features(c: &Context, conn: &mut Connection) -> Result<Features, Fatal> {
     let reply = c.ask(conn, &Message::FeaturesRequest)?;
-    match conn.codec.decode(&reply) {
-        Ok((_, Message::FeaturesReply(f))) => Ok(*f),
-        _ => Err(Fatal::new("received bad features reply")),
+    match c.decode(conn, &reply) {
+        Some(Message::FeaturesReply(f)) => Ok(*f),
+        _ => Err(Fatal::new(format!("{}: received bad features reply", conn.client.name()))),
     }
 }
 
@@ -191,9 +192,9 @@ pub fn mod_port(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
 /// The switch's configuration.
 pub(super) fn config(c: &Context, conn: &mut Connection) -> Result<SwitchConfig, Fatal> {
     let reply = c.ask(conn, &Message::GetConfigRequest)?;
-    match conn.codec.decode(&reply) {
-        Ok((_, Message::GetConfigReply(config))) => Ok(config),
-        _ => Err(Fatal::new("bad reply to OFPT_GET_CONFIG_REQUEST")),
+    match c.decode(conn, &reply) {
+        Some(Message::GetConfigReply(config)) => Ok(config),
+        _ => Err(Fatal::new(format!("{}: bad reply to config request", conn.client.name()))),
     }
 }
 
@@ -233,7 +234,8 @@ pub fn set_frags(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
 
 pub fn probe(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let mut conn = c.open(&args[0])?;
-    let reply = c.ask(&mut conn, &Message::EchoRequest(Vec::new()))?;
+    let request = conn.codec.encode(Xid(0), &Message::EchoRequest(Vec::new()));
+    let reply = transact(&mut conn, request.map_err(|e| Fatal::new(e.to_string()))?, &args[0])?;
     if reply.len() != 8 {
         return Err(Fatal::new("reply does not match request"));
     }
@@ -241,8 +243,8 @@ pub fn probe(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
 }
 
 /// Bytes that nobody can guess from one request to the next.
-fn payload(c: &Context, len: usize, seed: u32) -> Vec<u8> {
-    let mut x = u64::from(seed) << 32 | c.next_xid().0 as u64 | 1;
+fn payload(len: usize, seed: u64) -> Vec<u8> {
+    let mut x = seed | 1;
     (0..len)
         .map(|_| {
             x ^= x << 13;
@@ -261,11 +263,11 @@ pub fn ping(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     }
     let mut conn = c.open(&args[0])?;
     let clock = base::Clock::real();
-    for seed in 0..10 {
-        let body = payload(c, len as usize, seed);
+    for _ in 0..10 {
+        let body = payload(len as usize, clock.wall_millis() as u64);
         let request = c.encode(&conn, &Message::EchoRequest(body))?;
         let start = clock.real_now();
-        let reply = c.transact(&mut conn, request.clone())?;
+        let reply = conn.client.transact(request.clone(), |_| ()).map_err(|e| broken("transact", &e))?;
         let took = clock.real_now().since(start);
         if reply[1] != reactor::vconn::kind::ECHO_REPLY || reply[8..] != request[8..] {
             let mut text = "Reply does not match request.  Request:\n".to_string();
@@ -301,7 +303,7 @@ pub fn benchmark(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let start = clock.real_now();
     for _ in 0..count {
         let request = c.encode(&conn, &Message::EchoRequest(vec![0; len]))?;
-        c.transact(&mut conn, request)?;
+        conn.client.transact(request, |_| ()).map_err(|e| broken("transact", &e))?;
     }
     let ms = clock.real_now().since(start).as_secs_f64() * 1000.0;
     let rate = |n: f64| if n == 0.0 { "-nan".to_string() } else { format!("{:.0}", n / (ms / 1000.0)) };

@@ -43,9 +43,8 @@ pub fn dump_table_features(c: &mut Context, args: &[String]) -> Result<ExitCode,
         }
     }
     printer.end(&mut f);
-    // Each begins with an empty line, which here ends the one before.
-    let text = f.out.strip_prefix('\n').unwrap_or(&f.out);
-    print(&format!("{}\n\n", text.trim_end_matches('\n')).replace(": ditto\n  table", ": ditto\n\n  table"));
+    // Each entry begins with the end of a line: of the one before, and the last of what comes after.
+    print(&format!("{}\n", f.out.strip_prefix('\n').unwrap_or(&f.out)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -140,20 +139,22 @@ fn keep(c: &Context, conn: &mut super::context::Connection, m: TableMod) -> Resu
             tables.extend(all);
         }
     }
+    // Asked of all tables, vacancy events change for the first alone, whose eviction all get: as in the reference.
+    let mut wanted = m;
     let mut mods = Vec::new();
     for now in tables.iter().filter(|t| m.table == 0xff || t.table == m.table) {
-        let mut one = TableMod { table: now.table, ..m };
-        if one.eviction == TableEviction::Default {
-            one.eviction = now.eviction;
-            one.eviction_flags = now.eviction_flags;
+        if wanted.eviction == TableEviction::Default {
+            wanted.eviction = now.eviction;
+            wanted.eviction_flags = now.eviction_flags;
         }
-        if one.vacancy == TableVacancy::Default {
-            one.vacancy = match now.vacancy {
+        if wanted.vacancy == TableVacancy::Default {
+            wanted.vacancy = match now.vacancy {
                 TableVacancy::On { down, up, .. } => TableVacancy::On { down, up, vacancy: 0 },
                 other => other,
             };
         }
-        mods.push(one);
+        mods.push(TableMod { table: now.table, ..wanted });
+        wanted.vacancy = TableVacancy::Default;
     }
     // The switch says what is wrong with a table that it does not have.
     if mods.is_empty() {

@@ -122,13 +122,14 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     let clock = Clock::real();
     let vlog = Vlog::new(PROGRAM, &dirs, &clock);
     vlog.environment()?;
-    let tables: [&[Opt]; 7] = [
+    let tables: [&[Opt]; 8] = [
         OPTIONS,
         daemon::OPTIONS,
         vlog::OPTIONS,
         table::OPTIONS,
         &[table::TIMESTAMP],
         tls::OPTIONS,
+        tls::DATABASE,
         tape::OPTIONS,
     ];
     let options = Options::new(&tables);

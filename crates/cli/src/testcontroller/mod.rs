@@ -84,7 +84,8 @@ fn settle(asked: &mut Asked) {
 }
 
 fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Option<Asked>, Fatal> {
-    let options = Options::new(&[OPTIONS, daemon::OPTIONS, vlog::OPTIONS, tls::OPTIONS]);
+    let options =
+        Options::new(&[OPTIONS, daemon::OPTIONS, vlog::OPTIONS, tls::OPTIONS, &[tls::PEER_CA_CERT]]);
     let mut parser = options.parser(args, Order::Anywhere);
     let mut asked = Asked {
         settings: Settings {

@@ -423,8 +423,9 @@ fn oxm_bits(fields: impl Iterator<Item = Field>) -> u64 {
     bits
 }
 
+/// The fields of a table in OpenFlow 1.2, which has the first 36.
 fn oxm_fields(bits: u64) -> impl Iterator<Item = Field> {
-    (0..64).filter(move |n| bits >> n & 1 != 0).filter_map(|n| Field::from_header(0x8000, n, 0))
+    (0..36).filter(move |n| bits >> n & 1 != 0).filter_map(|n| Field::from_header(0x8000, n, 0))
 }
 
 pub(crate) fn put_stats(e: &mut Enc<'_>, all: &[TableStats], more: bool) -> Encode {
@@ -677,10 +678,16 @@ pub(crate) fn decode_one_features(r: &mut Reader<'_>, version: Version) -> Decod
     features_body(&mut r.sub(len - 2)?, version)
 }
 
+/// Replace, modify, enable, disable.
+const LAST_COMMAND: u8 = 3;
+
 fn features_body(b: &mut Reader<'_>, version: Version) -> Decode<TableFeatures> {
     let mut f = default_features(b.u8()?);
     if version >= Version::V15 {
         f.command = b.u8()?;
+        if f.command > LAST_COMMAND {
+            return Err(OfpErr::OFPTFFC_BAD_COMMAND.into());
+        }
         f.features = b.u32()?;
     } else {
         b.skip(5)?;
@@ -736,6 +743,19 @@ fn features_body(b: &mut Reader<'_>, version: Version) -> Decode<TableFeatures> 
             missing.trailing_zeros()
         );
         return Err(DecodeError::logged(OfpErr::OFPTFFC_BAD_FEATURES, "ofp_table", text));
+    }
+    // What is not said about misses is as for other packets.
+    for kind in (0..16).step_by(2).filter(|kind| seen >> (kind + 1) & 1 == 0) {
+        let (miss, flow) = (&mut f.on_miss, &f.nonmiss);
+        match kind {
+            P_INSTRUCTIONS => miss.instructions = flow.instructions,
+            P_NEXT => miss.next = flow.next,
+            P_WRITE_ACTIONS => miss.write.actions = flow.write.actions,
+            P_APPLY_ACTIONS => miss.apply.actions = flow.apply.actions,
+            P_WRITE_SETFIELD => miss.write.set_fields.clone_from(&flow.write.set_fields),
+            P_APPLY_SETFIELD => miss.apply.set_fields.clone_from(&flow.apply.set_fields),
+            _ => {}
+        }
     }
     for (w, _) in wildcards {
         if let Some(m) = f.matches.iter_mut().find(|m| m.field == w) {

@@ -524,21 +524,25 @@ pub(crate) fn action_names(bits: u64, version: Version) -> String {
         (20, "pop_mpls"),
         (21, "set_queue"),
     ];
-    // From OpenFlow 1.2 on, fields are set by one action; OpenFlow 1.0 has its own numbers.
+    // OpenFlow 1.0 has its own numbers.
     let names: &[(u8, &str)] = if version == Version::V10 { &FIRST } else { &EARLY };
     let mut out = String::new();
     for (bit, name) in names {
-        let known = match bit {
-            1..=10 | 13 | 14 => version <= Version::V11,
-            25 => version >= Version::V12,
-            _ => true,
-        };
-        if known && bits >> bit & 1 != 0 {
+        if bits & known_actions(version) & 1 << bit != 0 {
             out.push(' ');
             out.push_str(name);
         }
     }
     out
+}
+
+/// The actions that have names: from OpenFlow 1.2 on, fields are set by one action.
+pub(crate) fn known_actions(version: Version) -> u64 {
+    match version {
+        Version::V10 => 0x0000_0fff,
+        Version::V11 => 0x01ff_e7ff,
+        _ => 0x03ff_8001,
+    }
 }
 
 /// Prints what groups can do.

@@ -210,14 +210,14 @@ pub fn parse_packet_out(s: &str, cx: &mut TextCx<'_>) -> Result<PacketOut, Strin
                 if !rest.is_empty() {
                     return Err("packet: Trailing garbage in packet data".to_string());
                 }
+                if bytes.len() < 14 {
+                    return Err("packet: Packet data too short for Ethernet".to_string());
+                }
                 packet = Some(bytes);
             }
         }
     }
     let Some(packet) = packet else { return Err("must specify packet".to_string()) };
-    if packet.len() < 14 {
-        return Err("packet: Packet data too short for Ethernet".to_string());
-    }
     let mut list = parse_list(actions, Outer::List, cx)?;
     let mut check = CheckCx::new(ProtocolSet::ANY);
     let _ = check::check(&mut list, &Match::any(), &mut check);

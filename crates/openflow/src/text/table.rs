@@ -1,8 +1,8 @@
 //! Flow tables: what is printed. Tables that are like the one before are not printed again.
 
-use super::group::action_names;
+use super::group::{action_names, known_actions};
 use super::{CHex, Fmt};
-use crate::msg::table::{EVICTION_FLAGS_NONE, TableActionFeatures, TableFlowFeatures};
+use crate::msg::table::{EVICTION_FLAGS_NONE, TableActionFeatures, TableFlowFeatures, TableMatchField};
 use crate::msg::{
     TableDesc, TableEviction, TableFeatures, TableMiss, TableMod, TableReason, TableStats, TableStatus,
     TableVacancy,
@@ -120,26 +120,17 @@ fn action_features(a: &TableActionFeatures, version: Version, f: &mut Fmt<'_>) {
     }
 }
 
-/// Prints one kind of flows' features.
+/// Prints one kind of flows' features, as [`comparable`].
 fn flow_features(
     x: &TableFlowFeatures,
     before: Option<&TableFlowFeatures>,
     version: Version,
     f: &mut Fmt<'_>,
 ) {
-    if before == Some(x) {
-        f.put("      (same features)\n");
-        return;
-    }
-    let same_next = before.is_some_and(|b| b.next == x.next);
     if has_next(&x.next) {
-        if same_next {
-            f.put("      (same next tables)\n");
-        } else {
-            f.put("      next tables: ");
-            next_tables(&x.next, f);
-            f.put("\n");
-        }
+        f.put("      next tables: ");
+        next_tables(&x.next, f);
+        f.put("\n");
     }
     if x.instructions == 0 {
     } else if before.is_some_and(|b| b.instructions == x.instructions) {
@@ -153,7 +144,9 @@ fn flow_features(
         }
         f.put("\n");
     }
-    if before.is_some_and(|b| b.write == x.write && b.apply == x.apply) {
+    let same = |b: &TableFlowFeatures| b.write == x.write && b.apply == x.apply;
+    // Actions that set no field are told anew each time.
+    if !x.write.set_fields.is_empty() && before.is_some_and(same) {
         f.put("      (same actions)\n");
     } else if x.write == TableActionFeatures::default() && x.apply == x.write {
     } else if x.write == x.apply {
@@ -167,11 +160,58 @@ fn flow_features(
     }
 }
 
-fn same_but_names(a: &TableFeatures, b: &TableFeatures) -> bool {
-    let mut b = b.clone();
-    b.table = a.table;
-    b.name.clone_from(&a.name);
-    *a == b
+/// A table's features as they are told and compared with another table's.
+fn comparable(x: &TableFeatures, version: Version) -> TableFeatures {
+    let mut matches = x.matches.clone();
+    matches.sort_by_key(|m| m.field);
+    let actions = |a: &TableActionFeatures| {
+        let mut set_fields = a.set_fields.clone();
+        set_fields.sort();
+        TableActionFeatures { actions: a.actions & known_actions(version), set_fields }
+    };
+    let flows = |x: &TableFlowFeatures| TableFlowFeatures {
+        write: actions(&x.write),
+        apply: actions(&x.apply),
+        ..x.clone()
+    };
+    TableFeatures { nonmiss: flows(&x.nonmiss), on_miss: flows(&x.on_miss), matches, ..x.clone() }
+}
+
+/// Whether two tables have the same features, apart from what makes each table another.
+fn same_features(a: &TableFeatures, b: &TableFeatures) -> bool {
+    let rest = |x: &TableFeatures| TableFeatures {
+        table: 0,
+        name: String::new(),
+        command: 0,
+        features: 0,
+        nonmiss: TableFlowFeatures::default(),
+        on_miss: TableFlowFeatures::default(),
+        matches: Vec::new(),
+        ..x.clone()
+    };
+    same_flows(a, b) && same_matches(a, b) && rest(a) == rest(b)
+}
+
+fn same_flows(a: &TableFeatures, b: &TableFeatures) -> bool {
+    [(&a.nonmiss, &b.nonmiss), (&a.on_miss, &b.on_miss)].into_iter().all(|(x, y)| {
+        same_next((a.table, x.next), (b.table, y.next))
+            && (x.instructions, &x.write, &x.apply) == (y.instructions, &y.write, &y.apply)
+    })
+}
+
+/// Whether flows of two tables may go to the same tables: from one to the very next is no difference.
+fn same_next(a: (u8, [u64; 4]), b: (u8, [u64; 4])) -> bool {
+    let ((first_table, mut first), (second, last)) = if a.0 < b.0 { (a, b) } else { (b, a) };
+    first == last
+        || first_table.checked_add(1) == Some(second) && {
+            first[usize::from(second / 64)] &= !(1 << (second % 64));
+            first == last
+        }
+}
+
+fn same_matches(a: &TableFeatures, b: &TableFeatures) -> bool {
+    let told = |x: &TableFeatures| -> Vec<_> { x.matches.iter().map(|m| (m.field, m.maskable)).collect() };
+    told(a) == told(b)
 }
 
 fn miss_text(m: TableMiss) -> &'static str {
@@ -183,11 +223,8 @@ fn miss_text(m: TableMiss) -> &'static str {
     }
 }
 
-/// Prints the features of a table, after its heading.
+/// Prints the features of a table, [`comparable`], after its heading.
 fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Version, f: &mut Fmt<'_>) {
-    if version >= Version::V15 && x.features != 0 {
-        let _ = writeln!(f, "    features={:#x}", x.features);
-    }
     if version >= Version::V12 && (x.metadata_match != 0 || x.metadata_write != 0) {
         f.put("    metadata: ");
         if x.metadata_match == x.metadata_write && x.metadata_match == 0 {
@@ -210,34 +247,28 @@ fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Ver
     }
     let nothing = TableFlowFeatures::default();
     if version > Version::V10 && (x.nonmiss != nothing || x.on_miss != nothing) {
-        let miss_same = x.on_miss == x.nonmiss || version < Version::V13;
-        if before.is_some_and(|b| b.nonmiss == x.nonmiss && b.on_miss == x.on_miss) {
+        let (nonmiss, on_miss) = (before.map(|b| &b.nonmiss), before.map(|b| &b.on_miss));
+        if before.is_some_and(|b| same_flows(b, x)) {
             f.put("    (same instructions)\n");
-        } else if miss_same {
+        } else if x.on_miss == x.nonmiss || version < Version::V13 {
             f.put("    instructions (table miss and others):\n");
-            flow_features(&x.nonmiss, before.map(|b| &b.nonmiss), version, f);
+            flow_features(&x.nonmiss, nonmiss, version, f);
         } else {
             f.put("    instructions (other than table miss):\n");
-            flow_features(&x.nonmiss, before.map(|b| &b.nonmiss), version, f);
+            flow_features(&x.nonmiss, nonmiss, version, f);
             f.put("    instructions (table miss):\n");
-            flow_features(&x.on_miss, before.map(|b| &b.on_miss), version, f);
+            flow_features(&x.on_miss, on_miss, version, f);
         }
-    }
-    // How the fields may be matched is not compared.
-    let sorted = |x: &TableFeatures| {
-        let mut all: Vec<Field> = x.matches.iter().map(|m| m.field).collect();
-        all.sort();
-        all
-    };
-    if before.is_some_and(|b| sorted(b) == sorted(x)) {
-        f.put("    (same matching)\n");
-        return;
     }
     if x.matches.is_empty() {
         return;
     }
+    if before.is_some_and(|b| same_matches(b, x)) {
+        f.put("    (same matching)\n");
+        return;
+    }
     f.put("    matching:\n");
-    let pick = |p: &dyn Fn(&crate::msg::table::TableMatchField) -> bool| -> Vec<Field> {
+    let pick = |p: &dyn Fn(&TableMatchField) -> bool| -> Vec<Field> {
         x.matches.iter().filter(|m| p(m)).map(|m| m.field).collect()
     };
     for (name, list) in [
@@ -253,16 +284,16 @@ fn features_body(x: &TableFeatures, before: Option<&TableFeatures>, version: Ver
     }
 }
 
+/// Begins a table's entry; a newline comes after it only where there is more to say.
 fn heading(table: u8, name: &str, f: &mut Fmt<'_>) {
     let _ = write!(f, "\n  table {table}");
-    let known = if name.is_empty() { f.names.table_name(table) } else { Some(name.to_string()) };
-    if let Some(n) = known.filter(|n| *n != format!("table{table}") && *n != table.to_string()) {
-        let _ = write!(f, " (\"{n}\")");
+    if !name.is_empty() {
+        let _ = write!(f, " (\"{name}\")");
     }
-    f.put(":\n");
+    f.put(":");
 }
 
-/// Gathers tables that are "ditto".
+/// Gathers tables that are "ditto". Those with a name are told one by one.
 #[derive(Default)]
 struct Ditto {
     first: Option<u8>,
@@ -270,9 +301,15 @@ struct Ditto {
 }
 
 impl Ditto {
-    fn add(&mut self, table: u8) {
-        self.first.get_or_insert(table);
-        self.last = table;
+    fn add(&mut self, table: u8, name: &str, f: &mut Fmt<'_>) {
+        if name.is_empty() {
+            self.first.get_or_insert(table);
+            self.last = table;
+        } else {
+            self.flush(f);
+            heading(table, name, f);
+            f.put(" ditto");
+        }
     }
 
     fn flush(&mut self, f: &mut Fmt<'_>) {
@@ -295,9 +332,21 @@ pub fn format_features_list(all: &[TableFeatures], version: Version, f: &mut Fmt
     printer.end(f);
 }
 
+/// What is to be done with the tables: told once.
+fn put_command(command: u8, f: &mut Fmt<'_>) {
+    let name = match command {
+        1 => "modify",
+        2 => "enable",
+        3 => "disable",
+        _ => return,
+    };
+    let _ = write!(f, "\n  command: {name}");
+}
+
 /// Prints table features that come in several messages.
 #[derive(Default)]
 pub struct FeaturesPrinter {
+    /// What the table before has, [`comparable`].
     before: Option<TableFeatures>,
     ditto: Ditto,
 }
@@ -305,23 +354,20 @@ pub struct FeaturesPrinter {
 impl FeaturesPrinter {
     /// Prints a table's, or remembers that they are like the one's before.
     pub fn add(&mut self, x: &TableFeatures, version: Version, f: &mut Fmt<'_>) {
-        let mut y = x.clone();
-        y.nonmiss = normal(&x.nonmiss, x.table);
-        y.on_miss = normal(&x.on_miss, x.table);
-        let same = self.before.as_ref().is_some_and(|b| {
-            let mut z = b.clone();
-            z.nonmiss = normal(&b.nonmiss, b.table);
-            z.on_miss = normal(&b.on_miss, b.table);
-            same_but_names(&y, &z)
-        });
-        if same && (x.name.is_empty() || x.name == format!("table{}", x.table)) {
-            self.ditto.add(x.table);
-        } else {
-            self.ditto.flush(f);
-            heading(x.table, &x.name, f);
-            features_body(x, self.before.as_ref(), version, f);
+        let now = comparable(x, version);
+        if self.before.as_ref().is_some_and(|b| same_features(b, &now)) {
+            self.ditto.add(x.table, &x.name, f);
+            self.before = Some(now);
+            return;
         }
-        self.before = Some(x.clone());
+        if self.before.is_none() && version >= Version::V15 {
+            put_command(x.command, f);
+        }
+        self.ditto.flush(f);
+        heading(x.table, &x.name, f);
+        f.put("\n");
+        features_body(&now, self.before.as_ref(), version, f);
+        self.before = Some(now);
     }
 
     /// Prints what is left.
@@ -330,58 +376,36 @@ impl FeaturesPrinter {
     }
 }
 
-/// Features with "all later tables" made comparable between tables.
-fn normal(x: &TableFlowFeatures, table: u8) -> TableFlowFeatures {
-    let mut y = x.clone();
-    for t in 0..=table {
-        y.next[usize::from(t / 64)] |= 1 << (t % 64);
-    }
-    if !has_next(&x.next) {
-        y.next = [0; 4];
-    }
-    y
-}
-
 /// Prints the counters of tables.
 pub fn format_stats(all: &[TableStats], version: Version, f: &mut Fmt<'_>) {
-    let mut before: Option<&TableStats> = None;
+    let mut before: Option<((u32, u64, u64), Option<TableFeatures>)> = None;
     let mut ditto = Ditto::default();
     for s in all {
-        let counters = before.is_some_and(|b| {
-            (b.active_count, b.lookup_count, b.matched_count)
-                == (s.active_count, s.lookup_count, s.matched_count)
-        });
-        let features = match (before.and_then(|b| b.features.as_deref()), s.features.as_deref()) {
-            (Some(a), Some(b)) => same_but_names(a, b),
-            (None, None) => before.is_some(),
+        let counters = (s.active_count, s.lookup_count, s.matched_count);
+        let now = s.features.as_deref().map(|x| comparable(x, version));
+        let name = s.features.as_deref().map_or("", |x| &x.name);
+        let earlier = before.as_ref().and_then(|(_, x)| x.as_ref());
+        let same = match (earlier, &now) {
+            (Some(a), Some(b)) => same_features(a, b),
+            (None, None) => true,
             _ => false,
         };
-        let named = f.names.table_name(s.table).is_some();
-        if counters && features && !named {
-            ditto.add(s.table);
+        if same && before.as_ref().is_some_and(|(c, _)| *c == counters) {
+            ditto.add(s.table, name, f);
         } else {
             ditto.flush(f);
-            heading(s.table, s.features.as_deref().map_or("", |x| plain_name(&x.name, s.table)), f);
-            let _ = writeln!(
-                f,
-                "    active={}, lookup={}, matched={}",
-                s.active_count, s.lookup_count, s.matched_count
-            );
-            if let Some(x) = s.features.as_deref() {
-                if features {
-                    f.put("    (same features)\n");
-                } else {
-                    features_body(x, before.and_then(|b| b.features.as_deref()), version, f);
-                }
+            heading(s.table, name, f);
+            let (active, lookup, matched) = counters;
+            let _ = writeln!(f, "\n    active={active}, lookup={lookup}, matched={matched}");
+            match &now {
+                Some(_) if same => f.put("    (same features)\n"),
+                Some(x) => features_body(x, earlier, version, f),
+                None => {}
             }
         }
-        before = Some(s);
+        before = Some((counters, now));
     }
     ditto.flush(f);
-}
-
-fn plain_name(name: &str, table: u8) -> &str {
-    if name == format!("table{table}") { "" } else { name }
 }
 
 fn eviction_flags(flags: u32) -> String {
