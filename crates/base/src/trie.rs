@@ -127,6 +127,20 @@ impl<T: Clone> HashTrie<T> {
         Some(taken)
     }
 
+    /// The leaf at which a hash has its place, and the hash from which the next one goes on. So a walk over all items in
+    /// their order can be left and taken up again: from 0 until there is no next.
+    pub fn leaf_at(&self, hash: u32) -> (&[(u32, T)], Option<u32>) {
+        let mut node = &self.root;
+        let mut depth = 0;
+        while let Node::Branch(b) = node {
+            node = &b[slot(hash, depth)];
+            depth += 1;
+        }
+        let last = hash | u32::MAX.checked_shr(3 * depth).unwrap_or(0);
+        let items: &[_] = if let Node::Leaf(items) = node { items } else { &[] };
+        (items, last.checked_add(1))
+    }
+
     /// All items, in the order of their hashes' leaves.
     pub fn iter(&self) -> Iter<'_, T> {
         let mut it = Iter { stack: Vec::new(), leaf: [].iter() };
@@ -302,6 +316,13 @@ mod tests {
                 }
                 assert_eq!(trie.len(), model.len());
             }
+            let (mut walked, mut from) = (Vec::new(), Some(0));
+            while let Some(hash) = from {
+                let (leaf, next) = trie.leaf_at(hash);
+                walked.extend(leaf.iter().map(|(_, v)| *v));
+                from = next;
+            }
+            assert!(walked.iter().eq(trie.iter()));
             for (t, want) in &kept {
                 let mut got: Vec<u64> = t.iter().copied().collect();
                 got.sort_unstable();

@@ -57,6 +57,13 @@ struct Inner<R> {
     len: usize,
 }
 
+/// Where a walk over a classifier's rules stands; the default is the beginning.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cursor {
+    slot: usize,
+    hash: u32,
+}
+
 /// Rules by match and priority. A clone is a snapshot.
 #[derive(Clone, Debug)]
 pub struct Classifier<R>(Arc<Inner<R>>);
@@ -293,6 +300,26 @@ impl<R: Entry> Classifier<R> {
             };
             one.into_iter().flatten().chain(many.into_iter().flatten()).filter(|r| r.matching().is_within(m))
         })
+    }
+
+    /// Goes on with a walk over the rules of [`Classifier::covered_by`], in their order: gives some of them to `f`. The
+    /// classifier must be the snapshot that the walk began with. False: it has come to the end.
+    pub fn walk_covered<'a>(&'a self, m: &MiniMatch, at: &mut Cursor, mut f: impl FnMut(&'a R)) -> bool {
+        let Some(slot) = self.0.slots.get(at.slot) else { return false };
+        let table = &slot.table;
+        let mut next = None;
+        if m.map() != 0 && table.shape().is_mask_of(m) {
+            table.with_hash(table.hashes(m)).filter(|r| r.matching().is_within(m)).for_each(f);
+        } else if table.shape().includes(m) {
+            let (rules, after) = table.leaf_at(at.hash);
+            rules.filter(|r| m.map() == 0 || r.matching().is_within(m)).for_each(&mut f);
+            next = after;
+        }
+        *at = match next {
+            Some(hash) => Cursor { hash, ..*at },
+            None => Cursor { slot: at.slot + 1, hash: 0 },
+        };
+        true
     }
 
     /// Whether a rule of this priority matches some packet that `m` matches too.

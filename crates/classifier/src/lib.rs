@@ -28,7 +28,7 @@ mod shape;
 mod subtable;
 mod tracker;
 
-pub use classifier::{Classifier, Config, Entry};
+pub use classifier::{Classifier, Config, Cursor, Entry};
 
 #[cfg(test)]
 mod tests;

@@ -249,6 +249,9 @@ fn check_sets(c: &Classifier<R>, model: &[R], rng: &mut Rng) {
     filters.extend(model.iter().take(40).map(|r| r.m.clone()));
     for f in &filters {
         assert_eq!(ids(c.covered_by(f)), ids(model.iter().filter(|r| r.m.is_within(f))));
+        let (mut walked, mut at) = (Vec::new(), crate::Cursor::default());
+        while c.walk_covered(f, &mut at, |r| walked.push(r.id)) {}
+        assert!(walked.iter().eq(c.covered_by(f).map(|r| &r.id)));
         for p in [0, 1, 4, model.first().map_or(0, |r| r.priority)] {
             let want = ids(model.iter().filter(|r| r.priority == p && r.m.overlaps(f)));
             assert_eq!(ids(c.overlapping(f, p)), want);

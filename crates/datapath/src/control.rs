@@ -59,6 +59,9 @@ pub struct ThreadParts {
 pub struct Datapath<P: Pipeline> {
     clock: Clock,
     snapshot: Arc<ArcSwap<P>>,
+    /// Earlier snapshots that engines still hold. They are not the last to let go of one: to free what a snapshot has
+    /// alone can take long, and packets would wait.
+    retired: Vec<Arc<P>>,
     tunables: Arc<Tunables>,
     wake: Arc<dyn Wake>,
     inline: Engine<P>,
@@ -89,6 +92,7 @@ impl<P: Pipeline> Datapath<P> {
         Datapath {
             clock,
             snapshot,
+            retired: Vec::new(),
             tunables,
             wake,
             inline,
@@ -107,8 +111,14 @@ impl<P: Pipeline> Datapath<P> {
     }
 
     /// Makes a snapshot the one that every packet from now on is handled by.
-    pub fn publish(&self, snapshot: Arc<P>) {
-        self.snapshot.store(snapshot);
+    pub fn publish(&mut self, snapshot: Arc<P>) {
+        self.retired.push(self.snapshot.swap(snapshot));
+        self.inline.refresh();
+        self.free_retired();
+    }
+
+    fn free_retired(&mut self) {
+        self.retired.retain(|s| Arc::strong_count(s) > 1);
     }
 
     /// The snapshot last published.
@@ -203,9 +213,11 @@ impl<P: Pipeline> Datapath<P> {
     }
 
     fn refresh_readers(&mut self) {
-        for (number, port) in &mut self.ports {
-            let own = self.queues.iter().filter(|q| q.port.0 == *number);
-            port.readers = own.map(|q| q.engine).collect();
+        self.ports.values_mut().for_each(|p| p.readers.clear());
+        for q in &self.queues {
+            if let Some(p) = self.ports.get_mut(&q.port.0) {
+                p.readers.push(q.engine);
+            }
         }
     }
 
@@ -352,6 +364,11 @@ impl<P: Pipeline> Datapath<P> {
     /// thread can apply are applied again.
     pub fn push_stats(&mut self, again: &mut Again<'_, P>) {
         self.collect();
+        self.free_retired();
+        if !self.retired.is_empty() {
+            // Who sleeps holds what it last saw.
+            self.shared.iter().for_each(|s| s.wake.wake());
+        }
         let engines =
             self.shared.iter().map(|s| (s.stats.busy_nanos.load(Relaxed), s.stats.idle_nanos.load(Relaxed)));
         self.history.look(self.clock.now(), engines.collect(), &mut self.queues);
@@ -503,16 +520,17 @@ impl<P: Pipeline> dpif::Datapath for Datapath<P> {
         for (i, queue) in tx?.into_iter().enumerate() {
             self.send(i, Command::AddTx(port, queue, counters.clone()));
         }
+        let mut readers = Vec::new();
         for (id, queue) in rx.into_iter().enumerate() {
             let engine = self.choose_engine();
+            readers.push(engine);
             let load = Arc::<QueueLoad>::default();
             let id = id as u32;
             self.queues.push(QueuePlace::new(port, id, engine, load.clone()));
             self.send(engine, Command::AddRx(Rx { port, id, queue, counters: counters.clone(), load }));
         }
         self.inline.run_commands();
-        self.ports.insert(port.0, Port { device, counters, readers: Vec::new() });
-        self.refresh_readers();
+        self.ports.insert(port.0, Port { device, counters, readers });
         Ok(())
     }
 

@@ -672,6 +672,11 @@ impl<P: Pipeline> Engine<P> {
         });
     }
 
+    /// Lets go of an earlier snapshot.
+    pub(crate) fn refresh(&mut self) {
+        self.snapshot.load();
+    }
+
     /// Sends what was taken for sending.
     pub(crate) fn flush(&mut self) {
         self.exec.ports.flush(&self.shared.stats);

@@ -1,6 +1,7 @@
 //! A controller's connection, apart from its bytes.
 
 use crate::bundle::Bundles;
+use crate::flow_stats::FlowDump;
 use crate::monitor::Monitors;
 use crate::pace::{Pace, PaceCounts};
 use crate::tally::Tally;
@@ -65,6 +66,8 @@ pub struct Connection {
     pub(crate) monitors: Monitors,
     /// Its flow-mods, for the log.
     pub(crate) tally: Tally,
+    /// The reply that it is being sent in parts.
+    pub(crate) answering: Option<(Xid, Box<FlowDump>)>,
 }
 
 impl Connection {
@@ -91,6 +94,7 @@ impl Connection {
             bundles: Bundles::default(),
             monitors: Monitors::default(),
             tally: Tally::default(),
+            answering: None,
         }
     }
 

@@ -8,6 +8,7 @@ use base::{Cookie, GroupId, OfPort, TableId, Time};
 use flow::MiniMatch;
 use openflow::msg::{FlowMod, FlowModCommand, FlowModFlags, FlowRemovedReason, FlowStatsRequest};
 use openflow::{Action, OfpErr, Version};
+use std::mem::take;
 use std::sync::Arc;
 
 /// Which flows a request is about.
@@ -59,7 +60,8 @@ impl<'a> Filter<'a> {
         }
     }
 
-    fn admits(&self, rule: &Rule) -> bool {
+    /// Whether a flow that its match covers is among those that it is about.
+    pub fn admits(&self, rule: &Rule) -> bool {
         rule.priority <= 0xffff
             && rule.has_cookie(self.cookie, self.cookie_mask)
             && rule.outputs_to(self.out_port)
@@ -114,17 +116,18 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// Carries out a flow-mod from a controller that speaks `version`. On error nothing has changed.
-pub fn flow_mod(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result<(), OfpErr> {
+/// Carries out a flow-mod from a controller that speaks `version`, of which match and actions are taken. On error
+/// nothing has changed, nor has the flow-mod.
+pub fn flow_mod(state: &mut State, fm: &mut FlowMod, version: Version, now: Time) -> Result<(), OfpErr> {
     if fm.table != 0xff && fm.table >= N_VISIBLE {
-        return internal(state, &fm);
+        return internal(state, fm);
     }
     let mark = state.mark();
     let done = match fm.command {
         FlowModCommand::Add => add(state, fm, version, now),
         FlowModCommand::Modify | FlowModCommand::ModifyStrict => modify(state, fm, version, now),
         FlowModCommand::Delete | FlowModCommand::DeleteStrict => {
-            delete(state, &Filter::of_mod(&fm));
+            delete(state, &Filter::of_mod(fm));
             Ok(())
         }
     };
@@ -183,8 +186,8 @@ const KEPT: u16 = FlowModFlags::SEND_FLOW_REM
     | FlowModFlags::CHECK_OVERLAP
     | FlowModFlags::EMERG;
 
-fn add(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result<(), OfpErr> {
-    check(state, &fm, version)?;
+fn add(state: &mut State, fm: &mut FlowMod, version: Version, now: Time) -> Result<(), OfpErr> {
+    check(state, fm, version)?;
     let table = TableId(if fm.table == 0xff { 0 } else { fm.table });
     let Some(t) = state.tables().table(table) else { return Err(OfpErr::OFPBRC_BAD_TABLE_ID) };
     let priority = u32::from(fm.priority);
@@ -219,20 +222,20 @@ fn add(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result<()
         hard_timeout: fm.hard_timeout,
         importance: fm.importance,
         flags,
-        ..Rule::new(table, priority, fm.matching, state.shared_actions(fm.actions), now)
+        ..Rule::new(table, priority, take(&mut fm.matching), state.shared_actions(take(&mut fm.actions)), now)
     };
     state.add_over(rule, old);
     Ok(())
 }
 
-fn modify(state: &mut State, fm: FlowMod, version: Version, now: Time) -> Result<(), OfpErr> {
-    check(state, &fm, version)?;
-    let old = Filter::of_mod(&fm).collect(state);
+fn modify(state: &mut State, fm: &mut FlowMod, version: Version, now: Time) -> Result<(), OfpErr> {
+    check(state, fm, version)?;
+    let old = Filter::of_mod(fm).collect(state);
     if old.is_empty() {
         let adds = version <= Version::V11 && fm.cookie_mask == Cookie(0);
         return if adds { add(state, fm, version, now) } else { Ok(()) };
     }
-    let actions = state.shared_actions(fm.actions);
+    let actions = state.shared_actions(take(&mut fm.actions));
     for old in old {
         // Fresh counters rather than old ones cleared: should the request fail later, the old flow has its own.
         let stats = if fm.flags.has(FlowModFlags::RESET_COUNTS) {

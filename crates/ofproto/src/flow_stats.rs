@@ -3,8 +3,9 @@
 use crate::flow_mod::Filter;
 use crate::rule::Rule;
 use crate::state::State;
-use crate::tables::N_VISIBLE;
-use base::{TableId, Time};
+use crate::tables::{N_VISIBLE, Tables};
+use base::{Cookie, TableId, Time};
+use classifier::Cursor;
 use openflow::msg::{AggregateStats, FlowModFlags, FlowStats, FlowStatsRequest, TableStats};
 
 /// The statistics of one flow.
@@ -36,13 +37,67 @@ pub fn stats_of(rule: &Rule, now: Time) -> FlowStats {
     }
 }
 
-/// The statistics of the flows that a request is about.
-pub fn flow_stats(state: &mut State, request: &FlowStatsRequest, now: Time) -> Vec<FlowStats> {
-    let mut out = Vec::new();
-    for rule in Filter::of_stats(request).collect(state) {
-        out.push(stats_of(&rule, now));
+/// The statistics of the flows that a request is about, as a reply in parts. The tables may hold any number of flows, so
+/// that the parts are made one by one, when the one before has been sent: from the tables as they were when the request
+/// came.
+#[derive(Debug)]
+pub struct FlowDump {
+    request: FlowStatsRequest,
+    tables: Tables,
+    /// Table and place in it where it goes on; no table at the end.
+    table: Option<u8>,
+    at: Cursor,
+    /// What was found and not yet told.
+    found: Vec<FlowStats>,
+}
+
+impl FlowDump {
+    /// The beginning.
+    pub fn new(state: &mut State, request: FlowStatsRequest, now: Time) -> FlowDump {
+        let filter = Filter::of_stats(&request);
+        // What the index of cookies knows is found at once.
+        let found = if request.cookie_mask == Cookie(u64::MAX) {
+            Some(filter.collect(state).iter().map(|r| stats_of(r, now)).collect())
+        } else {
+            None
+        };
+        FlowDump {
+            table: if found.is_some() { None } else { Some(State::table_ids(request.table).start) },
+            found: found.unwrap_or_default(),
+            at: Cursor::default(),
+            tables: state.tables().clone(),
+            request,
+        }
     }
-    out
+
+    /// The next `n` flows, the last of them if there are no more than that, and whether there are more.
+    pub fn next(&mut self, n: usize, now: Time) -> (Vec<FlowStats>, bool) {
+        while self.found.len() <= n && self.find_more(now) {}
+        let rest = self.found.split_off(n.min(self.found.len()));
+        let part = std::mem::replace(&mut self.found, rest);
+        (part, !self.found.is_empty())
+    }
+
+    /// Looks at some more flows; false at the end.
+    fn find_more(&mut self, now: Time) -> bool {
+        let Some(id) = self.table else { return false };
+        let filter = Filter::of_stats(&self.request);
+        let found = &mut self.found;
+        let flows = self.tables.table(TableId(id)).map(|t| &t.flows);
+        let in_table = flows.is_some_and(|flows| {
+            flows.walk_covered(filter.matching, &mut self.at, |rule| {
+                if filter.admits(rule) {
+                    found.push(stats_of(rule, now));
+                }
+            })
+        });
+        if !in_table {
+            self.at = Cursor::default();
+            let last = State::table_ids(self.request.table).end;
+            self.table = id.checked_add(1).filter(|next| *next < last);
+        }
+        true
+    }
 }
 
 /// Sums over the flows that a request is about. A count that is unknown for one is unknown for the sum.

@@ -26,6 +26,9 @@ impl Ofproto {
     /// Carries out a request; answers and what else is to be done are in [`Ofproto::take_effects`]. When it returns,
     /// all of the request has taken effect, or none, and that includes everything before it.
     pub fn handle_message(&mut self, id: ConnId, xid: Xid, message: Message, now: Time, host: &dyn Host) {
+        while self.is_answering(id) {
+            self.answer(id, now);
+        }
         let Some(conn) = self.connections.get(&id) else { return };
         let done = if conn.is_secondary() && changes_the_switch(&message) {
             Err(OfpErr::OFPBRC_IS_SECONDARY)
@@ -40,9 +43,9 @@ impl Ofproto {
     fn dispatch(&mut self, id: ConnId, xid: Xid, message: Message, now: Time, host: &dyn Host) -> Done {
         let version = self.connections.get(&id).map_or(Version::V10, Connection::version);
         match message {
-            Message::FlowMod(fm) => {
+            Message::FlowMod(mut fm) => {
                 let command = fm.command;
-                flow_mod(&mut self.state, *fm, version, now)?;
+                flow_mod(&mut self.state, &mut fm, version, now)?;
                 self.commit(Some((id, xid)), now);
                 self.tally(id, command, now);
             }
@@ -355,8 +358,8 @@ impl Ofproto {
             .iter()
             .filter_map(|(_, m)| if let Message::FlowMod(fm) = m { Some(fm.command) } else { None })
             .collect();
-        for (xid, message) in messages {
-            if let Err(error) = self.bundled(&message, version, now, &mut later) {
+        for (xid, mut message) in messages {
+            if let Err(error) = self.bundled(&mut message, version, now, &mut later) {
                 self.state.undo_to(mark);
                 return Err((xid, message, error));
             }
@@ -371,9 +374,15 @@ impl Ofproto {
         Ok(())
     }
 
-    fn bundled(&mut self, message: &Message, version: Version, now: Time, later: &mut Vec<Later>) -> Done {
+    fn bundled(
+        &mut self,
+        message: &mut Message,
+        version: Version,
+        now: Time,
+        later: &mut Vec<Later>,
+    ) -> Done {
         match message {
-            Message::FlowMod(fm) => flow_mod(&mut self.state, (**fm).clone(), version, now),
+            Message::FlowMod(fm) => flow_mod(&mut self.state, fm, version, now),
             Message::GroupMod(gm) => group_mod(&mut self.state, gm, now),
             Message::PortMod(pm) => {
                 self.check_port_mod(pm)?;

@@ -384,8 +384,8 @@ impl Ofproto {
 /// Flows, from inside the switch.
 impl Ofproto {
     /// Carries out a flow-mod that is not a controller's (`learn`).
-    pub fn flow_mod(&mut self, fm: FlowMod, version: Version, now: Time) -> Result<(), OfpErr> {
-        flow_mod::flow_mod(&mut self.state, fm, version, now)?;
+    pub fn flow_mod(&mut self, mut fm: FlowMod, version: Version, now: Time) -> Result<(), OfpErr> {
+        flow_mod::flow_mod(&mut self.state, &mut fm, version, now)?;
         self.commit(None, now);
         Ok(())
     }

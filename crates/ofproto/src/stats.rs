@@ -1,7 +1,7 @@
 //! Statistics (multipart) requests.
 
 use crate::connection::ConnId;
-use crate::flow_stats;
+use crate::flow_stats::{self, FlowDump};
 use crate::group_mod::meter_features;
 use crate::ofproto::{Host, Ofproto};
 use crate::table_features::table_features;
@@ -35,8 +35,11 @@ impl Ofproto {
             StatsRequest::Desc => R::Desc(Box::new(self.desc())),
             StatsRequest::Flow(r) => {
                 self.check_stats_table(r.table)?;
-                let flows = flow_stats::flow_stats(&mut self.state, &r, now);
-                self.parts(id, xid, flows, R::Flow);
+                let dump = FlowDump::new(&mut self.state, *r, now);
+                if let Some(c) = self.connections.get_mut(&id) {
+                    c.answering = Some((xid, Box::new(dump)));
+                }
+                self.answer(id, now);
                 return Ok(());
             }
             StatsRequest::Aggregate(r) => {
@@ -117,6 +120,24 @@ impl Ofproto {
         };
         self.reply(id, xid, Message::StatsReply { body, more: false });
         Ok(())
+    }
+
+    /// Whether a connection has got the first parts of a long reply alone: it is for its owner to ask for the next by
+    /// [`Ofproto::answer`] when there is room for it, and to hand over no other request before the last.
+    pub fn is_answering(&self, id: ConnId) -> bool {
+        self.connections.get(&id).is_some_and(|c| c.answering.is_some())
+    }
+
+    /// Makes the next part of a long reply.
+    pub fn answer(&mut self, id: ConnId, now: Time) {
+        let Some(c) = self.connections.get_mut(&id) else { return };
+        let Some((xid, dump)) = &mut c.answering else { return };
+        let xid = *xid;
+        let (flows, more) = dump.next(PART, now);
+        if !more {
+            c.answering = None;
+        }
+        self.reply(id, xid, Message::StatsReply { body: StatsReply::Flow(flows), more });
     }
 
     /// A reply in parts of a bounded size, at least one.

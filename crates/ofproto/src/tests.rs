@@ -83,6 +83,9 @@ impl Sim {
         let xid = Xid(self.next_xid);
         self.next_xid += 1;
         self.s.handle_message(c, xid, message, self.now, &Ports);
+        while self.s.is_answering(c) {
+            self.s.answer(c, self.now);
+        }
         self.drain()
     }
 

@@ -7,6 +7,7 @@ pub mod action;
 pub mod buf;
 pub mod codec;
 pub mod fixed_match;
+mod form;
 pub mod kind;
 pub mod msg;
 pub mod ofperr;

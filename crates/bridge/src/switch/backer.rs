@@ -5,7 +5,7 @@ use base::log::RateLimit;
 use base::{Clock, DpPort, Logger};
 use datapath::{Datapath, Wake};
 use pipeline::{BridgeId, BridgeView, DpPortMap, Snapshot};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Warnings of translation that are logged.
@@ -98,13 +98,8 @@ impl Backer {
         counters.mirrors.retain(|(b, _), _| *b != id);
     }
 
-    /// Datapath port numbers in use.
-    pub fn used_numbers(&self) -> BTreeSet<u32> {
-        self.ports.keys().copied().chain([0]).collect()
-    }
-
     /// Publishes these bridges, by number.
-    pub fn publish(&self, bridges: Vec<Option<Arc<BridgeView>>>) {
+    pub fn publish(&mut self, bridges: Vec<Option<Arc<BridgeView>>>) {
         let previous = self.dp.snapshot();
         let mut snapshot = Snapshot {
             bridges,

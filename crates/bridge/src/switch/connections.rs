@@ -19,6 +19,8 @@ use std::time::Duration;
 pub const CONNECTIONS: u16 = 0;
 /// Messages of one connection handled before others have their turn.
 const BATCH: usize = 500;
+/// Parts of a long answer made before others have their turn.
+const PARTS: usize = 8;
 /// Replies queued on a connection beyond which its requests wait.
 const BACKLOG_LIMIT: usize = 1 << 20;
 /// Inactivity probe of the management socket.
@@ -389,10 +391,17 @@ impl Switch {
         for n in 0.. {
             let Some(b) = self.bridges.get_mut(bridge) else { return };
             let Some(conn) = b.connections.conn(slot) else { return };
-            // A peer that does not read its answers is not heard until it has.
+            // A peer that does not read its answers, or has not got all of the last one, is not heard until it has.
+            let answering = conn.id.filter(|id| b.ofproto.is_answering(*id));
             let full = conn.rconn.backlog() > BACKLOG_LIMIT;
-            conn.rconn.pause(r, full);
+            conn.rconn.pause(r, full || answering.is_some());
             if full {
+                break;
+            }
+            if let Some(id) = answering {
+                if self.answer(r, bridge, slot, id) {
+                    continue;
+                }
                 break;
             }
             if n == BATCH {
@@ -418,6 +427,27 @@ impl Switch {
             self.update_contact(bridge);
         }
         self.note_deadline(bridge);
+    }
+
+    /// Goes on with a long answer, for a while; says whether it is complete.
+    fn answer(&mut self, r: &mut Reactor, bridge: &str, slot: &Slot, id: ConnId) -> bool {
+        let now = r.now();
+        for _ in 0..PARTS {
+            let Some(b) = self.bridges.get_mut(bridge) else { return false };
+            if !b.ofproto.is_answering(id) {
+                return true;
+            }
+            b.ofproto.answer(id, now);
+            self.bridge_effects(r, bridge, None);
+        }
+        let conn = self.bridges.get_mut(bridge).and_then(|b| b.connections.conn(slot));
+        if let Some(conn) = conn {
+            conn.rconn.flush(r);
+            if conn.rconn.backlog() == 0 {
+                r.again(conn.rconn.key());
+            }
+        }
+        false
     }
 
     /// Writes the answers to what a connection has asked.

@@ -15,6 +15,7 @@ use base::OfPort;
 use flow::key::{eth_type, ip_proto};
 use flow::prereq::match_meets;
 use flow::{Field, Match, Prereq, Subfield};
+use std::borrow::Cow;
 
 /// What the check is told and what it finds out.
 #[derive(Clone, Copy, Debug)]
@@ -37,23 +38,24 @@ impl CheckCx {
 }
 
 /// Checks that a subfield exists and may be read (`role` "source") or written ("destination").
-pub(super) fn subfield(s: Subfield, role: &str, error: OfpErr) -> Decode<()> {
+pub(super) fn subfield(s: Subfield, role: &str) -> Decode<()> {
     let width = s.field.info().bits;
-    let text = if s.ofs >= width {
-        format!("bit offset {} exceeds {width}-bit width of {role} field {}", s.ofs, s.field)
-    } else if s.n_bits == 0 {
-        format!("{role} field {} has no bits", s.field)
+    let (error, text) = if s.n_bits == 0 {
+        (OfpErr::OFPBAC_BAD_SET_LEN, format!("zero bit {role} field {}", s.field))
+    } else if s.ofs >= width {
+        let text = format!("bit offset {} exceeds {width}-bit width of {role} field {}", s.ofs, s.field);
+        (OfpErr::OFPBAC_BAD_SET_LEN, text)
     } else if s.ofs + s.n_bits > width {
-        format!(
+        let text = format!(
             "bit offset {} and width {} exceeds {width}-bit width of {role} field {}",
             s.ofs, s.n_bits, s.field
-        )
+        );
+        (OfpErr::OFPBAC_BAD_SET_LEN, text)
     } else if role == "destination" && !s.field.info().writable {
-        format!("destination field {} is not writable", s.field)
+        (OfpErr::OFPBAC_BAD_SET_ARGUMENT, format!("destination field {} is not writable", s.field))
     } else {
         return Ok(());
     };
-    let error = if role == "destination" { error } else { OfpErr::OFPBAC_BAD_ARGUMENT };
     Err(DecodeError::logged(error, "meta_flow", text))
 }
 
@@ -69,25 +71,28 @@ fn prereq(s: Subfield, role: &str, m: &Match) -> Decode<()> {
 }
 
 fn check_src(s: Subfield, m: &Match) -> Decode<()> {
-    subfield(s, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    subfield(s, "source")?;
     prereq(s, "source", m)
 }
 
 fn check_dst(s: Subfield, m: &Match) -> Decode<()> {
-    subfield(s, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    subfield(s, "destination")?;
     prereq(s, "destination", m)
 }
 
 /// The walk: what is known of the packet, and what was found out.
 struct Walk<'a> {
-    m: Match,
+    m: Cow<'a, Match>,
     cx: &'a mut CheckCx,
 }
 
 /// Checks a list of actions against the match of its flow. Also notes in the actions what they need to know of the
 /// packet (whether it has a VLAN tag, its IP protocol).
 pub fn check(actions: &mut [Action], m: &Match, cx: &mut CheckCx) -> Decode<()> {
-    Walk { m: m.clone(), cx }.list(actions)
+    let had_any = !cx.usable.is_empty();
+    Walk { m: Cow::Borrowed(m), cx }.list(actions)?;
+    // What only OpenFlow 1.0 accepts is an error where that cannot be had.
+    if had_any && cx.usable.is_empty() { Err(OfpErr::OFPBAC_MATCH_INCONSISTENT.into()) } else { Ok(()) }
 }
 
 impl Walk<'_> {
@@ -98,7 +103,7 @@ impl Walk<'_> {
     /// Only OpenFlow 1.0 accepts what comes here.
     fn inconsistent(&mut self) -> Decode<()> {
         self.cx.usable = self.cx.usable.intersection(ProtocolSet::OF10);
-        if self.cx.usable.is_empty() { Err(OfpErr::OFPBAC_MATCH_INCONSISTENT.into()) } else { Ok(()) }
+        Ok(())
     }
 
     fn need(&mut self, prereq: Prereq) -> Decode<()> {
@@ -149,11 +154,11 @@ impl Walk<'_> {
             Action::Bundle(b) => self.bundle(b),
             Action::StripVlan(_) => {
                 let r = if self.has_vlan() { Ok(()) } else { self.inconsistent() };
-                self.m.set_masked(Field::VLAN_TCI, 0, 0xffff);
+                self.m.to_mut().set_masked(Field::VLAN_TCI, 0, 0xffff);
                 r
             }
             Action::PushVlan(_) => {
-                self.m.set_masked(Field::VLAN_TCI, 0x1000, 0xffff);
+                self.m.to_mut().set_masked(Field::VLAN_TCI, 0x1000, 0xffff);
                 Ok(())
             }
             Action::SetVlanVid(v) => {
@@ -201,7 +206,7 @@ impl Walk<'_> {
                 Ok(())
             }
             Action::PopPbb => {
-                self.m.clear(Field::ETH_TYPE);
+                self.m.to_mut().clear(Field::ETH_TYPE);
                 Ok(())
             }
             Action::DecNshTtl => self.need(Prereq::Nsh),
@@ -289,20 +294,20 @@ impl Walk<'_> {
 
     fn vlan(&mut self, push_if_needed: bool) -> Decode<()> {
         let r = if self.has_vlan() || push_if_needed { Ok(()) } else { self.inconsistent() };
-        self.m.set_masked(Field::VLAN_TCI, 0x1000, 0x1000);
+        self.m.to_mut().set_masked(Field::VLAN_TCI, 0x1000, 0x1000);
         r
     }
 
     fn set_eth_type(&mut self, t: u16) {
-        self.m.clear(Field::PACKET_TYPE);
-        self.m.set(Field::ETH_TYPE, t.into());
+        self.m.to_mut().clear(Field::PACKET_TYPE);
+        self.m.to_mut().set(Field::ETH_TYPE, t.into());
     }
 
     fn push_mpls(&mut self, t: u16) -> Decode<()> {
         let r = self.need(Prereq::Ethernet);
         self.set_eth_type(t);
         // What lies below the label is no longer known.
-        self.m.clear(Field::IP_PROTO);
+        self.m.to_mut().clear(Field::IP_PROTO);
         r
     }
 
@@ -338,7 +343,7 @@ impl Walk<'_> {
             Field::VLAN_TCI | Field::VLAN_VID => {
                 let present = if f.field == Field::VLAN_VID { 0x1000 } else { f.value() & 0x1000 };
                 if f.mask() & 0x1000 != 0 {
-                    self.m.set_masked(Field::VLAN_TCI, present, 0x1000);
+                    self.m.to_mut().set_masked(Field::VLAN_TCI, present, 0x1000);
                 }
             }
             _ => {}
@@ -396,12 +401,12 @@ impl Walk<'_> {
 
     fn encap(&mut self, packet_type: u32) -> Decode<()> {
         let below = self.eth_type();
-        self.m = Match::any();
+        self.m = Cow::Owned(Match::any());
         if packet_type == Encap::ETHERNET {
-            self.m.set(Field::PACKET_TYPE, 0);
-            self.m.set(Field::ETH_TYPE, below.into());
+            self.m.to_mut().set(Field::PACKET_TYPE, 0);
+            self.m.to_mut().set(Field::ETH_TYPE, below.into());
         } else {
-            self.m.set(Field::PACKET_TYPE, packet_type.into());
+            self.m.to_mut().set(Field::PACKET_TYPE, packet_type.into());
         }
         Ok(())
     }
@@ -411,18 +416,18 @@ impl Walk<'_> {
         if mask == 0 || pt == 0 {
             // An Ethernet frame: its type tells what is inside.
             let t = self.m.get(Field::ETH_TYPE);
-            self.m.clear(Field::ETH_SRC);
-            self.m.clear(Field::ETH_DST);
+            self.m.to_mut().clear(Field::ETH_SRC);
+            self.m.to_mut().clear(Field::ETH_DST);
             if t.1 != 0 {
-                self.m.set(Field::PACKET_TYPE, 0x1_0000 | t.0);
+                self.m.to_mut().set(Field::PACKET_TYPE, 0x1_0000 | t.0);
             } else {
-                self.m.set(Field::PACKET_TYPE, 0x1_ffff);
+                self.m.to_mut().set(Field::PACKET_TYPE, 0x1_ffff);
             }
             return Ok(());
         }
-        self.m = Match::any();
+        self.m = Cow::Owned(Match::any());
         let next = if packet_type == Decap::NEXT { 0x1_ffff } else { packet_type };
-        self.m.set(Field::PACKET_TYPE, next.into());
+        self.m.to_mut().set(Field::PACKET_TYPE, next.into());
         Ok(())
     }
 }
@@ -518,8 +523,10 @@ pub(super) fn together(actions: &[Action], outer: Outer) -> Result<(), Odds> {
             continue;
         }
         inside(a, outer)?;
-        if outer == Outer::Flow {
-            order(&mut last, a)?;
+        match outer {
+            Outer::Flow15 if matches!(a, Action::Meter(_)) => last = last.max(Some(1)),
+            Outer::Flow | Outer::Flow15 => order(&mut last, a)?,
+            _ => {}
         }
     }
     Ok(())
@@ -547,7 +554,7 @@ fn inside(a: &Action, outer: Outer) -> Result<(), Odds> {
             }
         };
     }
-    if instruction && outer != Outer::Flow {
+    if instruction && !matches!(outer, Outer::Flow | Outer::Flow15) {
         return Err((OfpErr::OFPBIC_UNSUP_INST, format!("{} instruction not allowed here", name(a))));
     }
     if of_ct {

@@ -3,6 +3,7 @@
 
 use super::Action;
 use super::Resubmit;
+use super::text::Outer;
 use super::wire::{Dec, Enc, MODULE};
 use crate::Version;
 use crate::buf::{Decode, Put};
@@ -143,19 +144,16 @@ pub fn decode_instructions(bytes: &[u8], version: Version) -> Decode<Vec<Action>
         let offset = bytes.len() - r.len();
         pull_instruction(&mut r, offset, version, &mut slots)?;
     }
-    let mut out = Vec::new();
+    let apply = slots[1].map_or(&[][..], |r| r.rest().get(4..).unwrap_or_default());
+    let mut out =
+        Vec::with_capacity(super::wire::count(apply) + slots.iter().filter(|s| s.is_some()).count());
     for (i, slot) in slots.iter().enumerate() {
         let Some(mut r) = *slot else { continue };
         match i {
             0 => out.push(Action::Meter(Meter { meter: MeterId(r.u32()?) })),
             1 => {
                 r.skip(4)?;
-                let mut actions = super::wire::decode_list(r.take_all(), version, 0)?;
-                if out.is_empty() {
-                    out = actions;
-                } else {
-                    out.append(&mut actions);
-                }
+                super::wire::decode_into(r.take_all(), version, 0, &mut out)?;
             }
             2 => out.push(Action::ClearActions),
             3 => {
@@ -172,7 +170,8 @@ pub fn decode_instructions(bytes: &[u8], version: Version) -> Decode<Vec<Action>
             _ => out.push(Action::GotoTable(GotoTable { table: r.u8()? })),
         }
     }
-    super::wire::together(&out, super::text::Outer::Flow)?;
+    let outer = if version >= Version::V15 { Outer::Flow15 } else { Outer::Flow };
+    super::wire::together(&out, outer)?;
     Ok(out)
 }
 
@@ -192,7 +191,8 @@ fn pull_instruction<'a>(
     let body = r.sub(len - 4)?;
     let slot = TYPES.iter().position(|t| *t == kind);
     let slot = match slot {
-        Some(0) if version < Version::V13 || version >= Version::V15 => None,
+        // It came with OpenFlow 1.3, but earlier versions are not refused it.
+        Some(0) if version >= Version::V15 => None,
         s => s,
     };
     let Some(slot) = slot else {

@@ -11,8 +11,10 @@ use crate::buf::DecodeError;
 use crate::buf::{Decode, Put, Reader};
 use crate::codec::{Codec, put_sized};
 use crate::codec::{Enc, Encode};
+use crate::form::put_match;
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
+use crate::oxm::put_oxm_with;
 use crate::version::Version;
 use base::{Cookie, GroupId, OfPort};
 use flow::Match;
@@ -132,21 +134,20 @@ pub(crate) fn decode_request(
         out_group: GroupId::ANY,
         table: 0xff,
     };
-    let m;
+    let mut m = Match::any();
     if matches!(kind, Kind::NxstFlowRequest | Kind::NxstAggregateRequest) {
         q.out_port = OfPort::from_u16(r.u16()?);
         let len = usize::from(r.u16()?);
         q.table = r.u8()?;
         r.skip(3)?;
-        let cookie;
-        (m, cookie) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true))?;
+        let cookie = crate::oxm::pull_nxm(r, len, &codec.match_cx(true), &mut m)?;
         q.cookie = Cookie(cookie.0);
         q.cookie_mask = Cookie(cookie.1);
         if !r.is_empty() {
             return Err(OfpErr::OFPBRC_BAD_LEN.into());
         }
     } else if version == Version::V10 {
-        m = crate::fixed_match::pull_of10(r)?;
+        crate::fixed_match::pull_of10(r, &mut m)?;
         q.table = r.u8()?;
         r.skip(1)?;
         q.out_port = OfPort::from_u16(r.u16()?);
@@ -158,7 +159,7 @@ pub(crate) fn decode_request(
         r.skip(4)?;
         q.cookie = Cookie(r.u64()?);
         q.cookie_mask = Cookie(r.u64()?);
-        m = pull_match_11(r, version, codec, true)?;
+        pull_match_11(r, codec, true, &mut m)?;
     }
     q.matching = MiniMatch::new(&m);
     Ok(q)
@@ -168,13 +169,15 @@ pub(crate) fn put_reply(e: &mut Enc<'_>, flows: &[FlowStats], more: bool) -> Enc
     let version = e.version;
     let nxm = e.codec.protocol.is_nxm();
     let kind = if version == Version::V10 && nxm { Kind::NxstFlowReply } else { Kind::OfpstFlowReply };
+    let codec = e.codec;
+    let mut form = None;
     e.split(kind, more, flows, |o, s| {
-        let m = e.codec.expand(&s.matching);
+        let mut put = |o: &mut Vec<u8>, version| put_match(o, &mut form, codec, &s.matching, version);
         put_sized(o, |o| match version {
-            Version::V10 if nxm => put_nxst(o, s, &m),
-            Version::V10 => put_10(o, s, &m),
-            Version::V15 => put_15(o, s, &m),
-            _ => put_11(o, s, &m, version),
+            Version::V10 if nxm => put_nxst(o, s, &mut put),
+            Version::V10 => put_10(o, s, &codec.expand(&s.matching)),
+            Version::V15 => put_15(o, s, &mut put),
+            _ => put_11(o, s, version, &mut put),
         });
     })
 }
@@ -200,7 +203,10 @@ fn age(age: Option<u32>) -> u16 {
     age.map_or(0, |a| a.min(u32::from(u16::MAX) - 1) as u16 + 1)
 }
 
-fn put_nxst(o: &mut Vec<u8>, s: &FlowStats, m: &Match) {
+/// Writes a flow's match.
+type PutMatch<'a> = &'a mut dyn FnMut(&mut Vec<u8>, Version);
+
+fn put_nxst(o: &mut Vec<u8>, s: &FlowStats, put: PutMatch<'_>) {
     o.u8(s.table);
     o.zeros(1);
     o.u32(s.duration_sec);
@@ -215,12 +221,14 @@ fn put_nxst(o: &mut Vec<u8>, s: &FlowStats, m: &Match) {
     o.u64(s.cookie.0);
     o.u64(s.packet_count);
     o.u64(s.byte_count);
-    let len = crate::oxm::put_nxm(o, m, (0, 0));
-    o.patch16(at, len);
+    let start = o.len();
+    put(o, Version::V10);
+    o.patch16(at, (o.len() - start) as u16);
+    o.align(start, 8);
     action::wire::encode(&s.actions, Version::V10, o);
 }
 
-fn put_11(o: &mut Vec<u8>, s: &FlowStats, m: &Match, version: Version) {
+fn put_11(o: &mut Vec<u8>, s: &FlowStats, version: Version, put: PutMatch<'_>) {
     o.u8(s.table);
     o.zeros(1);
     o.u32(s.duration_sec);
@@ -235,11 +243,11 @@ fn put_11(o: &mut Vec<u8>, s: &FlowStats, m: &Match, version: Version) {
     o.u64(s.packet_count);
     o.u64(s.byte_count);
     // Also in 1.1, whose own form of match cannot say everything.
-    crate::oxm::put_oxm(o, m, version.max(Version::V12));
+    put_oxm_with(o, |o| put(o, version.max(Version::V12)));
     action::instruction::encode_instructions(&s.actions, version, o);
 }
 
-fn put_15(o: &mut Vec<u8>, s: &FlowStats, m: &Match) {
+fn put_15(o: &mut Vec<u8>, s: &FlowStats, put: PutMatch<'_>) {
     o.zeros(2);
     o.u8(s.table);
     o.zeros(1);
@@ -249,7 +257,7 @@ fn put_15(o: &mut Vec<u8>, s: &FlowStats, m: &Match) {
     o.u16(flags_to_wire(s.flags, Version::V15));
     o.u16(s.importance);
     o.u64(s.cookie.0);
-    put_match_11(o, m, Version::V15);
+    put_oxm_with(o, |o| put(o, Version::V15));
     oxs::put(
         o,
         &Oxs {
@@ -263,7 +271,6 @@ fn put_15(o: &mut Vec<u8>, s: &FlowStats, m: &Match) {
     action::instruction::encode_instructions(&s.actions, Version::V15, o);
 }
 
-/// Decodes the flows of a reply.
 fn bad(text: String) -> DecodeError {
     DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_flow", text)
 }
@@ -284,12 +291,12 @@ pub fn decode_one(r: &mut Reader<'_>, version: Version, kind: Kind, codec: &Code
         return Err(bad(format!("{name} has {left} leftover bytes at end")));
     }
     let len = usize::from(r.u16()?);
-    // From OpenFlow 1.1 on, a length that is too great shows in what comes last, the instructions.
-    let too_long = version >= Version::V11 && len > left;
-    if len < fixed || (len > left && !too_long) {
+    if len < fixed {
         return Err(bad(format!("{name} claims invalid length {len}")));
     }
-    let mut b = if too_long { Reader::new(r.take_all()) } else { r.sub(len - 2)? };
+    // A length that is too great shows in what comes last, actions or instructions.
+    let missing = len.saturating_sub(left);
+    let mut b = r.sub((len - missing) - 2)?;
     let b = &mut b;
     let mut s = FlowStats {
         matching: MiniMatch::default(),
@@ -308,12 +315,13 @@ pub fn decode_one(r: &mut Reader<'_>, version: Version, kind: Kind, codec: &Code
         importance: 0,
         actions: Arc::default(),
     };
-    let m = match version {
-        Version::V10 if nxst => decode_nxst(b, &mut s, codec)?,
-        Version::V10 => decode_10(b, &mut s)?,
-        Version::V15 => decode_15(b, &mut s, codec, len.saturating_sub(left))?,
-        _ => decode_11(b, &mut s, version, codec, len.saturating_sub(left))?,
-    };
+    let mut m = Match::any();
+    match version {
+        Version::V10 if nxst => decode_nxst(b, &mut s, &mut m, codec, missing)?,
+        Version::V10 => decode_10(b, &mut s, &mut m, missing)?,
+        Version::V15 => decode_15(b, &mut s, &mut m, codec, missing)?,
+        _ => decode_11(b, &mut s, &mut m, version, codec, missing)?,
+    }
     s.matching = MiniMatch::new(&m);
     let versions = crate::version::VersionSet::ALL;
     let mut cx = action::check::CheckCx::new(crate::ProtocolSet::of_versions(versions));
@@ -333,20 +341,26 @@ fn common(b: &mut Reader<'_>, s: &mut FlowStats) -> Decode<()> {
     Ok(())
 }
 
-fn decode_10(b: &mut Reader<'_>, s: &mut FlowStats) -> Decode<Match> {
+fn decode_10(b: &mut Reader<'_>, s: &mut FlowStats, m: &mut Match, missing: usize) -> Decode<()> {
     s.table = b.u8()?;
     b.skip(1)?;
-    let m = crate::fixed_match::pull_of10(b)?;
+    crate::fixed_match::pull_of10(b, m)?;
     common(b, s)?;
     b.skip(6)?;
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
-    s.actions = action::wire::decode(b.take_all(), Version::V10, action::text::Outer::Flow)?.into();
-    Ok(m)
+    s.actions = actions(b, missing).map_err(bad_instructions)?.into();
+    Ok(())
 }
 
-fn decode_nxst(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec) -> Decode<Match> {
+fn decode_nxst(
+    b: &mut Reader<'_>,
+    s: &mut FlowStats,
+    m: &mut Match,
+    codec: &Codec,
+    missing: usize,
+) -> Decode<()> {
     s.table = b.u8()?;
     b.skip(1)?;
     common(b, s)?;
@@ -357,10 +371,19 @@ fn decode_nxst(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec) -> Decode<M
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
-    let (m, _) = crate::oxm::pull_nxm(b, len, &codec.match_cx(false))?;
-    let actions = action::wire::decode(b.take_all(), Version::V10, action::text::Outer::Flow);
-    s.actions = actions.map_err(bad_instructions)?.into();
-    Ok(m)
+    if len.next_multiple_of(8) > b.len() + missing {
+        let total = b.len() + missing + 48;
+        return Err(bad(format!("NXST_FLOW reply with match_len={len} claims invalid length {total}")));
+    }
+    crate::oxm::pull_nxm(b, len, &codec.match_cx(true), m)?;
+    s.actions = actions(b, missing).map_err(bad_instructions)?.into();
+    Ok(())
+}
+
+/// The actions at the end, of which `missing` bytes are not there.
+fn actions(b: &mut Reader<'_>, missing: usize) -> Decode<Vec<Action>> {
+    let len = b.len() + missing;
+    action::wire::pull(b, len, Version::V10, action::text::Outer::Flow)
 }
 
 /// The instructions at the end, of which `missing` bytes are not there.
@@ -389,10 +412,11 @@ fn bad_instructions(e: DecodeError) -> DecodeError {
 fn decode_11(
     b: &mut Reader<'_>,
     s: &mut FlowStats,
+    m: &mut Match,
     version: Version,
     codec: &Codec,
     missing: usize,
-) -> Decode<Match> {
+) -> Decode<()> {
     s.table = b.u8()?;
     b.skip(1)?;
     common(b, s)?;
@@ -408,12 +432,18 @@ fn decode_11(
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
-    let m = pull_match_11(b, version, codec, false).map_err(bad_match)?;
+    pull_match_11(b, codec, true, m).map_err(bad_match)?;
     s.actions = instructions(b, version, missing).map_err(bad_instructions)?.into();
-    Ok(m)
+    Ok(())
 }
 
-fn decode_15(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec, missing: usize) -> Decode<Match> {
+fn decode_15(
+    b: &mut Reader<'_>,
+    s: &mut FlowStats,
+    m: &mut Match,
+    codec: &Codec,
+    missing: usize,
+) -> Decode<()> {
     b.skip(2)?;
     s.table = b.u8()?;
     b.skip(1)?;
@@ -423,14 +453,14 @@ fn decode_15(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec, missing: usiz
     s.flags = flags_from_wire(b.u16()?, Version::V15)?;
     s.importance = b.u16()?;
     s.cookie = Cookie(b.u64()?);
-    let m = pull_match_11(b, Version::V15, codec, true).map_err(bad_match)?;
+    pull_match_11(b, codec, true, m).map_err(bad_match)?;
     let x = oxs::pull(b).map_err(|e| e.and("ofp_flow", "OXS OFPST_FLOW reply bad stats".to_string()))?;
     (s.duration_sec, s.duration_nsec) = x.duration.unwrap_or((u32::MAX, u32::MAX));
-    s.idle_age = x.idle_time.map(|(sec, _)| sec).filter(|sec| *sec != u32::MAX);
+    s.idle_age = x.idle_time.map(|(sec, _)| sec).filter(|sec| *sec <= i32::MAX as u32);
     s.packet_count = x.packet_count.unwrap_or(u64::MAX);
     s.byte_count = x.byte_count.unwrap_or(u64::MAX);
     s.actions = instructions(b, Version::V15, missing).map_err(bad_instructions)?.into();
-    Ok(m)
+    Ok(())
 }
 
 pub(crate) fn put_aggregate(e: &mut Enc<'_>, a: &AggregateStats) -> Encode {
