@@ -12,8 +12,9 @@
 //! ```
 //!
 //! A leaf holds up to 12 items and then splits into eight of one or two, so that leaves are half full on average
-//! however many items there are, which keeps the overhead near 20 bytes per item; depth is near `log8(n / 12)`.
+//! however many items there are; depth is near `log8(n / 12)`.
 
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Items in a leaf before it splits.
@@ -24,7 +25,8 @@ const COLLAPSE: usize = LEAF_CAP / 3;
 const MAX_DEPTH: u32 = 10;
 const FANOUT: usize = 8;
 
-type Items<T> = Vec<(u32, T)>;
+/// What a leaf holds, in the leaf itself: one place in memory less to wait for.
+type Items<T> = SmallVec<[(u32, T); LEAF_CAP]>;
 
 #[derive(Clone, Debug)]
 enum Node<T> {
@@ -99,9 +101,6 @@ impl<T: Clone> HashTrie<T> {
         let mut goes_after = goes_after;
         let items = leaf_mut(&mut self.root, hash);
         let at = items.iter().position(|(h, t)| *h == hash && goes_after(t)).unwrap_or(items.len());
-        if items.len() == items.capacity() && items.len() < LEAF_CAP {
-            items.reserve_exact(items.len().clamp(2, 8));
-        }
         items.insert(at, (hash, item));
         self.len += 1;
     }
@@ -155,7 +154,7 @@ fn leaf_mut<T: Clone>(root: &mut Node<T>, hash: u32) -> &mut Items<T> {
     let mut depth = 0;
     loop {
         if let Node::Empty = node {
-            *node = Node::Leaf(Arc::new(Vec::new()));
+            *node = Node::Leaf(Arc::new(SmallVec::new()));
         } else if let Node::Leaf(items) = node
             && items.len() >= LEAF_CAP
             && depth < MAX_DEPTH
@@ -173,9 +172,7 @@ fn leaf_mut<T: Clone>(root: &mut Node<T>, hash: u32) -> &mut Items<T> {
 }
 
 fn split<T>(items: Items<T>, depth: u32) -> Node<T> {
-    let mut sizes = [0; FANOUT];
-    items.iter().for_each(|(h, _)| sizes[slot(*h, depth)] += 1);
-    let mut parts: [Items<T>; FANOUT] = sizes.map(|n| Vec::with_capacity(if n == 0 { 0 } else { n + 1 }));
+    let mut parts: [Items<T>; FANOUT] = std::array::from_fn(|_| SmallVec::new());
     for (h, t) in items {
         parts[slot(h, depth)].push((h, t));
     }
@@ -198,8 +195,8 @@ fn remove_from<T: Clone>(
             }
             let items = Arc::make_mut(items);
             let (_, taken) = items.remove(at);
-            if items.capacity() > 2 * LEAF_CAP && items.len() * 4 < items.capacity() {
-                items.shrink_to(items.len() * 2);
+            if items.spilled() && items.len() <= LEAF_CAP {
+                items.shrink_to_fit();
             }
             Some(taken)
         }
@@ -236,7 +233,7 @@ fn collapse<T: Clone>(b: &mut [Node<T>; FANOUT]) -> Option<Node<T>> {
     if total == 0 {
         return Some(Node::Empty);
     }
-    let mut all = Vec::with_capacity(total.max(4));
+    let mut all = SmallVec::new();
     for n in b.iter_mut() {
         if let Node::Leaf(items) = std::mem::replace(n, Node::Empty) {
             all.extend(Arc::unwrap_or_clone(items));

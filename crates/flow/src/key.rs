@@ -237,7 +237,15 @@ impl FlowKey {
 
     /// The map of words that are not zero, bit `n` for word `n`.
     pub fn map(&self) -> u128 {
-        self.words.iter().enumerate().fold(0, |m, (i, w)| m | ((*w != 0) as u128) << i)
+        let mut map = [0u64; 2];
+        // Most words are zero: four at a time.
+        for (i, four) in self.words.chunks(4).enumerate() {
+            if four.iter().fold(0, |all, w| all | w) != 0 {
+                let bits = four.iter().rev().fold(0, |m, w| m << 1 | u64::from(*w != 0));
+                map[i / 16] |= bits << (i % 16 * 4);
+            }
+        }
+        u128::from(map[0]) | u128::from(map[1]) << 64
     }
 
     /// Clears all bits that `mask` does not have.
