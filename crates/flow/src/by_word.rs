@@ -12,9 +12,10 @@ const fn by_word() -> [Fields; WORDS] {
     let mut all = [[0; SETS]; WORDS];
     let mut n = 0;
     while n < COUNT {
-        if let Location::Bits { start, len } = Field::from_index(n).info().location {
-            let mut word = start as usize / 64;
-            while word <= (start as usize + len as usize - 1) / 64 {
+        let info = Field::from_index(n).info();
+        if let Location::Bits { .. } = info.location {
+            let (mut word, end) = info.words();
+            while word < end {
                 all[word][n / 64] |= 1 << (n % 64);
                 word += 1;
             }

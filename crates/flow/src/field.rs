@@ -177,13 +177,39 @@ pub struct FieldInfo {
 
 impl FieldInfo {
     /// Its wire headers: OpenFlow's, then the extensions'.
-    pub fn headers(&self) -> &[Header] {
-        &self.headers[..self.n_headers as usize]
+    pub const fn headers(&self) -> &[Header] {
+        self.headers.split_at(self.n_headers as usize).0
     }
 
     /// All-ones mask of the field's width in bits (`bits` ones, at most 128).
     pub const fn ones(&self) -> u128 {
         ones(self.bits)
+    }
+
+    /// The words of the layout in which it lies, from the first up to the last (exclusive). A tunnel option lies in
+    /// none that could be told.
+    pub const fn words(&self) -> (usize, usize) {
+        let (first, last) = match self.location {
+            Location::Bits { start, len } => (start as usize, start as usize + len as usize - 1),
+            Location::LowByte(ofs) => (ofs as usize * 8, ofs as usize * 8),
+            Location::Port16 => (l::IN_PORT * 8, l::IN_PORT * 8),
+            Location::DlVlan | Location::DlVlanPcp => (l::VLAN_TCI * 8, l::VLAN_TCI * 8),
+            Location::TunMetadata(_) => return (0, 0),
+        };
+        (first / 64, last / 64 + 1)
+    }
+
+    /// Its bits in a word of a key, as they lie in memory. Of a view of other fields, all of the word.
+    pub const fn bits_in(&self, word: usize) -> u64 {
+        let Location::Bits { start, len } = self.location else { return u64::MAX };
+        let (mut bits, mut bit) = (0u64, start as usize);
+        while bit < start as usize + len as usize {
+            if bit / 64 == word {
+                bits |= 1 << (63 - bit % 64);
+            }
+            bit += 1;
+        }
+        bits.to_be()
     }
 }
 
@@ -626,39 +652,6 @@ impl Field {
     /// Whether this is a view of the registers (32, 64 or 128 bits).
     pub const fn is_register(self) -> bool {
         self.0 >= REG_START && self.0 < PACKET_START
-    }
-
-    /// By primary name or alias.
-    pub fn from_name(name: &str) -> Option<Field> {
-        TABLE.iter().find(|f| f.name == name || (!f.alias.is_empty() && f.alias == name)).map(|f| f.field)
-    }
-
-    /// By wire header; `experimenter` is 0 unless `class` is [`CLASS_EXPERIMENTER`].
-    pub fn from_header(class: u16, field: u8, experimenter: u32) -> Option<Field> {
-        TABLE
-            .iter()
-            .find(|f| {
-                f.headers()
-                    .iter()
-                    .any(|h| h.class == class && h.field == field && h.experimenter == experimenter)
-            })
-            .map(|f| f.field)
-    }
-
-    /// By the name of a wire header, such as `NXM_OF_IN_PORT`.
-    pub fn from_header_name(name: &str) -> Option<(Field, &'static Header)> {
-        TABLE.iter().find_map(|f| f.headers().iter().find(|h| h.name == name).map(|h| (f.field, h)))
-    }
-
-    /// The header to write for an OpenFlow version (on-wire number, 1..=6): the newest standard one that the version
-    /// has, else the extension's.
-    pub fn header_for(self, of_version: u8) -> Option<&'static Header> {
-        let headers = self.info().headers();
-        let standard = headers.iter().filter(|h| h.of_version != 0 && h.of_version <= of_version);
-        standard
-            .max_by_key(|h| h.of_version)
-            .or_else(|| headers.iter().find(|h| h.of_version == 0))
-            .or_else(|| headers.first())
     }
 }
 

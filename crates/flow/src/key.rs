@@ -157,17 +157,27 @@ impl FlowKey {
     }
 
     #[inline]
-    fn load_bits(&self, start: u16, len: u8) -> u128 {
-        let word = (start / 64) as usize;
-        let shift = 128 - (start % 64) - len as u16;
-        (self.window(word) >> shift) & ones(len as u16)
+    pub(crate) fn load_bits(&self, start: u16, len: u8) -> u128 {
+        let (word, at, len) = ((start / 64) as usize, start % 64, len as u16);
+        if at + len <= 64 {
+            return (u64::from_be(self.words[word]) << at >> (64 - len)) as u128;
+        }
+        (self.window(word) >> (128 - at - len)) & ones(len)
     }
 
     #[inline]
-    fn store_bits(&mut self, start: u16, len: u8, value: u128, mask: u128) {
-        let word = (start / 64) as usize;
-        let shift = 128 - (start % 64) - len as u16;
-        let mask = (mask & ones(len as u16)) << shift;
+    pub(crate) fn store_bits(&mut self, start: u16, len: u8, value: u128, mask: u128) {
+        let (word, at, len) = ((start / 64) as usize, start % 64, len as u16);
+        let mask = mask & ones(len);
+        if at + len <= 64 {
+            let shift = 64 - at - len;
+            let (value, mask) = ((value as u64) << shift, (mask as u64) << shift);
+            let w = u64::from_be(self.words[word]);
+            self.words[word] = ((w & !mask) | (value & mask)).to_be();
+            return;
+        }
+        let shift = 128 - at - len;
+        let mask = mask << shift;
         let w = (self.window(word) & !mask) | ((value << shift) & mask);
         self.words[word] = ((w >> 64) as u64).to_be();
         if let Some(second) = self.words.get_mut(word + 1) {
@@ -237,15 +247,15 @@ impl FlowKey {
 
     /// The map of words that are not zero, bit `n` for word `n`.
     pub fn map(&self) -> u128 {
-        let mut map = [0u64; 2];
-        // Most words are zero: four at a time.
-        for (i, four) in self.words.chunks(4).enumerate() {
-            if four.iter().fold(0, |all, w| all | w) != 0 {
-                let bits = four.iter().rev().fold(0, |m, w| m << 1 | u64::from(*w != 0));
-                map[i / 16] |= bits << (i % 16 * 4);
+        // Most of a key is empty: eight words at a time tell.
+        let mut map = 0;
+        for (n, eight) in self.words.chunks(8).enumerate() {
+            if eight.iter().fold(0, |all, w| all | w) != 0 {
+                let bits = eight.iter().enumerate().fold(0u8, |m, (i, w)| m | u8::from(*w != 0) << i);
+                map |= u128::from(bits) << (8 * n);
             }
         }
-        u128::from(map[0]) | u128::from(map[1]) << 64
+        map
     }
 
     /// Clears all bits that `mask` does not have.

@@ -6,6 +6,7 @@ mod by_word;
 pub mod compose;
 pub mod extract;
 pub mod field;
+mod find;
 pub mod key;
 pub mod layout;
 pub mod matching;

@@ -1,6 +1,6 @@
 //! The match, in its wide, working form.
 
-use crate::field::{Field, Subfield};
+use crate::field::{Field, Location, Subfield};
 use crate::key::{FlowKey, Mask, Value};
 use crate::tun::TunLayout;
 use std::sync::Arc;
@@ -46,6 +46,13 @@ impl Match {
 
     /// Matches the bits of a field that are in `mask`; the field's other bits become wild.
     pub fn set_masked(&mut self, field: Field, value: Value, mask: Value) {
+        let info = field.info();
+        if let Location::Bits { start, len } = info.location {
+            let mask = mask & info.valid;
+            self.mask.0.store_bits(start, len, mask, info.valid);
+            self.key.store_bits(start, len, value & mask, info.valid);
+            return;
+        }
         self.clear(field);
         self.mask.set(field, mask);
         if self.mask.get(field) != 0 {
@@ -62,12 +69,19 @@ impl Match {
     /// Makes a field wild.
     pub fn clear(&mut self, field: Field) {
         self.mask.clear(field);
-        let mask = self.mask.clone();
-        self.key.apply_mask(&mask);
+        let (first, end) = field.info().words();
+        for (k, m) in self.key.words[first..end].iter_mut().zip(&self.mask.0.words[first..end]) {
+            *k &= m;
+        }
     }
 
     /// Value and mask of a field.
     pub fn get(&self, field: Field) -> (Value, Value) {
+        let info = field.info();
+        if let Location::Bits { start, len } = info.location {
+            let of = |key: &FlowKey| key.load_bits(start, len) & info.valid;
+            return (of(&self.key), of(&self.mask.0));
+        }
         (self.key.get(field), self.mask.get(field))
     }
 

@@ -241,10 +241,13 @@ impl MiniMatch {
     pub fn new(m: &Match) -> MiniMatch {
         let map = m.mask.0.map();
         let n = map.count_ones() as usize;
-        let mut words = Vec::with_capacity(2 * n);
-        words.extend(map_iter(map).map(|i| m.key.words[i] & m.mask.0.words[i]));
-        words.extend(map_iter(map).map(|i| m.mask.0.words[i]));
-        MiniMatch { map, words: words.into(), tun: m.tun.clone() }
+        let mut words = vec![0; 2 * n].into_boxed_slice();
+        let (keys, masks) = words.split_at_mut(n);
+        for (i, (k, w)) in map_iter(map).zip(keys.iter_mut().zip(masks)) {
+            *w = m.mask.0.words[i];
+            *k = m.key.words[i] & *w;
+        }
+        MiniMatch { map, words, tun: m.tun.clone() }
     }
 
     /// The wide form.

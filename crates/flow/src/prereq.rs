@@ -6,51 +6,61 @@ use crate::layout as l;
 use crate::matching::Match;
 
 /// What prerequisites are checked against: values that are known for sure.
-struct Known<'a> {
+pub struct Known<'a> {
     key: &'a FlowKey,
     mask: Option<&'a Mask>,
     /// Whether to look at protocol numbers only, as normalisation does: not at fragments and ICMPv6 codes.
     numbers_only: bool,
+    /// Namespace of the packet type.
+    namespace: Option<u16>,
+    /// Ethertype, or what stands for it.
+    ethertype: Option<u16>,
 }
 
-impl Known<'_> {
-    fn exact(&self, ofs: usize, len: usize) -> bool {
-        self.mask.is_none_or(|m| m.0.bytes()[ofs..ofs + len].iter().all(|b| *b == 0xff))
+impl<'a> Known<'a> {
+    /// What a match says.
+    pub fn of_match(m: &'a Match) -> Known<'a> {
+        Known::new(&m.key, Some(&m.mask), false)
     }
 
-    fn namespace(&self) -> Option<u16> {
-        // Without a match on packet_type, Ethernet is meant.
-        match self.mask {
-            Some(m) if m.0.u32_at(l::PACKET_TYPE) == 0 => Some(0),
-            _ => self.exact(l::PACKET_TYPE, 4).then(|| (self.key.packet_type() >> 16) as u16),
+    fn new(key: &'a FlowKey, mask: Option<&'a Mask>, numbers_only: bool) -> Known<'a> {
+        let namespace = match mask.map_or(u32::MAX, |m| m.0.u32_at(l::PACKET_TYPE)) {
+            // Without a match on packet_type, Ethernet is meant.
+            0 => Some(0),
+            u32::MAX => Some((key.packet_type() >> 16) as u16),
+            _ => None,
+        };
+        let mut known = Known { key, mask, numbers_only, namespace, ethertype: None };
+        if namespace == Some(1) {
+            known.ethertype = Some(key.packet_type() as u16);
+        } else if known.exact::<2>(l::ETH_TYPE) {
+            known.ethertype = Some(key.eth_type());
         }
+        known
     }
 
-    fn ethertype(&self) -> Option<u16> {
-        if self.namespace() == Some(1) {
-            return Some(self.key.packet_type() as u16);
-        }
-        self.exact(l::ETH_TYPE, 2).then(|| self.key.eth_type())
+    fn exact<const N: usize>(&self, ofs: usize) -> bool {
+        self.mask.is_none_or(|m| m.0.array::<N>(ofs) == [0xff; N])
     }
 
     fn ip(&self) -> bool {
-        matches!(self.ethertype(), Some(eth_type::IPV4 | eth_type::IPV6))
+        matches!(self.ethertype, Some(eth_type::IPV4 | eth_type::IPV6))
     }
 
     fn l4(&self, proto: u8) -> bool {
         self.ip()
-            && self.exact(l::NW_PROTO, 1)
+            && self.exact::<1>(l::NW_PROTO)
             && self.key.ip_proto() == proto
             && (self.numbers_only || self.key.nw_frag() & frag::LATER == 0)
     }
 
     fn icmpv6(&self) -> bool {
-        self.ethertype() == Some(eth_type::IPV6) && self.l4(ip_proto::ICMPV6)
+        self.ethertype == Some(eth_type::IPV6) && self.l4(ip_proto::ICMPV6)
     }
 
     fn nd(&self, icmp_type: u16) -> bool {
         self.icmpv6()
-            && self.exact(l::TP_SRC, 2)
+            && self.exact::<2>(l::TP_SRC)
             && self.key.tp_src() == icmp_type
             && (self.numbers_only
                 || self.mask.is_some_and(|m| m.0.u16_at(l::TP_DST) == 0)
@@ -66,25 +76,26 @@ impl Known<'_> {
             || (set & TRK != 0 && mask & INV != 0 && set & INV == 0)
     }
 
-    fn meets(&self, prereq: Prereq) -> bool {
+    /// Whether a prerequisite holds.
+    pub fn meets(&self, prereq: Prereq) -> bool {
         match prereq {
             Prereq::None => true,
-            Prereq::Ethernet => self.namespace() == Some(0),
-            Prereq::Arp => matches!(self.ethertype(), Some(eth_type::ARP | eth_type::RARP)),
+            Prereq::Ethernet => self.namespace == Some(0),
+            Prereq::Arp => matches!(self.ethertype, Some(eth_type::ARP | eth_type::RARP)),
             Prereq::VlanVid => {
                 self.key.vlan_tci() & VLAN_PRESENT != 0
                     && self.mask.is_none_or(|m| m.0.vlan_tci() & VLAN_PRESENT != 0)
             }
-            Prereq::Ipv4 => self.ethertype() == Some(eth_type::IPV4),
-            Prereq::Ipv6 => self.ethertype() == Some(eth_type::IPV6),
+            Prereq::Ipv4 => self.ethertype == Some(eth_type::IPV4),
+            Prereq::Ipv6 => self.ethertype == Some(eth_type::IPV6),
             Prereq::IpAny => self.ip(),
-            Prereq::Mpls => matches!(self.ethertype(), Some(eth_type::MPLS | eth_type::MPLS_MULTICAST)),
-            Prereq::Nsh => self.ethertype() == Some(eth_type::NSH),
-            Prereq::Pbb => self.ethertype() == Some(eth_type::PBB),
+            Prereq::Mpls => matches!(self.ethertype, Some(eth_type::MPLS | eth_type::MPLS_MULTICAST)),
+            Prereq::Nsh => self.ethertype == Some(eth_type::NSH),
+            Prereq::Pbb => self.ethertype == Some(eth_type::PBB),
             Prereq::Tcp => self.l4(ip_proto::TCP),
             Prereq::Udp => self.l4(ip_proto::UDP),
             Prereq::Sctp => self.l4(ip_proto::SCTP),
-            Prereq::Icmpv4 => self.ethertype() == Some(eth_type::IPV4) && self.l4(ip_proto::ICMP),
+            Prereq::Icmpv4 => self.ethertype == Some(eth_type::IPV4) && self.l4(ip_proto::ICMP),
             Prereq::Icmpv6 => self.icmpv6(),
             Prereq::Nd => self.nd(135) || self.nd(136),
             Prereq::NdSolicit => self.nd(135),
@@ -96,12 +107,12 @@ impl Known<'_> {
 
 /// Whether a match holds what a field needs.
 pub fn match_meets(m: &Match, prereq: Prereq) -> bool {
-    Known { key: &m.key, mask: Some(&m.mask), numbers_only: false }.meets(prereq)
+    Known::of_match(m).meets(prereq)
 }
 
 /// Whether a packet has what a field needs.
 pub fn key_meets(key: &FlowKey, prereq: Prereq) -> bool {
-    Known { key, mask: None, numbers_only: false }.meets(prereq)
+    Known::new(key, None, false).meets(prereq)
 }
 
 /// Adds to `mask` the bits that [`key_meets`] looks at.
@@ -148,7 +159,7 @@ impl Field {
 
 /// Groups of fields that lie on the same bits, or that normalisation treats alike: the match keeps them if the
 /// prerequisite of any holds.
-const GROUPS: [(&[Field], &[Prereq]); 9] = [
+const GROUPS: [(&[Field], &[Prereq]); 10] = [
     (&[Field::ETH_SRC, Field::ETH_DST, Field::VLAN_TCI], &[Prereq::Ethernet]),
     (&[Field::IP_SRC, Field::IP_DST], &[Prereq::Ipv4, Prereq::Arp]),
     (&[Field::IP_PROTO], &[Prereq::IpAny, Prereq::Arp]),
@@ -161,28 +172,48 @@ const GROUPS: [(&[Field], &[Prereq]); 9] = [
     (&[Field::ARP_SHA], &[Prereq::Arp, Prereq::NdSolicit]),
     (&[Field::ARP_THA], &[Prereq::Arp, Prereq::NdAdvert]),
     (&[Field::ND_TARGET], &[Prereq::Nd]),
+    (&[Field::MPLS_LABEL, Field::MPLS_TC, Field::MPLS_BOS, Field::MPLS_TTL], &[Prereq::Mpls]),
 ];
 
-/// Fields of the label stack.
-const MPLS_FIELDS: [Field; 4] = [Field::MPLS_LABEL, Field::MPLS_TC, Field::MPLS_BOS, Field::MPLS_TTL];
+/// The words in which a group's fields lie.
+static GROUP_WORDS: [u128; GROUPS.len()] = {
+    let (mut all, mut n) = ([0; GROUPS.len()], 0);
+    while n < GROUPS.len() {
+        let (fields, mut i) = (GROUPS[n].0, 0);
+        while i < fields.len() {
+            let (mut word, end) = fields[i].info().words();
+            while word < end {
+                all[n] |= 1 << word;
+                word += 1;
+            }
+            i += 1;
+        }
+        n += 1;
+    }
+    all
+};
 
 impl Match {
     /// Makes fields wild that cannot mean anything in this match, as switches do that are told of such a match in
-    /// OpenFlow 1.0. Returns whether anything changed. (Fields that only came with extensible matches are left to
-    /// the check of their prerequisites.)
+    /// OpenFlow 1.0. Returns whether anything changed.
     pub fn normalize(&mut self) -> bool {
-        let known = Known { key: &self.key, mask: Some(&self.mask), numbers_only: true };
+        let dead = self.meaningless();
+        dead.iter().for_each(|f| self.clear(*f));
+        !dead.is_empty()
+    }
+
+    /// The fields that are matched and cannot mean anything in this match. (Fields that only came with extensible
+    /// matches are left to the check of their prerequisites.)
+    pub fn meaningless(&self) -> Vec<Field> {
+        let known = Known::new(&self.key, Some(&self.mask), true);
+        let map = self.mask.0.map();
         let mut dead = Vec::new();
-        let mpls: (&[Field], &[Prereq]) = (&MPLS_FIELDS, &[Prereq::Mpls]);
-        for (fields, prereqs) in GROUPS.iter().chain([&mpls]) {
-            if !prereqs.iter().any(|p| known.meets(*p)) {
+        for ((fields, prereqs), words) in GROUPS.iter().zip(GROUP_WORDS) {
+            if map & words != 0 && !prereqs.iter().any(|p| known.meets(*p)) {
                 dead.extend(fields.iter().filter(|f| self.mask.get(**f) != 0));
             }
         }
-        for f in &dead {
-            self.clear(*f);
-        }
-        !dead.is_empty()
+        dead
     }
 
     /// Adds the match on an Ethernet frame that a match on a packet's field implies.

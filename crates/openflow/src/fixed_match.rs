@@ -32,8 +32,8 @@ pub const LEN_11: usize = 88;
 const VID_NONE: u16 = 0xffff;
 const VID_ANY: u16 = 0xfffe;
 
-/// Takes an OpenFlow 1.0 match. Bits that cannot matter are dropped ("normalised").
-pub fn pull_of10(r: &mut Reader<'_>) -> Decode<Match> {
+/// Takes an OpenFlow 1.0 match into `m`, which matches anything yet.
+pub fn pull_of10(r: &mut Reader<'_>, m: &mut Match) -> Decode<()> {
     let w = r.u32()? & w10::ALL;
     let in_port = r.u16()?;
     let dl_src = r.array::<6>()?;
@@ -50,23 +50,20 @@ pub fn pull_of10(r: &mut Reader<'_>) -> Decode<Match> {
     let tp_src = r.u16()?;
     let tp_dst = r.u16()?;
 
-    let mut m = Match::any();
     let set = |m: &mut Match, bit: u32, field: Field, v: Value| {
         if w & bit == 0 {
             m.set(field, v);
         }
     };
-    if w & w10::IN_PORT == 0 {
-        m.set(Field::IN_PORT, in_port.into());
-    }
-    set(&mut m, w10::DL_SRC, Field::ETH_SRC, base::Mac(dl_src).to_u64().into());
-    set(&mut m, w10::DL_DST, Field::ETH_DST, base::Mac(dl_dst).to_u64().into());
-    vlan_from_10(&mut m, w, vid, pcp);
-    set(&mut m, w10::DL_TYPE, Field::ETH_TYPE, dl_type.into());
+    set(m, w10::IN_PORT, Field::IN_PORT, in_port.into());
+    set(m, w10::DL_SRC, Field::ETH_SRC, base::Mac(dl_src).to_u64().into());
+    set(m, w10::DL_DST, Field::ETH_DST, base::Mac(dl_dst).to_u64().into());
+    vlan_from_10(m, w, vid, pcp);
+    set(m, w10::DL_TYPE, Field::ETH_TYPE, dl_type.into());
     if w & w10::NW_TOS == 0 {
         m.set_masked(Field::NW_TOS, (tos & 0xfc).into(), 0xfc);
     }
-    set(&mut m, w10::NW_PROTO, Field::IP_PROTO, proto.into());
+    set(m, w10::NW_PROTO, Field::IP_PROTO, proto.into());
     for (field, addr, shift) in
         [(Field::IP_SRC, nw_src, w10::NW_SRC_SHIFT), (Field::IP_DST, nw_dst, w10::NW_DST_SHIFT)]
     {
@@ -76,13 +73,9 @@ pub fn pull_of10(r: &mut Reader<'_>) -> Decode<Match> {
             m.set_masked(field, (addr & mask).into(), mask.into());
         }
     }
-    if w & w10::TP_SRC == 0 {
-        m.set(Field::TCP_SRC, tp_src.into());
-    }
-    if w & w10::TP_DST == 0 {
-        m.set(Field::TCP_DST, tp_dst.into());
-    }
-    Ok(m)
+    set(m, w10::TP_SRC, Field::TCP_SRC, tp_src.into());
+    set(m, w10::TP_DST, Field::TCP_DST, tp_dst.into());
+    Ok(())
 }
 
 /// A match of OpenFlow 1.0 field by field as on the wire, with `*` for what is wild.
@@ -237,8 +230,8 @@ mod w11 {
     pub const ALL: u32 = (1 << 10) - 1;
 }
 
-/// Takes the rest of an OpenFlow 1.1 match, whose `type` and `length` lie ahead.
-pub fn pull_of11(r: &mut Reader<'_>) -> Decode<Match> {
+/// Takes an OpenFlow 1.1 match, whose `type` and `length` lie ahead, into `m`, which matches anything yet.
+pub fn pull_of11(r: &mut Reader<'_>, m: &mut Match) -> Decode<()> {
     let mut r11 = Reader::with_error(r.take(r.len().min(LEN_11))?, OfpErr::OFPBMC_BAD_LEN);
     if r11.len() < LEN_11 {
         return Err(OfpErr::OFPBMC_BAD_LEN.into());
@@ -251,7 +244,7 @@ pub fn pull_of11(r: &mut Reader<'_>) -> Decode<Match> {
     if usize::from(len) != LEN_11 {
         return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
-    of11_body(&mut r11)
+    of11_body(&mut r11, m)
 }
 
 struct Of11 {
@@ -268,7 +261,7 @@ struct Of11 {
     mpls_tc: u8,
 }
 
-fn of11_body(r: &mut Reader<'_>) -> Decode<Match> {
+fn of11_body(r: &mut Reader<'_>, m: &mut Match) -> Decode<()> {
     let in_port = r.u32()?;
     let w = r.u32()? & w11::ALL;
     let mut mac = || -> Decode<Value> { Ok(base::Mac(r.array::<6>()?).to_u64().into()) };
@@ -288,7 +281,6 @@ fn of11_body(r: &mut Reader<'_>) -> Decode<Match> {
     let metadata = r.u64()?;
     let metadata_mask = r.u64()?;
 
-    let mut m = Match::any();
     let ones48 = 0xffff_ffff_ffff;
     let mut masked = |field, value: Value, wild: Value, ones: Value| {
         let mask = !wild & ones;
@@ -300,8 +292,7 @@ fn of11_body(r: &mut Reader<'_>) -> Decode<Match> {
     masked(Field::ETH_DST, dst, dst_mask, ones48);
     masked(Field::METADATA, metadata.into(), metadata_mask.into(), u64::MAX.into());
     let f = Of11 { in_port, w, vid, pcp, dl_type, tos, proto, tp_src, tp_dst, mpls_label, mpls_tc };
-    of11_fields(&mut m, &f, nw)?;
-    Ok(m)
+    of11_fields(m, &f, nw)
 }
 
 fn of11_fields(m: &mut Match, f: &Of11, nw: [u32; 4]) -> Decode<()> {

@@ -15,12 +15,13 @@ use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::ofperr::OfpErr;
 use crate::text::CHex;
 use crate::version::Version;
-use flow::field::{CLASS_EXPERIMENTER, CLASS_NXM_1, Header, Location};
+use flow::field::{CLASS_EXPERIMENTER, CLASS_NXM_1, Header};
 use flow::key::ip_proto;
 use flow::layout::WORDS;
 use flow::mini::map_iter;
-use flow::{Field, Match, TunLayout, Value};
-use std::sync::{Arc, LazyLock};
+use flow::prereq::Known;
+use flow::{Field, Match, Prereq, TunLayout, Value};
+use std::sync::Arc;
 
 const MODULE: &str = "nx_match";
 
@@ -50,7 +51,7 @@ impl EntryHeader {
 
     /// The field, if we know it.
     pub fn field(&self) -> Option<Field> {
-        field_of(self.class, self.number, self.experimenter)
+        Field::from_header(self.class, self.number, self.experimenter)
     }
 
     /// The field, if we know it and the length fits it.
@@ -63,38 +64,6 @@ impl EntryHeader {
                 self.len == width << u8::from(self.has_mask)
             }
         })
-    }
-}
-
-struct Lookup {
-    nxm0: [Option<Field>; 128],
-    nxm1: [Option<Field>; 128],
-    basic: [Option<Field>; 128],
-}
-
-static LOOKUP: LazyLock<Lookup> = LazyLock::new(|| {
-    let mut l = Lookup { nxm0: [None; 128], nxm1: [None; 128], basic: [None; 128] };
-    for f in Field::all() {
-        for h in f.info().headers() {
-            let slot = match h.class {
-                0 => &mut l.nxm0,
-                1 => &mut l.nxm1,
-                0x8000 => &mut l.basic,
-                _ => continue,
-            };
-            slot[usize::from(h.field)] = Some(f);
-        }
-    }
-    l
-});
-
-fn field_of(class: u16, number: u8, experimenter: u32) -> Option<Field> {
-    let n = usize::from(number & 127);
-    match class {
-        0 => LOOKUP.nxm0[n],
-        1 => LOOKUP.nxm1[n],
-        0x8000 => LOOKUP.basic[n],
-        _ => Field::from_header(class, number, experimenter),
     }
 }
 
@@ -182,35 +151,53 @@ pub(crate) fn put_header_len(
 /// Appends the low `n` bytes of a value.
 pub fn put_value(out: &mut Vec<u8>, value: Value, n: usize) {
     let bytes = value.to_be_bytes();
-    if n <= 16 {
-        out.bytes(&bytes[16 - n..]);
-    } else {
-        out.zeros(n - 16);
-        out.bytes(&bytes);
+    match n {
+        // The usual widths without a copy of a length that only time tells.
+        1 => out.u8(value as u8),
+        2 => out.u16(value as u16),
+        4 => out.u32(value as u32),
+        6 => out.bytes(&bytes[10..]),
+        8 => out.u64(value as u64),
+        16 => out.u128(value),
+        0..16 => out.bytes(&bytes[16 - n..]),
+        _ => {
+            out.zeros(n - 16);
+            out.bytes(&bytes);
+        }
     }
 }
 
 /// Takes a value of `n` bytes; of a longer one, the low 16.
 pub fn pull_value(r: &mut Reader<'_>, n: usize) -> Decode<Value> {
-    let b = r.take(n)?;
-    Ok(b.iter().fold(0, |v: Value, b| v << 8 | Value::from(*b)))
+    r.take(n).map(to_value)
 }
 
 /// Appends an entry; the mask is left out when it covers the field.
 pub fn put_entry(out: &mut Vec<u8>, field: Field, version: Version, value: Value, mask: Value) {
-    let width = usize::from(field.info().bytes);
     let full = field.info().valid;
     let exact = mask & full == full && field != Field::TUN_FLAGS && field != Field::CT_STATE
         || (field == Field::CT_STATE && mask as u32 == u32::MAX);
-    put_header(out, field, version, !exact);
+    put_entry_of(out, field, version, value, (!exact).then_some(mask));
+}
+
+/// Appends an entry with a mask or without.
+pub(crate) fn put_entry_of(
+    out: &mut Vec<u8>,
+    field: Field,
+    version: Version,
+    value: Value,
+    mask: Option<Value>,
+) {
+    let width = usize::from(field.info().bytes);
+    put_header_len(out, field, version, mask.is_some(), width);
     put_value(out, value, width);
-    if !exact {
+    if let Some(mask) = mask {
         put_value(out, mask, width);
     }
 }
 
 /// The order in which the fields of a match are written.
-const ORDER: &[Field] = &[
+const FIELDS: [Field; 72] = [
     Field::DP_HASH,
     Field::RECIRC_ID,
     Field::CONJ_ID,
@@ -285,7 +272,7 @@ const ORDER: &[Field] = &[
     Field::TUN_GTPU_MSGTYPE,
 ];
 
-const AFTER_REGS: &[Field] = &[
+const AFTER_REGS: [Field; 13] = [
     Field::PKT_MARK,
     Field::CT_STATE,
     Field::CT_ZONE,
@@ -306,8 +293,12 @@ const AFTER_REGS: &[Field] = &[
 const COOKIE_FIELD: u8 = 30;
 const NXM_COOKIE: u32 = 0x0001_0000 | (COOKIE_FIELD as u32) << 9;
 
-fn put_field(out: &mut Vec<u8>, m: &Match, field: Field, version: Version) {
-    let (value, mask) = m.get(field);
+fn put_field(out: &mut Vec<u8>, m: &Match, known: &Known<'_>, field: Field, version: Version) {
+    let met = known.meets(field.info().prereq);
+    // Fields of several protocols share bits: most that are asked for are not meant.
+    let anyway = matches!(field.info().prereq, Prereq::Ct | Prereq::Nsh)
+        || matches!(field, Field::NW_TOS | Field::VLAN_TCI | Field::TCP_FLAGS);
+    let (value, mask) = if met || anyway { m.get(field) } else { (0, 0) };
     if mask == 0 {
         return;
     }
@@ -338,9 +329,7 @@ fn put_field(out: &mut Vec<u8>, m: &Match, field: Field, version: Version) {
         Field::TCP_FLAGS if m.get(Field::IP_PROTO) == (ip_proto::TCP.into(), 0xff) => {
             put_entry(out, field, version, value, mask);
         }
-        _ if field.prereq_met_by(m) || field.info().prereq == flow::Prereq::Nsh => {
-            put_entry(out, field, version, value, mask)
-        }
+        _ if met || field.info().prereq == Prereq::Nsh => put_entry(out, field, version, value, mask),
         _ => {}
     }
 }
@@ -376,74 +365,80 @@ fn put_tun_metadata(out: &mut Vec<u8>, m: &Match, version: Version) {
     }
 }
 
-/// For each word of the layout, which fields of a list lie in it, as bits; last, those that are looked at in any case.
-type ByWord = [u128; WORDS + 1];
+/// A list of fields with the place of each in a key.
+struct Order<const N: usize> {
+    fields: [Field; N],
+    /// The first word of each, and its bits in that and the next.
+    places: [(usize, [u64; 2]); N],
+    /// For each word of the layout, which fields have bits in it.
+    by_word: [u128; WORDS],
+}
 
-static ORDER_BY_WORD: ByWord = by_word(ORDER);
-static REGS_BY_WORD: ByWord = by_word(&REGS);
-static XREGS_BY_WORD: ByWord = by_word(&XREGS);
-static AFTER_BY_WORD: ByWord = by_word(AFTER_REGS);
-
-const REGS: [Field; 32] = {
-    let mut all = [Field::reg(0); 32];
-    let mut n = 0;
+static ORDER: Order<{ FIELDS.len() }> = Order::new(FIELDS);
+static REGS: Order<32> = Order::new({
+    let (mut all, mut n) = ([Field::reg(0); 32], 0);
     while n < all.len() {
         all[n] = Field::reg(n as u8);
         n += 1;
     }
     all
-};
-
-const XREGS: [Field; 16] = {
-    let mut all = [Field::xreg(0); 16];
-    let mut n = 0;
+});
+static XREGS: Order<16> = Order::new({
+    let (mut all, mut n) = ([Field::xreg(0); 16], 0);
     while n < all.len() {
         all[n] = Field::xreg(n as u8);
         n += 1;
     }
     all
-};
+});
+static AFTER: Order<{ AFTER_REGS.len() }> = Order::new(AFTER_REGS);
 
-const fn by_word(list: &[Field]) -> ByWord {
-    assert!(list.len() <= 128);
-    let mut all = [0; WORDS + 1];
-    let mut n = 0;
-    while n < list.len() {
-        let (mut word, last) = match list[n].info().location {
-            Location::Bits { start, len } => (start as usize / 64, (start as usize + len as usize - 1) / 64),
-            _ => (WORDS, WORDS),
-        };
-        while word <= last {
-            all[word] |= 1 << n;
-            word += 1;
+impl<const N: usize> Order<N> {
+    const fn new(fields: [Field; N]) -> Order<N> {
+        assert!(N <= 128);
+        let (mut places, mut by_word, mut n) = ([(0, [0; 2]); N], [0; WORDS], 0);
+        while n < N {
+            let info = fields[n].info();
+            let (first, end) = info.words();
+            places[n] =
+                (first, [info.bits_in(first), if first + 1 < end { info.bits_in(first + 1) } else { 0 }]);
+            let mut word = first;
+            while word < end {
+                by_word[word] |= 1 << n;
+                word += 1;
+            }
+            n += 1;
         }
-        n += 1;
+        Order { fields, places, by_word }
     }
-    all
-}
 
-/// Appends the entries of those fields of a list that may be matched, given the words in which anything is.
-fn put_list(out: &mut Vec<u8>, m: &Match, map: u128, list: &[Field], by_word: &ByWord, version: Version) {
-    let wanted = map_iter(map).fold(by_word[WORDS], |all, w| all | by_word[w]);
-    for n in map_iter(wanted) {
-        put_field(out, m, list[n], version);
+    /// The fields of which a match says something, given the words in which it does.
+    fn matched(&self, m: &Match, map: u128) -> impl Iterator<Item = Field> {
+        let near = map_iter(map).fold(0, |all, w| all | self.by_word[w]);
+        let words = &m.mask.0.words;
+        let some = move |n: &usize| {
+            let (word, [bits, more]) = self.places[*n];
+            words[word] & bits != 0 || more != 0 && words[word + 1] & more != 0
+        };
+        map_iter(near).filter(some).map(|n| self.fields[n])
     }
 }
 
 /// Appends the entries of a match, without any header or padding. `cookie` and its mask go along in NXM.
 pub fn put_match_raw(out: &mut Vec<u8>, m: &Match, version: Version, cookie: (u64, u64)) {
     let map = m.mask.0.map();
-    put_list(out, m, map, ORDER, &ORDER_BY_WORD, version);
+    let known = Known::of_match(m);
+    ORDER.matched(m, map).for_each(|f| put_field(out, m, &known, f, version));
     put_tun_metadata(out, m, version);
     let registers = &m.mask.0.words[flow::layout::REGS / 8..flow::layout::METADATA / 8];
     if registers.iter().all(|w| *w == 0) {
         // The usual case, without a look at each.
     } else if version >= Version::V15 {
-        put_list(out, m, map, &XREGS, &XREGS_BY_WORD, version);
+        XREGS.matched(m, map).for_each(|f| put_field(out, m, &known, f, version));
     } else {
-        put_list(out, m, map, &REGS, &REGS_BY_WORD, version);
+        REGS.matched(m, map).for_each(|f| put_field(out, m, &known, f, version));
     }
-    put_list(out, m, map, AFTER_REGS, &AFTER_BY_WORD, version);
+    AFTER.matched(m, map).for_each(|f| put_field(out, m, &known, f, version));
     if cookie.1 != 0 {
         let exact = cookie.1 == u64::MAX;
         out.u32(NXM_COOKIE | if exact { 8 } else { 0x100 | 16 });
@@ -536,8 +531,17 @@ fn pull_entry<'a>(r: &mut Reader<'a>) -> Decode<Entry<'a>> {
     Ok(Entry { header, field: field.filter(|_| fits), value, mask })
 }
 
-fn to_value(bytes: &[u8]) -> Value {
-    bytes.iter().fold(0, |v, b| v << 8 | Value::from(*b))
+/// The last 16 of some bytes as a number.
+pub(crate) fn to_value(bytes: &[u8]) -> Value {
+    match *bytes {
+        // The usual widths at once.
+        [a] => a.into(),
+        [a, b] => u16::from_be_bytes([a, b]).into(),
+        [a, b, c, d] => u32::from_be_bytes([a, b, c, d]).into(),
+        [a, b, c, d, e, f] => u64::from_be_bytes([0, 0, a, b, c, d, e, f]).into(),
+        [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]).into(),
+        _ => bytes.iter().fold(0, |v, b| v << 8 | Value::from(*b)),
+    }
 }
 
 fn set_tun_metadata(m: &mut Match, n: u8, e: &Entry<'_>, cx: &MatchCx<'_>) -> Decode<()> {
@@ -590,11 +594,13 @@ fn apply_entry(m: &mut Match, e: &Entry<'_>, field: Field, cx: &MatchCx<'_>) -> 
     let info = field.info();
     let value = to_value(e.value);
     let mask = e.mask.map(to_value);
-    let ones = flow::field::ones(8 * u16::from(info.bytes));
-    if mask.is_some_and(|k| k != 0 && k != ones) && matches!(info.maskable, flow::Maskable::No) {
+    // A mask of all ones is none.
+    let mask = mask.filter(|k| *k != flow::field::ones(8 * u16::from(info.bytes)));
+    let given = e.mask.is_some();
+    if mask.is_some_and(|k| k != 0) && matches!(info.maskable, flow::Maskable::No) {
         return Err(OfpErr::OFPBMC_BAD_MASK.into());
     }
-    if mask.is_none() && (value & !full_width(field) != 0 || !value_ok(field, value)) {
+    if !given && (value & !full_width(field) != 0 || !value_ok(field, value)) {
         return Err(match field {
             Field::IN_PORT_OXM | Field::ACTSET_OUTPUT => {
                 let mut e = crate::msg::port::port_from_wire(value as u32)
@@ -612,13 +618,12 @@ fn apply_entry(m: &mut Match, e: &Entry<'_>, field: Field, cx: &MatchCx<'_>) -> 
     if !field.prereq_met_by(m) {
         return Err(OfpErr::OFPBMC_BAD_PREREQ.into());
     }
-    if m.get(field).1 != 0 && !shares_bits(field) {
+    if m.mask.get(field) != 0 && !shares_bits(field) {
         return Err(OfpErr::OFPBMC_DUP_FIELD.into());
     }
     match mask {
         None => set_exact(m, field, value),
         Some(0) => {}
-        Some(mask) if mask == ones => set_exact(m, field, value),
         Some(mask) => m.set_masked(field, value, mask),
     }
     Ok(())
@@ -653,11 +658,15 @@ fn value_ok(field: Field, value: Value) -> bool {
     }
 }
 
-/// Decodes the entries of a match. The second result is the cookie and its mask, if there was one (NXM only:
-/// `with_cookie`).
-pub fn pull_match_raw(bytes: &[u8], cx: &MatchCx<'_>, with_cookie: bool) -> Decode<(Match, (u64, u64))> {
+/// Decodes the entries of a match into `m`, which matches anything yet. The result is the cookie and its mask, if there
+/// was one (NXM only: `with_cookie`).
+pub fn pull_match_raw(
+    bytes: &[u8],
+    cx: &MatchCx<'_>,
+    with_cookie: bool,
+    m: &mut Match,
+) -> Decode<(u64, u64)> {
     let mut r = Reader::with_error(bytes, OfpErr::OFPBMC_BAD_LEN);
-    let mut m = Match::any();
     let mut cookie = (0, 0);
     while !r.is_empty() {
         let e = pull_entry(&mut r)?;
@@ -677,26 +686,26 @@ pub fn pull_match_raw(bytes: &[u8], cx: &MatchCx<'_>, with_cookie: bool) -> Deco
             }
             continue;
         };
-        match apply_entry(&mut m, &e, field, cx) {
+        match apply_entry(m, &e, field, cx) {
             Ok(()) => {}
             Err(x) if !cx.strict && x.error == OfpErr::OFPBMC_BAD_PREREQ => {}
             Err(x) => return Err(x),
         }
     }
-    Ok((m, cookie))
+    Ok(cookie)
 }
 
-/// Decodes NXM of a given length from a reader, with its padding.
-pub fn pull_nxm(r: &mut Reader<'_>, len: usize, cx: &MatchCx<'_>) -> Decode<(Match, (u64, u64))> {
+/// Decodes NXM of a given length from a reader, with its padding, into `m`, which matches anything yet.
+pub fn pull_nxm(r: &mut Reader<'_>, len: usize, cx: &MatchCx<'_>, m: &mut Match) -> Decode<(u64, u64)> {
     if r.len() < len.next_multiple_of(8) {
         return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
     let body = r.take(len.next_multiple_of(8))?;
-    pull_match_raw(&body[..len], cx, true)
+    pull_match_raw(&body[..len], cx, true, m)
 }
 
-/// Decodes an `ofp_match` of type OXM from a reader, with its padding.
-pub fn pull_oxm(r: &mut Reader<'_>, cx: &MatchCx<'_>) -> Decode<Match> {
+/// Decodes an `ofp_match` from a reader, with its padding, into `m`, which matches anything yet.
+pub fn pull_oxm(r: &mut Reader<'_>, cx: &MatchCx<'_>, m: &mut Match) -> Decode<()> {
     if r.len() < 4 {
         return Err(OfpErr::OFPBMC_BAD_LEN.into());
     }
@@ -707,7 +716,7 @@ pub fn pull_oxm(r: &mut Reader<'_>, cx: &MatchCx<'_>) -> Decode<Match> {
         1 => {}
         0 => {
             *r = start;
-            return crate::fixed_match::pull_of11(r);
+            return crate::fixed_match::pull_of11(r, m);
         }
         _ => return Err(OfpErr::OFPBMC_BAD_TYPE.into()),
     }
@@ -717,5 +726,5 @@ pub fn pull_oxm(r: &mut Reader<'_>, cx: &MatchCx<'_>) -> Decode<Match> {
     }
     // What the padding holds is nobody's business.
     let body = r.take(padded - 4)?;
-    Ok(pull_match_raw(&body[..len - 4], cx, false)?.0)
+    pull_match_raw(&body[..len - 4], cx, false, m).map(drop)
 }

@@ -5,7 +5,6 @@
 
 use base::OfPort;
 use flow::text::PortMap;
-use flow::text::port::quote_name;
 use std::collections::{BTreeMap, HashMap};
 
 /// Resolves the names of ports (by its supertrait) and tables. A name or number that two share is not resolved.
@@ -98,13 +97,5 @@ impl Names for NameMap {
     }
     fn ports(&self) -> &dyn PortMap {
         self
-    }
-}
-
-/// A table as text has it: a name if there is one, quoted where needed, else the number.
-pub fn table_text(table: u8, names: &dyn Names) -> String {
-    match names.table_name(table) {
-        Some(name) => quote_name(&name),
-        None => table.to_string(),
     }
 }

@@ -13,7 +13,7 @@ use flow::key::{VLAN_PRESENT, eth_type};
 use flow::odp::{Attr, DpPortMap, parse_odp};
 use flow::prereq::key_meets;
 use flow::text::MatchParser;
-use flow::text::parse::pairs;
+use flow::text::lex::{Pair, pairs};
 use flow::text::port::PortMap;
 use flow::text::value::full_mask;
 use flow::{Field, FlowKey, Match};
@@ -337,11 +337,11 @@ struct DpNames<'a>(&'a Snapshot);
 impl DpPortMap for DpNames<'_> {
     fn dp_port_name(&self, port: DpPort) -> Option<String> {
         let (bridge, of) = self.0.dp_ports.get(port)?;
-        Some(self.0.bridge(bridge)?.port(of)?.name.clone())
+        Some(self.0.bridge(bridge)?.port(of)?.name.to_string())
     }
     fn dp_port_number(&self, name: &str) -> Option<DpPort> {
         let mut ports = self.0.bridges.iter().flatten().flat_map(|b| b.ports.iter());
-        ports.find(|p| p.name == name).map(|p| p.dp_port)
+        ports.find(|p| *p.name == *name).map(|p| p.dp_port)
     }
 }
 
@@ -443,8 +443,8 @@ fn parse_ct_state(flags: &str) -> Result<u32, String> {
 pub fn exact_flow(text: &str, ports: &dyn PortMap) -> Result<FlowKey, String> {
     let mut m = Match::any();
     let mut parser = MatchParser::new(ports);
-    for (name, value) in pairs(text) {
-        if value.is_none_or(str::is_empty) {
+    for Pair { key: name, value, .. } in pairs(text) {
+        if value.is_empty() {
             let mut probe = Match::any();
             if parser.keyword(&mut probe, name) {
                 if probe.mask.get(Field::ETH_TYPE) != 0 && m.mask.get(Field::ETH_TYPE) != 0 {
@@ -466,7 +466,6 @@ pub fn exact_flow(text: &str, ports: &dyn PortMap) -> Result<FlowKey, String> {
         if !key_meets(&m.key, field.info().prereq) && field.info().prereq != flow::Prereq::Ethernet {
             return Err(format!("prerequisites not met for setting {name}"));
         }
-        let value = value.unwrap_or("");
         let bad = |e: &str| format!("bad value for {name} ({e})");
         let (v, mask) =
             flow::text::value::parse_value(field, value, ports, &mut |_| {}).map_err(|e| bad(&e))?;

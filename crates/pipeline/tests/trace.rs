@@ -4,7 +4,7 @@ mod common;
 
 use base::{Cookie, DpPort, OfPort, TableId, Time, VlanId};
 use common::{Br, switch};
-use flow::text::parse::pairs;
+use flow::text::lex::{Pair, pairs};
 use flow::text::{MatchParser, NoPorts};
 use flow::{Match, MiniMatch};
 use ofproto::Rule;
@@ -34,11 +34,11 @@ fn rule(text: &str) -> Rule {
     let (mut table, mut priority, mut cookie) = (0, 32768, 0);
     let mut m = Match::any();
     let mut parser = MatchParser::new(&NoPorts);
-    for (name, value) in pairs(fields) {
-        match (name, value) {
-            ("table", Some(v)) => table = number(v) as u8,
-            ("priority", Some(v)) => priority = number(v),
-            ("cookie", Some(v)) => cookie = number(v).into(),
+    for Pair { key: name, value, .. } in pairs(fields) {
+        match name {
+            "table" => table = number(value) as u8,
+            "priority" => priority = number(value),
+            "cookie" => cookie = number(value).into(),
             _ => assert!(parser.pair(&mut m, name, value).unwrap(), "{name}"),
         }
     }

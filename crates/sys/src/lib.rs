@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
+pub mod alloc;
 pub mod crash;
 pub mod daemon;
 pub mod epoll;

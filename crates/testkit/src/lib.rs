@@ -31,6 +31,7 @@ pub use database::Database;
 pub use lan::{Host, RawPort};
 pub use programs::Programs;
 pub use switch::{Options, Switch};
+pub use sys::alloc::Counting as CountingAllocator;
 pub use temp::TempDir;
 pub use wait::{until, wait_for};
 

@@ -2,6 +2,7 @@
 
 use super::context::{Context, print};
 use crate::fatal::Fatal;
+use flow::Match;
 use flow::text::{Style, match_text};
 use openflow::Action;
 use openflow::action::text::{Outer, format_list};
@@ -91,10 +92,10 @@ pub fn parse_ofp10_match(_: &mut Context, _: &[String]) -> Result<ExitCode, Fata
         if bytes.len() != 40 {
             return Err(Fatal::new(format!("received {} bytes, expected 40", bytes.len())));
         }
-        let mut r = Reader::new(&bytes);
-        match fixed_match::pull_of10(&mut r) {
+        let mut m = Match::any();
+        match fixed_match::pull_of10(&mut Reader::new(&bytes), &mut m) {
             Err(e) => print(&format!("bad ofp10_match: {}\n\n", e.error)),
-            Ok(m) => {
+            Ok(()) => {
                 let mut again = Vec::new();
                 fixed_match::put_of10(&mut again, &m);
                 let mut out =
@@ -119,10 +120,10 @@ pub fn parse_ofp11_match(_: &mut Context, _: &[String]) -> Result<ExitCode, Fata
         if bytes.len() != 88 {
             return Err(Fatal::new(format!("received {} bytes, expected 88", bytes.len())));
         }
-        let mut r = Reader::new(&bytes);
-        match fixed_match::pull_of11(&mut r) {
+        let mut m = Match::any();
+        match fixed_match::pull_of11(&mut Reader::new(&bytes), &mut m) {
             Err(e) => print(&format!("bad ofp11_match: {}\n\n", e.error)),
-            Ok(m) => {
+            Ok(()) => {
                 let mut again = Vec::new();
                 fixed_match::put_of11(&mut again, &m);
                 print(&format!(
@@ -152,12 +153,13 @@ fn extensible(c: &Context, version: Version) -> Result<ExitCode, Fatal> {
     lines(|text| {
         let bytes = entries(text, version).map_err(Fatal::new)?;
         let cx = oxm::MatchCx { strict: c.settings.strict, tun: None, pipeline_only: false };
-        match oxm::pull_match_raw(&bytes, &cx, version == Version::V10) {
+        let mut m = Match::any();
+        match oxm::pull_match_raw(&bytes, &cx, version == Version::V10, &mut m) {
             Err(e) => {
                 c.log_notes(&e.log);
                 print(&format!("nx_pull_match() returned error {}\n", e.error));
             }
-            Ok((m, cookie)) => {
+            Ok(cookie) => {
                 let mut again = Vec::new();
                 oxm::put_match_raw(&mut again, &m, version, cookie);
                 print(&format!("{}\n", openflow::text::print::entries_text(&again)));
@@ -207,9 +209,9 @@ pub fn check_vlan(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
             .map_err(|_| Fatal::new(format!("{s}: bad number")))
     };
     let (tci, mask) = (number(&args[0])?, number(&args[1])?);
-    let mut m = flow::Match::any();
+    let mut m = Match::any();
     m.set_masked(flow::Field::VLAN_TCI, u128::from(tci), u128::from(mask));
-    let vlan = |m: &flow::Match| {
+    let vlan = |m: &Match| {
         let (value, mask) = m.get(flow::Field::VLAN_TCI);
         format!("{value:04x}/{mask:04x}")
     };
@@ -218,14 +220,15 @@ pub fn check_vlan(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
         let mut bytes = Vec::new();
         oxm::put_match_raw(&mut bytes, &m, version, (0, 0));
         let cx = oxm::MatchCx { strict: true, tun: None, pipeline_only: false };
-        let read = match oxm::pull_match_raw(&bytes, &cx, false) {
-            Ok((back, _)) if name == "OXM" => {
+        let mut back = Match::any();
+        let read = match oxm::pull_match_raw(&bytes, &cx, false, &mut back) {
+            Ok(_) if name == "OXM" => {
                 let (value, mask) = back.get(flow::Field::VLAN_VID);
                 let (pcp, pcp_mask) = back.get(flow::Field::VLAN_PCP);
                 let pcp = if pcp_mask == 0 { "--".to_string() } else { format!("{pcp:02x}") };
                 format!("{value:04x}/{mask:04x},{pcp}")
             }
-            Ok((back, _)) => vlan(&back),
+            Ok(_) => vlan(&back),
             Err(e) => {
                 c.log_notes(&e.log);
                 e.error.to_string()
@@ -237,8 +240,9 @@ pub fn check_vlan(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let mut bytes = Vec::new();
     fixed_match::put_of10(&mut bytes, &m);
     let wild = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    let back =
-        fixed_match::pull_of10(&mut Reader::new(&bytes)).map_err(|e| Fatal::new(e.error.to_string()))?;
+    let mut back = Match::any();
+    fixed_match::pull_of10(&mut Reader::new(&bytes), &mut back)
+        .map_err(|e| Fatal::new(e.error.to_string()))?;
     out.push_str(&format!(
         "OF1.0: {:02x}{:02x}/{},{:02x}/{} -> {}\n",
         bytes[18],
@@ -251,8 +255,9 @@ pub fn check_vlan(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let mut bytes = Vec::new();
     fixed_match::put_of11(&mut bytes, &m);
     let wild = u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
-    let back =
-        fixed_match::pull_of11(&mut Reader::new(&bytes)).map_err(|e| Fatal::new(e.error.to_string()))?;
+    let mut back = Match::any();
+    fixed_match::pull_of11(&mut Reader::new(&bytes), &mut back)
+        .map_err(|e| Fatal::new(e.error.to_string()))?;
     out.push_str(&format!(
         "OF1.1: {:02x}{:02x}/{},{:02x}/{} -> {}\n",
         bytes[36],

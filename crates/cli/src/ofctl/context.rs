@@ -216,10 +216,16 @@ impl Context {
 
     /// The text of a message.
     pub fn text_of(&self, bytes: &[u8], names: &dyn Names, verbosity: u8) -> String {
-        let mut printer = Printer { names, colors: &self.colors, verbosity, log: Vec::new() };
-        let text = printer.print(bytes);
-        self.log_notes(&printer.log);
+        let mut text = String::new();
+        self.put_text_of(bytes, names, verbosity, &mut text);
         text
+    }
+
+    /// The same, appended.
+    pub fn put_text_of(&self, bytes: &[u8], names: &dyn Names, verbosity: u8, text: &mut String) {
+        let mut printer = Printer { names, colors: &self.colors, verbosity, log: Vec::new() };
+        printer.print_into(bytes, text);
+        self.log_notes(&printer.log);
     }
 
     /// Logs what is odd about a message that is not printed.
@@ -635,4 +641,30 @@ pub fn dump(bytes: &[u8]) -> String {
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
+}
+
+/// Text on its way to standard output, in large pieces: what many lines cost is mostly to write each by itself. The
+/// rest is printed when this goes.
+#[derive(Default)]
+pub struct Pages {
+    text: String,
+}
+
+impl Pages {
+    const SIZE: usize = 64 * 1024;
+
+    /// Where text is appended.
+    pub fn page(&mut self) -> &mut String {
+        if self.text.len() >= Pages::SIZE {
+            print(&self.text);
+            self.text.clear();
+        }
+        &mut self.text
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        print(&self.text);
+    }
 }

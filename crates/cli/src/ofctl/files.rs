@@ -1,6 +1,7 @@
 //! Files of flows, groups and the like: a line each, with comments.
 
 use crate::fatal::Fatal;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
@@ -30,7 +31,10 @@ pub fn lines(
         }
         number += 1;
         let end = bytes.iter().position(|b| *b == b'#').unwrap_or(bytes.len());
-        let text = String::from_utf8_lossy(&bytes[..end]);
+        let text = match std::str::from_utf8(&bytes[..end]) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(&bytes[..end]),
+        };
         let text = text.trim_end_matches(['\n', '\r']);
         if text.bytes().any(|b| !b.is_ascii_whitespace()) {
             each(text, number)?;

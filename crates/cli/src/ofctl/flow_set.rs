@@ -8,7 +8,7 @@ use flow::{Field, Match, MiniMatch};
 use openflow::Action;
 use openflow::action::text::format_list;
 use openflow::msg::{FlowMod, FlowModCommand, FlowModFlags, FlowStatsRequest, Message, StatsRequest};
-use openflow::text::flow::match_string;
+use openflow::text::flow::format_match;
 use openflow::text::{Fmt, TextCx};
 use openflow::version::ProtocolSet;
 use std::collections::HashMap;
@@ -256,8 +256,7 @@ fn format(e: &Entry, v: &Version, f: &mut Fmt<'_>) {
         f.table(e.table);
         f.put(" ");
     }
-    let text = match_string(&e.matching.expand(), Some(e.priority), f);
-    f.put(&text);
+    format_match(&e.matching, Some(e.priority), f);
     if v.cookie.0 != 0 {
         let _ = write!(f, " cookie={:#x}", v.cookie.0);
     }

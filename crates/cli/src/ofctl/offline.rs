@@ -1,6 +1,6 @@
 //! Commands that need no switch: parsing and printing of flows, groups and messages.
 
-use super::context::{Context, dump, print};
+use super::context::{Context, Pages, dump, print};
 use crate::fatal::Fatal;
 use base::{Level, OfPort, Xid};
 use openflow::NoNames;
@@ -51,12 +51,13 @@ fn show_flows(c: &Context, all: &[FlowMod], usable: ProtocolSet) -> Result<ExitC
     print(&format!("chosen protocol: {}\n", protocol.name()));
     let codec = Codec::for_protocol(protocol);
     let mut bytes = Vec::new();
+    let mut text = Pages::default();
     for (i, fm) in all.iter().enumerate() {
         bytes.clear();
         codec
-            .encode_into(Xid(i as u32 + 1), &Message::FlowMod(Box::new(fm.clone())), &mut bytes)
+            .encode_flow_mod_into(Xid(i as u32 + 1), fm, &mut bytes)
             .map_err(|e| Fatal::new(e.to_string()))?;
-        c.print_message(&bytes, &NoNames);
+        c.put_text_of(&bytes, &NoNames, c.settings.verbosity + 1, text.page());
     }
     OK
 }
@@ -101,6 +102,7 @@ pub fn ofp_parse(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     result.map_err(|e| Fatal::new(format!("{name}: read ({})", reactor::errno::text(&e))))?;
     let name = if name == "-" { "/dev/stdin" } else { name };
     let mut rest = bytes.as_slice();
+    let mut text = Pages::default();
     while !rest.is_empty() {
         let Some(header) = rest.first_chunk::<8>() else {
             return Err(Fatal::new(format!("{name}: unexpected end of file mid-message")));
@@ -113,7 +115,7 @@ pub fn ofp_parse(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
             return Err(Fatal::new(format!("{name}: unexpected end of file mid-message")));
         }
         let (message, after) = rest.split_at(len);
-        print(&c.text_of(message, &NoNames, c.settings.verbosity + 2));
+        c.put_text_of(message, &NoNames, c.settings.verbosity + 2, text.page());
         rest = after;
     }
     OK

@@ -291,7 +291,8 @@ fn exact(key: &flow::FlowKey, in_port: OfPort, wildcards: u32) -> Match {
     b.extend_from_slice(&src.to_be_bytes());
     b.extend_from_slice(&dst.to_be_bytes());
     // Forty bytes always are a match.
-    let mut m = fixed_match::pull_of10(&mut Reader::new(&b)).unwrap_or_else(|_| Match::any());
+    let mut m = Match::any();
+    let _ = fixed_match::pull_of10(&mut Reader::new(&b), &mut m);
     m.normalize();
     m
 }

@@ -6,7 +6,7 @@ use crate::field::ones;
 use crate::key::{FlowKey, Mask, VLAN_PRESENT, ct_state, eth_type};
 use crate::layout as l;
 use crate::text::flags;
-use crate::text::value::{ipv6_text, mac_masked};
+use crate::text::value::{ipv6_text, put_mac};
 use base::Mac;
 use std::net::Ipv4Addr;
 
@@ -115,7 +115,11 @@ impl Out<'_> {
             return None;
         }
         let text = match i.kind {
-            Kind::Mac => mac_masked(v as u64, m as u64),
+            Kind::Mac => {
+                let mut text = String::new();
+                put_mac(&mut text, v as u64, m as u64);
+                text
+            }
             Kind::V4 if m == full => Ipv4Addr::from(v as u32).to_string(),
             Kind::V4 => format!("{}/{}", Ipv4Addr::from(v as u32), Ipv4Addr::from(m as u32)),
             Kind::V6 if m == full => ipv6_text(v),

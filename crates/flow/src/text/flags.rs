@@ -70,22 +70,36 @@ impl FlagSet {
         parts.join(separator)
     }
 
+    /// As in a match: the list when every bit counts, else signs: `+a-b`.
+    pub fn masked(&self, bits: u32, mask: u32) -> String {
+        let mut out = String::new();
+        self.put_masked(&mut out, bits, mask);
+        out
+    }
+
+    /// The same, appended.
+    pub fn put_masked(&self, out: &mut String, bits: u32, mask: u32) {
+        let all = self.all();
+        if mask & all == all {
+            return out.push_str(&self.list(bits & all, "|"));
+        }
+        self.put_signed(out, bits, mask);
+    }
+
     /// `+a-b` for the bits in `mask`.
     pub fn signed(&self, bits: u32, mask: u32) -> String {
         let mut out = String::new();
+        self.put_signed(&mut out, bits, mask);
+        out
+    }
+
+    fn put_signed(&self, out: &mut String, bits: u32, mask: u32) {
         for (name, bit) in self.names {
             if mask & bit != 0 {
                 out.push(if bits & bit != 0 { '+' } else { '-' });
                 out.push_str(name);
             }
         }
-        out
-    }
-
-    /// As in a match: the list when every bit counts, else signs.
-    pub fn masked(&self, bits: u32, mask: u32) -> String {
-        let all = self.all();
-        if mask & all == all { self.list(bits & all, "|") } else { self.signed(bits, mask) }
     }
 
     /// Reads `+a-b`, `a|b`, or a number with an optional mask.

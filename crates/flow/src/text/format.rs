@@ -4,9 +4,9 @@
 //! then the packet from layer 2 up. A field is printed only where it can mean something to the reader: IPv6
 //! addresses with IPv6, TCP flags with TCP.
 
-use super::flags;
-use super::port::{NoPorts, PortMap, port_text};
-use super::value::{frag_text, ipv4_masked, ipv6_masked, mac_masked, packet_type_text};
+use super::port::{NoPorts, PortMap, put_port};
+use super::value::{frag_text, packet_type_text, put_ipv4, put_ipv6, put_mac};
+use super::{flags, number};
 use crate::field::Field;
 use crate::key::{FlowKey, Mask, VLAN_PRESENT, eth_type, ip_proto, tun_flags};
 use crate::layout as l;
@@ -36,34 +36,42 @@ impl Default for Style<'_> {
 /// The priority that is not printed.
 pub const DEFAULT_PRIORITY: u16 = 0x8000;
 
+/// Where a match is printed.
 struct Out<'a> {
-    text: String,
+    text: &'a mut String,
+    /// Where the match begins.
+    start: usize,
     style: Style<'a>,
 }
 
 impl Out<'_> {
-    fn item(&mut self, name: &str, value: &str) {
-        self.colored(name, value, 36);
+    /// Appends `name=`; the value follows.
+    fn name(&mut self, name: &str) -> &mut String {
+        self.colored(name, 36)
     }
 
-    /// An item that stands out.
-    fn special(&mut self, name: &str, value: &str) {
-        self.colored(name, value, 33);
+    /// The same for one that stands out.
+    fn special(&mut self, name: &str) -> &mut String {
+        self.colored(name, 33)
     }
 
-    fn colored(&mut self, name: &str, value: &str, color: u8) {
+    fn colored(&mut self, name: &str, color: u8) -> &mut String {
         self.sep();
         if self.style.color {
-            self.text.push_str(&format!("\x1b[{color}m\x1b[K{name}=\x1b[m\x1b[K{value}"));
+            self.text.push_str(&format!("\x1b[{color}m\x1b[K{name}=\x1b[m\x1b[K"));
         } else {
             self.text.push_str(name);
             self.text.push('=');
-            self.text.push_str(value);
         }
+        self.text
+    }
+
+    fn item(&mut self, name: &str, value: &str) {
+        self.name(name).push_str(value);
     }
 
     fn sep(&mut self) {
-        if !self.text.is_empty() {
+        if self.text.len() > self.start {
             self.text.push(',');
         }
     }
@@ -82,72 +90,102 @@ impl Out<'_> {
         }
     }
 
+    /// A number in decimal.
+    fn number(&mut self, name: &str, v: u128) {
+        number::dec(self.name(name), v as u64);
+    }
+
     /// Hexadecimal with a hexadecimal mask.
     fn hex(&mut self, name: &str, (v, m): (u128, u128), width: u16) {
         if m != 0 {
-            let text = if m == field::ones(width) { hex(v) } else { format!("{}/{}", hex(v), hex(m)) };
-            self.item(name, &text);
+            let text = self.name(name);
+            number::hex(text, v);
+            if m != field::ones(width) {
+                text.push('/');
+                number::hex(text, m);
+            }
         }
     }
 
     /// Decimal, or both hexadecimal with a mask.
     fn dec(&mut self, name: &str, (v, m): (u128, u128), width: u16) {
-        if m != 0 {
-            let text = if m == field::ones(width) { v.to_string() } else { format!("{v:#x}/{m:#x}") };
-            self.item(name, &text);
+        if m == field::ones(width) {
+            self.number(name, v);
+        } else if m != 0 {
+            self.item(name, &format!("{v:#x}/{m:#x}"));
         }
     }
 
     fn mac(&mut self, name: &str, (v, m): (u128, u128)) {
         if m != 0 {
-            self.item(name, &mac_masked(v as u64, m as u64));
+            put_mac(self.name(name), v as u64, m as u64);
         }
     }
 
     fn ipv4(&mut self, name: &str, (v, m): (u128, u128)) {
         if m != 0 {
-            self.item(name, &ipv4_masked(v as u32, m as u32));
+            put_ipv4(self.name(name), v as u32, m as u32);
         }
     }
 
     fn ipv6(&mut self, name: &str, (v, m): (u128, u128)) {
         if m != 0 {
-            self.item(name, &ipv6_masked(v, m));
+            put_ipv6(self.name(name), v, m);
         }
     }
 }
 
-fn hex(v: u128) -> String {
-    if v == 0 { "0".into() } else { format!("{v:#x}") }
-}
-
 /// Text of a match; the priority comes first if it is given and not [`DEFAULT_PRIORITY`].
 pub fn match_text(m: &Match, priority: Option<u16>, style: Style<'_>) -> String {
-    let mut out = Out { text: String::new(), style };
+    let mut text = String::new();
+    put_match(&mut text, m, priority, style);
+    text
+}
+
+/// The same, appended.
+pub fn put_match(text: &mut String, m: &Match, priority: Option<u16>, style: Style<'_>) {
+    let start = text.len();
+    let mut out = Out { text, start, style };
     if let Some(p) = priority.filter(|p| *p != DEFAULT_PRIORITY) {
-        out.special("priority", &p.to_string());
+        number::dec(out.special("priority"), p.into());
     }
+    let any = |from, to| matches_any(m, from, to);
     arrival(&mut out, m);
-    conntrack(&mut out, m);
-    let (skip_type, skip_proto) = protocol(&mut out, m);
-    for n in 0..32 {
-        out.hex(Field::reg(n).name(), m.get(Field::reg(n)), 32);
+    if any(l::CT_STATE, l::TUN_ID) {
+        conntrack(&mut out, m);
     }
-    tunnel(&mut out, m);
-    out.hex("metadata", m.get(Field::METADATA), 64);
-    if m.mask.get(Field::IN_PORT_OXM) != 0 {
-        let port = port_text(m.key.in_port(), style.ports);
-        out.item("in_port", &port);
+    let (skip_type, skip_proto) = protocol(&mut out, m);
+    if any(l::REGS, l::METADATA) {
+        for n in 0..32 {
+            out.hex(Field::reg(n).name(), m.get(Field::reg(n)), 32);
+        }
+    }
+    if any(l::TUN_ID, l::ETH_DST) || any(l::TUN_OPTS_PRESENT, l::TUN_OPTS) {
+        tunnel(&mut out, m);
+    }
+    if any(l::METADATA, l::ACTSET_OUTPUT) {
+        out.hex("metadata", m.get(Field::METADATA), 64);
+    }
+    if m.mask.0.u32_at(l::IN_PORT) != 0 {
+        put_port(out.name("in_port"), m.key.in_port(), style.ports);
     }
     vlan(&mut out, m);
-    out.mac("dl_src", m.get(Field::ETH_SRC));
-    out.mac("dl_dst", m.get(Field::ETH_DST));
+    if any(l::ETH_DST, l::VLAN2_TPID) {
+        out.mac("dl_src", m.get(Field::ETH_SRC));
+        out.mac("dl_dst", m.get(Field::ETH_DST));
+    }
     if !skip_type && m.mask.get(Field::ETH_TYPE) != 0 {
         out.item("dl_type", &format!("{:#06x}", m.key.eth_type()));
     }
     network(&mut out, m, skip_proto);
-    transport(&mut out, m);
-    out.text
+    if any(l::ARP_SHA, l::NSH_FLAGS) || any(l::TCP_FLAGS, l::REGS) {
+        transport(&mut out, m);
+    }
+}
+
+/// Whether any word between two places of the layout is matched: most parts of most matches are wild.
+fn matches_any(m: &Match, from: usize, to: usize) -> bool {
+    m.mask.0.words[from / 8..to / 8].iter().any(|w| *w != 0)
 }
 
 /// The Ethertype that a match is about, from its packet type if that names one.
@@ -159,30 +197,31 @@ fn ethertype(m: &Match) -> Option<u16> {
 }
 
 fn arrival(out: &mut Out<'_>, m: &Match) {
-    out.hex("pkt_mark", m.get(Field::PKT_MARK), 32);
-    out.hex("recirc_id", m.get(Field::RECIRC_ID), 32);
-    out.hex("dp_hash", m.get(Field::DP_HASH), 32);
-    let (v, mask) = m.get(Field::CONJ_ID);
+    let at = |ofs| (m.key.u32_at(ofs).into(), m.mask.0.u32_at(ofs).into());
+    out.hex("pkt_mark", at(l::PKT_MARK), 32);
+    out.hex("recirc_id", at(l::RECIRC_ID), 32);
+    out.hex("dp_hash", at(l::DP_HASH), 32);
+    let (v, mask) = at(l::CONJ_ID);
     if mask != 0 {
         if out.style.color {
             out.sep();
             out.text.push_str(&format!("\x1b[36m\x1b[Kconj_id\x1b[m\x1b[K={v}"));
         } else {
-            out.item("conj_id", &v.to_string());
+            out.number("conj_id", v);
         }
     }
-    out.hex("skb_priority", m.get(Field::SKB_PRIORITY), 32);
-    let (v, mask) = m.get(Field::ACTSET_OUTPUT);
+    out.hex("skb_priority", at(l::SKB_PRIORITY), 32);
+    let (v, mask) = at(l::ACTSET_OUTPUT);
     if mask != 0 {
-        let port = port_text(OfPort(v as u32), out.style.ports);
-        out.item("actset_output", &port);
+        let ports = out.style.ports;
+        put_port(out.name("actset_output"), OfPort(v as u32), ports);
     }
 }
 
 fn conntrack(out: &mut Out<'_>, m: &Match) {
     let (v, mask) = m.get(Field::CT_STATE);
     if mask != 0 {
-        out.item("ct_state", &flags::CT_STATE.masked(v as u32, mask as u32));
+        flags::CT_STATE.put_masked(out.name("ct_state"), v as u32, mask as u32);
     }
     out.dec("ct_zone", m.get(Field::CT_ZONE), 16);
     out.hex("ct_mark", m.get(Field::CT_MARK), 32);
@@ -193,7 +232,7 @@ fn conntrack(out: &mut Out<'_>, m: &Match) {
     out.ipv6("ct_ipv6_dst", m.get(Field::CT_IPV6_DST));
     let (v, mask) = m.get(Field::CT_NW_PROTO);
     if mask != 0 {
-        out.item("ct_nw_proto", &v.to_string());
+        out.number("ct_nw_proto", v);
         out.dec("ct_tp_src", m.get(Field::CT_TP_SRC), 16);
         out.dec("ct_tp_dst", m.get(Field::CT_TP_DST), 16);
     }
@@ -244,38 +283,38 @@ fn tunnel(out: &mut Out<'_>, m: &Match) {
     out.dec("tun_gbp_id", m.get(Field::TUN_GBP_ID), 16);
     let (v, mask) = m.get(Field::TUN_GBP_FLAGS);
     if mask != 0 {
-        out.item("tun_gbp_flags", &hex(v));
+        number::hex(out.name("tun_gbp_flags"), v);
     }
     out.dec("tun_tos", m.get(Field::TUN_TOS), 8);
     out.dec("tun_ttl", m.get(Field::TUN_TTL), 8);
     let (ver, mask) = m.get(Field::TUN_ERSPAN_VER);
     if mask != 0 {
-        out.item("tun_erspan_ver", &ver.to_string());
+        out.number("tun_erspan_ver", ver);
         let (idx, mask) = m.get(Field::TUN_ERSPAN_IDX);
         if ver == 1 && mask != 0 {
-            out.item("tun_erspan_idx", &hex(idx));
+            number::hex(out.name("tun_erspan_idx"), idx);
         }
         let (dir, mask) = m.get(Field::TUN_ERSPAN_DIR);
         if ver == 2 && mask != 0 {
-            out.item("tun_erspan_dir", &dir.to_string());
+            out.number("tun_erspan_dir", dir);
         }
         let (hwid, mask) = m.get(Field::TUN_ERSPAN_HWID);
         if ver == 2 && mask != 0 {
-            out.item("tun_erspan_hwid", &hex(hwid));
+            number::hex(out.name("tun_erspan_hwid"), hwid);
         }
     }
     let (v, mask) = m.get(Field::TUN_GTPU_FLAGS);
     if mask != 0 {
-        out.item("gtpu_flags", &hex(v));
+        number::hex(out.name("gtpu_flags"), v);
     }
     let (v, mask) = m.get(Field::TUN_GTPU_MSGTYPE);
     if mask != 0 {
-        out.item("gtpu_msgtype", &v.to_string());
+        out.number("gtpu_msgtype", v);
     }
     let all = flags::TUNNEL_ALL.all();
     let (v, mask) = (m.key.tun_flags() as u32 & all, m.mask.0.tun_flags() as u32 & all);
     if mask != 0 {
-        out.item("tun_flags", &flags::TUNNEL_ALL.masked(v, mask));
+        flags::TUNNEL_ALL.put_masked(out.name("tun_flags"), v, mask);
     }
     tunnel_options(out, m);
 }
@@ -317,20 +356,18 @@ fn vlan(out: &mut Out<'_>, m: &Match) {
         if mask == 0 {
             continue;
         }
-        let suffix = if n == 0 { "" } else { "1" };
         let (vid, pcp) = (mask & 0xfff == 0xfff, mask & 0xe000 == 0xe000);
         let known = mask & VLAN_PRESENT != 0 && tci & VLAN_PRESENT != 0;
         if known && (vid || mask & 0xfff == 0) && (pcp || mask & 0xe000 == 0) && (vid || pcp) {
             if vid {
-                out.item(&format!("dl_vlan{suffix}"), &(tci & 0xfff).to_string());
+                out.number(if n == 0 { "dl_vlan" } else { "dl_vlan1" }, (tci & 0xfff).into());
             }
             if pcp {
-                out.item(&format!("dl_vlan_pcp{suffix}"), &(tci >> 13).to_string());
+                out.number(if n == 0 { "dl_vlan_pcp" } else { "dl_vlan_pcp1" }, (tci >> 13).into());
             }
-        } else if mask == 0xffff {
-            out.item(&format!("vlan_tci{suffix}"), &format!("{tci:#06x}"));
         } else {
-            out.item(&format!("vlan_tci{suffix}"), &format!("{tci:#06x}/{mask:#06x}"));
+            let mask = if mask == 0xffff { String::new() } else { format!("/{mask:#06x}") };
+            out.item(if n == 0 { "vlan_tci" } else { "vlan_tci1" }, &format!("{tci:#06x}{mask}"));
         }
     }
 }
@@ -361,39 +398,44 @@ fn network(out: &mut Out<'_>, m: &Match, skip_proto: bool) {
     }
     let (proto, mask) = m.get(Field::IP_PROTO);
     if !skip_proto && mask != 0 {
-        out.item(if arp { "arp_op" } else { "nw_proto" }, &proto.to_string());
+        out.number(if arp { "arp_op" } else { "nw_proto" }, proto);
     }
     if arp {
         out.mac("arp_sha", m.get(Field::ARP_SHA));
         out.mac("arp_tha", m.get(Field::ARP_THA));
     }
     if m.mask.get(Field::NW_TOS) != 0 {
-        out.item("nw_tos", &m.key.get(Field::NW_TOS).to_string());
+        out.number("nw_tos", m.key.get(Field::NW_TOS));
     }
     out.dec("nw_ecn", m.get(Field::IP_ECN), 2);
     out.dec("nw_ttl", m.get(Field::NW_TTL), 8);
+    if matches_any(m, l::MPLS, l::NW_SRC) {
+        mpls_and_pbb(out, m);
+    }
+    out.hex("ipv6_exthdr", m.get(Field::IPV6_EXTHDR), 9);
+    let (v, mask) = m.get(Field::IP_FRAG);
+    if mask != 0 {
+        out.item("nw_frag", frag_text(v as u8, mask as u8));
+    }
+}
+
+fn mpls_and_pbb(out: &mut Out<'_>, m: &Match) {
     for f in [Field::MPLS_LABEL, Field::MPLS_TC, Field::MPLS_TTL, Field::MPLS_BOS] {
         if m.mask.get(f) != 0 {
-            out.item(f.name(), &m.key.get(f).to_string());
+            out.number(f.name(), m.key.get(f));
         }
+    }
+    for (n, name) in [(1, "mpls_lse1"), (2, "mpls_lse2")] {
+        out.dec(name, (m.key.mpls_lse(n) as u128, m.mask.0.mpls_lse(n) as u128), 32);
     }
     out.hex("pbb_isid", m.get(Field::PBB_ISID), 24);
     out.dec("pbb_uca", m.get(Field::PBB_UCA), 1);
-    out.hex("ipv6_exthdr", m.get(Field::IPV6_EXTHDR), 9);
-    for n in 1..3 {
-        let (v, mask) = (m.key.mpls_lse(n) as u128, m.mask.0.mpls_lse(n) as u128);
-        out.dec(&format!("mpls_lse{n}"), (v, mask), 32);
-    }
-    let (v, mask) = m.get(Field::IP_FRAG);
-    if mask != 0 {
-        out.item("nw_frag", &frag_text(v as u8, mask as u8));
-    }
 }
 
 fn nsh(out: &mut Out<'_>, m: &Match) {
     let (v, mask) = m.get(Field::NSH_FLAGS);
     if mask == 0xff {
-        out.item("nsh_flags", &v.to_string());
+        out.number("nsh_flags", v);
     } else if mask != 0 {
         out.item("nsh_flags", &format!("{v:#04x}/{mask:#04x}"));
     }
@@ -434,7 +476,7 @@ fn transport(out: &mut Out<'_>, m: &Match) {
                 out.mac("nd_tll", tp(Field::ND_TLL));
                 for f in [Field::ND_RESERVED, Field::ND_OPTIONS_TYPE] {
                     if m.mask.get(f) != 0 {
-                        out.item(f.name(), &m.key.get(f).to_string());
+                        out.number(f.name(), m.key.get(f));
                     }
                 }
             }
@@ -447,7 +489,7 @@ fn transport(out: &mut Out<'_>, m: &Match) {
     let (v, mask) = m.get(Field::TCP_FLAGS);
     let tcp = proto == Some(ip_proto::TCP) && matches!(ethertype(m), Some(eth_type::IPV4 | eth_type::IPV6));
     if tcp && mask != 0 {
-        out.item("tcp_flags", &flags::TCP.masked(v as u32, mask as u32));
+        flags::TCP.put_masked(out.name("tcp_flags"), v as u32, mask as u32);
     }
 }
 

@@ -6,6 +6,8 @@
 
 pub mod flags;
 pub mod format;
+pub mod lex;
+pub mod number;
 pub mod parse;
 pub mod port;
 pub mod value;
@@ -13,6 +15,6 @@ pub mod value;
 #[cfg(test)]
 mod tests;
 
-pub use format::{Style, flow_text, match_text, packet_text};
+pub use format::{Style, flow_text, match_text, packet_text, put_match};
 pub use parse::{MatchParser, ParseError};
 pub use port::{NoPorts, PortMap};

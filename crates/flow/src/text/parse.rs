@@ -1,5 +1,6 @@
 //! Reading of matches: `field=value[/mask]` pairs and protocol short names.
 
+use super::lex::{self, Pair};
 use super::port::PortMap;
 use super::value::{full_mask, parse_value};
 use crate::field::Field;
@@ -105,12 +106,12 @@ impl<'a> MatchParser<'a> {
     }
 
     /// Applies `name[=value]`: a protocol or a field. `Ok(false)` if the name is neither.
-    pub fn pair(&mut self, m: &mut Match, name: &str, value: Option<&str>) -> Result<bool, ParseError> {
-        if value.is_none_or(str::is_empty) && self.keyword(m, name) {
+    pub fn pair(&mut self, m: &mut Match, name: &str, value: &str) -> Result<bool, ParseError> {
+        if value.is_empty() && self.keyword(m, name) {
             return Ok(true);
         }
         match Field::from_name(name) {
-            Some(field) => self.field(m, field, value.unwrap_or("")).map(|()| true),
+            Some(field) => self.field(m, field, value).map(|()| true),
             None => Ok(false),
         }
     }
@@ -118,11 +119,11 @@ impl<'a> MatchParser<'a> {
     /// Reads a whole match.
     pub fn parse(&mut self, text: &str) -> Result<Match, ParseError> {
         let mut m = Match::any();
-        for (name, value) in pairs(text) {
-            if !self.pair(&mut m, name, value)? {
-                return Err(ParseError(match value {
-                    None => format!("field {name} missing value"),
-                    Some(_) => format!("unknown keyword {name}"),
+        for Pair { key, value, delimiter } in lex::pairs(text) {
+            if !self.pair(&mut m, key, value)? {
+                return Err(ParseError(match delimiter {
+                    None => format!("field {key} missing value"),
+                    Some(_) => format!("unknown keyword {key}"),
                 }));
             }
         }
@@ -135,8 +136,8 @@ impl<'a> MatchParser<'a> {
         let mut key = FlowKey::default();
         key.set_in_port(OfPort::NONE);
         let mut seen = Mask::default();
-        for (name, value) in pairs(text) {
-            self.exact_pair(&mut key, &mut seen, name, value.unwrap_or(""))
+        for p in lex::pairs(text) {
+            self.exact_pair(&mut key, &mut seen, p.key, p.value)
                 .map_err(|e| ParseError(format!("{text}: {e}")))?;
         }
         Ok(key)
@@ -271,68 +272,4 @@ fn option_bytes(number: &str, text: &str, name: &str, what: &str) -> Result<Vec<
         .step_by(2)
         .map(|i| u8::from_str_radix(&padded[i..i + 2], 16).expect("digits were checked"))
         .collect())
-}
-
-/// Splits `a=b,c(d),e` into names and values: the general form of flow text. Separators are commas and white space;
-/// a value in parentheses may contain anything that balances.
-pub fn pairs(text: &str) -> Vec<(&str, Option<&str>)> {
-    let mut out = Vec::new();
-    let mut rest = text;
-    loop {
-        rest = rest.trim_start_matches([',', ' ', '\t', '\r', '\n']);
-        if rest.is_empty() {
-            return out;
-        }
-        let key_end = rest.find(['=', ',', ' ', '\t', '\r', '\n', '(', ':']).unwrap_or(rest.len());
-        let (name, tail) = rest.split_at(key_end);
-        match tail.chars().next() {
-            Some('=' | ':') => {
-                let value = &tail[1..];
-                let end = value_end(value);
-                out.push((name, Some(&value[..end])));
-                rest = &value[end..];
-            }
-            Some('(') => {
-                let end = balanced(tail);
-                out.push((name, Some(tail[1..end].strip_suffix(')').unwrap_or(&tail[1..end]))));
-                rest = &tail[end..];
-            }
-            _ => {
-                out.push((name, None));
-                rest = tail;
-            }
-        }
-    }
-}
-
-/// End of a value: the first separator outside parentheses.
-fn value_end(text: &str) -> usize {
-    let mut depth = 0usize;
-    for (i, b) in text.bytes().enumerate() {
-        match b {
-            b'(' => depth += 1,
-            b')' => depth = depth.saturating_sub(1),
-            b',' | b' ' | b'\t' | b'\r' | b'\n' if depth == 0 => return i,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// End of a parenthesis that opens at the start of `text`.
-fn balanced(text: &str) -> usize {
-    let mut depth = 0usize;
-    for (i, b) in text.bytes().enumerate() {
-        match b {
-            b'(' => depth += 1,
-            b')' => {
-                depth -= 1;
-                if depth == 0 {
-                    return i + 1;
-                }
-            }
-            _ => {}
-        }
-    }
-    text.len()
 }

@@ -44,15 +44,21 @@ pub fn reserved_name(port: OfPort) -> Option<&'static str> {
 
 /// A port as flow text has it: a name if there is one, quoted where needed, else the number (in its 16-bit form).
 pub fn port_text(port: OfPort, ports: &dyn PortMap) -> String {
-    if let Some(name) = reserved_name(port) {
-        return name.into();
+    let mut out = String::new();
+    put_port(&mut out, port, ports);
+    out
+}
+
+/// The same, appended.
+pub fn put_port(out: &mut String, port: OfPort, ports: &dyn PortMap) {
+    if port.is_reserved()
+        && let Some(name) = reserved_name(port)
+    {
+        return out.push_str(name);
     }
     match ports.port_name(port) {
-        Some(name) => quote_name(&name),
-        None => match port.to_u16() {
-            Some(p) => p.to_string(),
-            None => port.0.to_string(),
-        },
+        Some(name) => out.push_str(&quote_name(&name)),
+        None => super::number::dec(out, port.to_u16().map_or(port.0.into(), u64::from)),
     }
 }
 

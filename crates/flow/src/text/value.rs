@@ -1,10 +1,11 @@
 //! One field's value as text, both ways.
 
-use super::flags;
-use super::port::{PortMap, parse_port, port_text};
+use super::lex::cut;
+use super::port::{PortMap, parse_port, put_port};
+use super::{flags, number};
 use crate::field::{Field, FieldInfo, Format, Maskable, ones};
 use crate::key::Value;
-use base::{Mac, OfPort};
+use base::OfPort;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A value with its mask, as read for a field: bits beyond the field's are not there.
@@ -18,36 +19,40 @@ pub fn full_mask(info: &FieldInfo) -> Value {
 /// Text of a value under a mask, as actions such as `set_field` print it. (Matches print some fields in other ways:
 /// see [`super::format`].)
 pub fn value_text(field: Field, value: Value, mask: Value, ports: &dyn PortMap) -> String {
+    let mut out = String::new();
+    put_value(&mut out, field, value, mask, ports);
+    out
+}
+
+/// The same, appended.
+pub fn put_value(out: &mut String, field: Field, value: Value, mask: Value, ports: &dyn PortMap) {
     let info = field.info();
     let full = mask & info.valid == info.valid;
     if mask & info.valid == 0 {
-        return "ANY".into();
+        return out.push_str("ANY");
     }
     match info.format {
-        Format::OfPort if full => port_text(OfPort::from_u16(value as u16), ports),
-        Format::OfPortOxm if full => port_text(OfPort(value as u32), ports),
+        Format::OfPort if full => put_port(out, OfPort::from_u16(value as u16), ports),
+        Format::OfPortOxm if full => put_port(out, OfPort(value as u32), ports),
         Format::OfPort | Format::OfPortOxm | Format::Decimal | Format::Hexadecimal => {
-            number_text(info, value, mask, full)
+            match u64::try_from(value) {
+                Ok(n) if info.format == Format::Decimal => number::dec(out, n),
+                _ => number::hex(out, value),
+            }
+            if !full {
+                out.push('/');
+                number::hex(out, mask & full_mask(info));
+            }
         }
-        Format::CtState => flags::CT_STATE.masked(value as u32, mask as u32),
-        Format::TcpFlags => flags::TCP.masked(value as u32, mask as u32),
-        Format::TunFlags => flags::TUNNEL.masked(value as u32, mask as u32),
-        Format::Ethernet => mac_masked(value as u64, if full { u64::MAX } else { mask as u64 }),
-        Format::Ipv4 => ipv4_masked(value as u32, mask as u32),
-        Format::Ipv6 => ipv6_masked(value, mask),
-        Format::Frag => frag_text(value as u8, mask as u8),
-        Format::PacketType => packet_type_text(value as u32),
+        Format::CtState => flags::CT_STATE.put_masked(out, value as u32, mask as u32),
+        Format::TcpFlags => flags::TCP.put_masked(out, value as u32, mask as u32),
+        Format::TunFlags => flags::TUNNEL.put_masked(out, value as u32, mask as u32),
+        Format::Ethernet => put_mac(out, value as u64, if full { u64::MAX } else { mask as u64 }),
+        Format::Ipv4 => put_ipv4(out, value as u32, mask as u32),
+        Format::Ipv6 => put_ipv6(out, value, mask),
+        Format::Frag => out.push_str(frag_text(value as u8, mask as u8)),
+        Format::PacketType => out.push_str(&packet_type_text(value as u32)),
     }
-}
-
-fn number_text(info: &FieldInfo, value: Value, mask: Value, full: bool) -> String {
-    let hex = |v: Value| if v == 0 { "0".to_string() } else { format!("{v:#x}") };
-    let mut out = if info.format == Format::Decimal { value.to_string() } else { hex(value) };
-    if !full {
-        out.push('/');
-        out.push_str(&hex(mask & full_mask(info)));
-    }
-    out
 }
 
 /// `(namespace,type)`.
@@ -59,34 +64,41 @@ pub fn packet_type_text(value: u32) -> String {
     }
 }
 
-/// An Ethernet address with a mask unless it is all ones.
-pub fn mac_masked(value: u64, mask: u64) -> String {
+/// Appends an Ethernet address with a mask unless it is all ones.
+pub fn put_mac(out: &mut String, value: u64, mask: u64) {
     const ALL: u64 = 0xffff_ffff_ffff;
-    let mac = Mac::from_u64(value & ALL);
-    if mask & ALL == ALL { mac.to_string() } else { format!("{mac}/{}", Mac::from_u64(mask & ALL)) }
-}
-
-/// An IPv4 address with a prefix length or a mask unless it is all ones.
-pub fn ipv4_masked(value: u32, mask: u32) -> String {
-    let addr = Ipv4Addr::from(value);
-    if mask == u32::MAX {
-        addr.to_string()
-    } else if mask.leading_ones() + mask.trailing_zeros() >= 32 {
-        format!("{addr}/{}", mask.leading_ones())
-    } else {
-        format!("{addr}/{}", Ipv4Addr::from(mask))
+    number::mac(out, value);
+    if mask & ALL != ALL {
+        out.push('/');
+        number::mac(out, mask);
     }
 }
 
-/// An IPv6 address with a prefix length or a mask unless it is all ones.
-pub fn ipv6_masked(value: u128, mask: u128) -> String {
-    let addr = ipv6_text(value);
-    if mask == u128::MAX {
-        addr
-    } else if mask.leading_ones() + mask.trailing_zeros() >= 128 {
-        format!("{addr}/{}", mask.leading_ones())
+/// Appends an IPv4 address with a prefix length or a mask unless it is all ones.
+pub fn put_ipv4(out: &mut String, value: u32, mask: u32) {
+    number::ipv4(out, value);
+    if mask == u32::MAX {
+        return;
+    }
+    out.push('/');
+    if mask.leading_ones() + mask.trailing_zeros() >= 32 {
+        number::dec(out, mask.leading_ones().into());
     } else {
-        format!("{addr}/{}", ipv6_text(mask))
+        number::ipv4(out, mask);
+    }
+}
+
+/// Appends an IPv6 address with a prefix length or a mask unless it is all ones.
+pub fn put_ipv6(out: &mut String, value: u128, mask: u128) {
+    out.push_str(&ipv6_text(value));
+    if mask == u128::MAX {
+        return;
+    }
+    out.push('/');
+    if mask.leading_ones() + mask.trailing_zeros() >= 128 {
+        number::dec(out, mask.leading_ones().into());
+    } else {
+        out.push_str(&ipv6_text(mask));
     }
 }
 
@@ -102,13 +114,13 @@ const FRAGS: [(&str, u8, u8); 5] =
     [("no", 0, 3), ("yes", 1, 1), ("first", 1, 3), ("later", 3, 3), ("not_later", 0, 2)];
 
 /// Fragment keyword for a value and mask.
-pub fn frag_text(value: u8, mask: u8) -> String {
+pub fn frag_text(value: u8, mask: u8) -> &'static str {
     match FRAGS.iter().find(|(_, v, m)| mask & 3 == *m && value & *m == *v) {
-        Some((name, ..)) => (*name).into(),
+        Some((name, ..)) => name,
         // 2/2 says "later" too, and 0/1 "no", though nobody writes them so.
-        None if mask & 3 == 2 => "later".into(),
-        None if mask & 3 == 1 => "no".into(),
-        None => "<error>".into(),
+        None if mask & 3 == 2 => "later",
+        None if mask & 3 == 1 => "no",
+        None => "<error>",
     }
 }
 
@@ -195,7 +207,7 @@ pub fn parse_int(text: &str, bytes: usize) -> Option<Option<u128>> {
 
 fn parse_number(info: &FieldInfo, text: &str) -> Result<Masked, String> {
     let bytes = info.bytes.min(16) as usize;
-    let (value, mask) = match text.split_once('/') {
+    let (value, mask) = match cut(text, b'/') {
         Some((v, m)) => (v, Some(m)),
         None => (text, None),
     };
@@ -231,7 +243,7 @@ fn scan_mac(text: &str) -> Option<u64> {
 /// Reads an Ethernet address with an optional mask.
 pub fn parse_mac(text: &str) -> Result<Masked, String> {
     let error = || format!("{text}: invalid Ethernet address");
-    let (v, m) = match text.split_once('/') {
+    let (v, m) = match cut(text, b'/') {
         Some((v, m)) => (scan_mac(v), scan_mac(m)),
         None => (scan_mac(text), Some(0xffff_ffff_ffff)),
     };
@@ -240,27 +252,29 @@ pub fn parse_mac(text: &str) -> Result<Masked, String> {
 
 /// Reads a dotted quad as `scanf` would: each part's low byte counts.
 fn scan_ipv4(text: &str) -> Option<u32> {
-    let mut out = 0;
-    let mut n = 0;
-    for part in text.split('.') {
-        let (negative, digits) = match part.strip_prefix('-') {
-            Some(d) => (true, d),
-            None => (false, part.strip_prefix('+').unwrap_or(part)),
-        };
-        if n == 4 || digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    let (mut out, mut bytes) = (0, text.bytes().peekable());
+    for part in 0..4 {
+        if part > 0 && bytes.next() != Some(b'.') {
             return None;
         }
-        let v = digits.bytes().fold(0u8, |v, b| v.wrapping_mul(10).wrapping_add(b - b'0'));
-        out = out << 8 | (if negative { v.wrapping_neg() } else { v }) as u32;
-        n += 1;
+        let sign = bytes.next_if(|b| matches!(b, b'-' | b'+'));
+        let (mut v, mut digits) = (0u8, 0);
+        while let Some(b) = bytes.next_if(u8::is_ascii_digit) {
+            v = v.wrapping_mul(10).wrapping_add(b - b'0');
+            digits += 1;
+        }
+        if digits == 0 {
+            return None;
+        }
+        out = out << 8 | u32::from(if sign == Some(b'-') { v.wrapping_neg() } else { v });
     }
-    (n == 4).then_some(out)
+    bytes.next().is_none().then_some(out)
 }
 
 /// Reads an IPv4 address with an optional prefix length or mask.
 pub fn parse_ipv4(text: &str) -> Result<(u32, u32), String> {
     let invalid = || format!("{text}: invalid IP address");
-    let (addr, mask) = match text.split_once('/') {
+    let (addr, mask) = match cut(text, b'/') {
         Some((a, m)) => (a, Some(m)),
         None => (text, None),
     };
@@ -283,7 +297,7 @@ pub fn parse_ipv4(text: &str) -> Result<(u32, u32), String> {
 /// Reads an IPv6 address with an optional prefix length or mask.
 pub fn parse_ipv6(text: &str) -> Result<Masked, String> {
     let invalid = || format!("{text}: invalid IPv6 address");
-    let (addr, mask) = match text.split_once('/') {
+    let (addr, mask) = match cut(text, b'/') {
         Some((a, m)) => (a, Some(m)),
         None => (text, None),
     };

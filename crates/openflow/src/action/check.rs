@@ -15,6 +15,7 @@ use base::OfPort;
 use flow::key::{eth_type, ip_proto};
 use flow::prereq::match_meets;
 use flow::{Field, Match, Prereq, Subfield};
+use std::borrow::Cow;
 
 /// What the check is told and what it finds out.
 #[derive(Clone, Copy, Debug)]
@@ -80,14 +81,14 @@ fn check_dst(s: Subfield, m: &Match) -> Decode<()> {
 
 /// The walk: what is known of the packet, and what was found out.
 struct Walk<'a> {
-    m: Match,
+    m: Cow<'a, Match>,
     cx: &'a mut CheckCx,
 }
 
 /// Checks a list of actions against the match of its flow. Also notes in the actions what they need to know of the
 /// packet (whether it has a VLAN tag, its IP protocol).
 pub fn check(actions: &mut [Action], m: &Match, cx: &mut CheckCx) -> Decode<()> {
-    Walk { m: m.clone(), cx }.list(actions)
+    Walk { m: Cow::Borrowed(m), cx }.list(actions)
 }
 
 impl Walk<'_> {
@@ -149,11 +150,11 @@ impl Walk<'_> {
             Action::Bundle(b) => self.bundle(b),
             Action::StripVlan(_) => {
                 let r = if self.has_vlan() { Ok(()) } else { self.inconsistent() };
-                self.m.set_masked(Field::VLAN_TCI, 0, 0xffff);
+                self.m.to_mut().set_masked(Field::VLAN_TCI, 0, 0xffff);
                 r
             }
             Action::PushVlan(_) => {
-                self.m.set_masked(Field::VLAN_TCI, 0x1000, 0xffff);
+                self.m.to_mut().set_masked(Field::VLAN_TCI, 0x1000, 0xffff);
                 Ok(())
             }
             Action::SetVlanVid(v) => {
@@ -201,7 +202,7 @@ impl Walk<'_> {
                 Ok(())
             }
             Action::PopPbb => {
-                self.m.clear(Field::ETH_TYPE);
+                self.m.to_mut().clear(Field::ETH_TYPE);
                 Ok(())
             }
             Action::DecNshTtl => self.need(Prereq::Nsh),
@@ -289,20 +290,20 @@ impl Walk<'_> {
 
     fn vlan(&mut self, push_if_needed: bool) -> Decode<()> {
         let r = if self.has_vlan() || push_if_needed { Ok(()) } else { self.inconsistent() };
-        self.m.set_masked(Field::VLAN_TCI, 0x1000, 0x1000);
+        self.m.to_mut().set_masked(Field::VLAN_TCI, 0x1000, 0x1000);
         r
     }
 
     fn set_eth_type(&mut self, t: u16) {
-        self.m.clear(Field::PACKET_TYPE);
-        self.m.set(Field::ETH_TYPE, t.into());
+        self.m.to_mut().clear(Field::PACKET_TYPE);
+        self.m.to_mut().set(Field::ETH_TYPE, t.into());
     }
 
     fn push_mpls(&mut self, t: u16) -> Decode<()> {
         let r = self.need(Prereq::Ethernet);
         self.set_eth_type(t);
         // What lies below the label is no longer known.
-        self.m.clear(Field::IP_PROTO);
+        self.m.to_mut().clear(Field::IP_PROTO);
         r
     }
 
@@ -338,7 +339,7 @@ impl Walk<'_> {
             Field::VLAN_TCI | Field::VLAN_VID => {
                 let present = if f.field == Field::VLAN_VID { 0x1000 } else { f.value() & 0x1000 };
                 if f.mask() & 0x1000 != 0 {
-                    self.m.set_masked(Field::VLAN_TCI, present, 0x1000);
+                    self.m.to_mut().set_masked(Field::VLAN_TCI, present, 0x1000);
                 }
             }
             _ => {}
@@ -396,12 +397,12 @@ impl Walk<'_> {
 
     fn encap(&mut self, packet_type: u32) -> Decode<()> {
         let below = self.eth_type();
-        self.m = Match::any();
+        self.m = Cow::Owned(Match::any());
         if packet_type == Encap::ETHERNET {
-            self.m.set(Field::PACKET_TYPE, 0);
-            self.m.set(Field::ETH_TYPE, below.into());
+            self.m.to_mut().set(Field::PACKET_TYPE, 0);
+            self.m.to_mut().set(Field::ETH_TYPE, below.into());
         } else {
-            self.m.set(Field::PACKET_TYPE, packet_type.into());
+            self.m.to_mut().set(Field::PACKET_TYPE, packet_type.into());
         }
         Ok(())
     }
@@ -411,18 +412,18 @@ impl Walk<'_> {
         if mask == 0 || pt == 0 {
             // An Ethernet frame: its type tells what is inside.
             let t = self.m.get(Field::ETH_TYPE);
-            self.m.clear(Field::ETH_SRC);
-            self.m.clear(Field::ETH_DST);
+            self.m.to_mut().clear(Field::ETH_SRC);
+            self.m.to_mut().clear(Field::ETH_DST);
             if t.1 != 0 {
-                self.m.set(Field::PACKET_TYPE, 0x1_0000 | t.0);
+                self.m.to_mut().set(Field::PACKET_TYPE, 0x1_0000 | t.0);
             } else {
-                self.m.set(Field::PACKET_TYPE, 0x1_ffff);
+                self.m.to_mut().set(Field::PACKET_TYPE, 0x1_ffff);
             }
             return Ok(());
         }
-        self.m = Match::any();
+        self.m = Cow::Owned(Match::any());
         let next = if packet_type == Decap::NEXT { 0x1_ffff } else { packet_type };
-        self.m.set(Field::PACKET_TYPE, next.into());
+        self.m.to_mut().set(Field::PACKET_TYPE, next.into());
         Ok(())
     }
 }

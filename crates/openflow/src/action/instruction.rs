@@ -143,19 +143,16 @@ pub fn decode_instructions(bytes: &[u8], version: Version) -> Decode<Vec<Action>
         let offset = bytes.len() - r.len();
         pull_instruction(&mut r, offset, version, &mut slots)?;
     }
-    let mut out = Vec::new();
+    let apply = slots[1].map_or(&[][..], |r| r.rest().get(4..).unwrap_or_default());
+    let mut out =
+        Vec::with_capacity(super::wire::count(apply) + slots.iter().filter(|s| s.is_some()).count());
     for (i, slot) in slots.iter().enumerate() {
         let Some(mut r) = *slot else { continue };
         match i {
             0 => out.push(Action::Meter(Meter { meter: MeterId(r.u32()?) })),
             1 => {
                 r.skip(4)?;
-                let mut actions = super::wire::decode_list(r.take_all(), version, 0)?;
-                if out.is_empty() {
-                    out = actions;
-                } else {
-                    out.append(&mut actions);
-                }
+                super::wire::decode_into(r.take_all(), version, 0, &mut out)?;
             }
             2 => out.push(Action::ClearActions),
             3 => {

@@ -11,6 +11,7 @@ use crate::Version;
 use crate::buf::DecodeError;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
+use crate::oxm::to_value;
 use crate::text::{Fmt, TextCx};
 use crate::version::{Protocol, ProtocolSet};
 use base::Mac;
@@ -18,10 +19,10 @@ use flow::Maskable;
 use flow::field::Fixed;
 use flow::key::ip_proto;
 use flow::text::format::hex_bytes;
+use flow::text::number;
 use flow::text::parse::{parse_option, right_aligned};
-use flow::text::value::{full_mask, parse_value, value_text};
+use flow::text::value::{full_mask, parse_value, put_value};
 use flow::{Field, Value};
-use std::fmt::Write;
 
 /// A value and mask, kept small for the fields of up to 64 bits, which nearly all are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,11 +38,6 @@ enum Literal {
 struct OptionLiteral {
     value: Vec<u8>,
     mask: Option<Vec<u8>>,
-}
-
-/// The last 16 of some bytes as a number.
-fn low(bytes: &[u8]) -> Value {
-    bytes.iter().fold(0, |v, b| v << 8 | Value::from(*b))
 }
 
 /// Load a literal into a field.
@@ -96,7 +92,7 @@ impl SetField {
         match &self.literal {
             Literal::Narrow { value, .. } => Value::from(*value),
             Literal::Wide(w) => w.0,
-            Literal::Option(o) => low(&o.value),
+            Literal::Option(o) => to_value(&o.value),
         }
     }
 
@@ -105,7 +101,7 @@ impl SetField {
         match &self.literal {
             Literal::Narrow { mask, .. } => Value::from(*mask),
             Literal::Wide(w) => w.1,
-            Literal::Option(o) => o.mask.as_deref().map_or(Value::MAX, low),
+            Literal::Option(o) => o.mask.as_deref().map_or(Value::MAX, to_value),
         }
     }
 }
@@ -183,7 +179,7 @@ impl Entry<'_> {
         if self.field.as_tun_metadata().is_some() {
             return Ok(Action::SetField(SetField::option(self.field, self.bytes, self.mask)));
         }
-        Ok(Action::SetField(checked(self.field, low(self.bytes), self.mask.map(low), version)?))
+        Ok(Action::SetField(checked(self.field, to_value(self.bytes), self.mask.map(to_value), version)?))
     }
 }
 
@@ -191,7 +187,7 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
     let entry = pull_entry(d)?;
     d.zeros_to_end(OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
     let info = entry.field.info();
-    if let Some(mask) = entry.mask.map(low)
+    if let Some(mask) = entry.mask.map(to_value)
         && (d.version < Version::V15
             || matches!(info.maskable, Maskable::No) && mask & info.valid != info.valid)
     {
@@ -233,22 +229,23 @@ impl SetField {
     }
 
     /// The runs of bits that are set, lowest first, each as a place and its value; none longer than `max` bits.
-    pub(super) fn runs(&self, max: u16) -> Vec<(flow::Subfield, Value)> {
+    pub(super) fn runs(&self, max: u16) -> impl Iterator<Item = (flow::Subfield, Value)> {
         let full = self.field.info().valid;
-        let (mut mask, value) = (self.mask() & full, self.value());
+        let (field, mut mask, value) = (self.field, self.mask() & full, self.value());
         // All of a field is all of its width, also where some bits cannot be set.
         if mask == full {
-            mask = self.field.info().ones();
+            mask = field.info().ones();
         }
-        let mut out = Vec::new();
-        while mask != 0 {
+        std::iter::from_fn(move || {
+            if mask == 0 {
+                return None;
+            }
             let ofs = mask.trailing_zeros() as u16;
             let n_bits = ((!(mask >> ofs)).trailing_zeros() as u16).min(max).min(128 - ofs);
             let ones = flow::field::ones(n_bits);
-            out.push((flow::Subfield { field: self.field, ofs, n_bits }, value >> ofs & ones));
             mask &= !(ones << ofs);
-        }
-        out
+            Some((flow::Subfield { field, ofs, n_bits }, value >> ofs & ones))
+        })
     }
 
     pub(super) fn encode(&self, e: &mut Enc<'_>) {
@@ -270,13 +267,8 @@ impl SetField {
             o.bytes(lit.mask.as_deref().unwrap_or_default());
             return;
         }
-        let width = usize::from(self.field.info().bytes);
-        let whole = self.is_whole();
-        crate::oxm::put_header(o, self.field, version, !whole);
-        crate::oxm::put_value(o, self.written(), width);
-        if !whole {
-            crate::oxm::put_value(o, self.mask(), width);
-        }
+        let mask = (!self.is_whole()).then(|| self.mask());
+        crate::oxm::put_entry_of(o, self.field, version, self.written(), mask);
     }
 
     fn encode_oxm(&self, e: &mut Enc<'_>) {
@@ -365,17 +357,12 @@ impl SetField {
             return;
         }
         if self.is_load {
-            let runs = self.runs(128);
-            for (i, (s, value)) in runs.into_iter().enumerate() {
+            for (i, (s, value)) in self.runs(128).enumerate() {
                 if i > 0 {
                     f.put(",");
                 }
                 f.special("load:");
-                if value == 0 {
-                    f.put("0");
-                } else {
-                    let _ = write!(f, "{value:#x}");
-                }
+                number::hex(&mut f.out, value);
                 f.special("->");
                 f.subfield(s);
             }
@@ -383,8 +370,7 @@ impl SetField {
         }
         f.special("set_field:");
         let mask = if self.is_whole() { Value::MAX } else { self.mask() };
-        let s = value_text(self.field, self.value(), mask, f.names.ports());
-        f.put(&s);
+        put_value(&mut f.out, self.field, self.value(), mask, f.names.ports());
         f.special("->");
         f.put(self.field.name());
     }

@@ -189,7 +189,9 @@ pub(super) fn format_hex(f: &mut Fmt<'_>, bytes: &[u8]) {
 
 /// Parses a list of actions as it stands in a flow, a bucket or a packet-out.
 pub fn parse_list(s: &str, outer: Outer, cx: &mut TextCx<'_>) -> ParseResult<Vec<Action>> {
-    let mut out = Vec::new();
+    // Commas stand between actions, though not only there.
+    const USUAL: usize = 8;
+    let mut out = Vec::with_capacity(s.bytes().filter(|b| *b == b',').take(USUAL - 1).count() + 1);
     parse_into(s, outer, cx, &mut out)?;
     Ok(out)
 }
@@ -243,7 +245,12 @@ fn parse_one(p: &Pair<'_>, outer: Outer, cx: &mut TextCx<'_>, out: &mut Vec<Acti
 
 fn by_keyword(p: &Pair<'_>, _outer: Outer, cx: &mut TextCx<'_>) -> ParseResult<Option<Action>> {
     let v = p.value;
-    let a = match p.key.to_ascii_lowercase().as_str() {
+    // Longer than any keyword is none.
+    let mut key = [0; 32];
+    let Some(key) = key.get_mut(..p.key.len()) else { return Ok(None) };
+    key.copy_from_slice(p.key.as_bytes());
+    key.make_ascii_lowercase();
+    let a = match std::str::from_utf8(key).unwrap_or_default() {
         "output" => output::parse(v, cx)?,
         "controller" => controller::parse(v, p.delimiter, cx)?,
         "enqueue" => enqueue::parse(v, cx)?,

@@ -308,12 +308,27 @@ fn pull_action(r: &mut Reader<'_>, version: Version, depth: u8) -> Decode<Action
 
 /// Decodes a list of actions that fills `bytes`.
 pub(crate) fn decode_list(bytes: &[u8], version: Version, depth: u8) -> Decode<Vec<Action>> {
-    let mut out = Vec::new();
+    // Room for as many as there are.
+    let mut out = Vec::with_capacity(count(bytes));
     decode_into(bytes, version, depth, &mut out)?;
     Ok(out)
 }
 
-fn decode_into(bytes: &[u8], version: Version, depth: u8, out: &mut Vec<Action>) -> Decode<()> {
+/// How many actions there are, as far as their lengths make sense.
+pub(super) fn count(mut bytes: &[u8]) -> usize {
+    let mut n = 0;
+    while let Some(header) = bytes.first_chunk::<4>() {
+        let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
+        match bytes.get(len..) {
+            Some(rest) if len >= 8 => bytes = rest,
+            _ => break,
+        }
+        n += 1;
+    }
+    n
+}
+
+pub(super) fn decode_into(bytes: &[u8], version: Version, depth: u8, out: &mut Vec<Action>) -> Decode<()> {
     if depth > MAX_DEPTH {
         return Err(OfpErr::OFPBAC_TOO_MANY.into());
     }

@@ -265,14 +265,14 @@ fn tail_10(r: &mut Reader<'_>, fm: &mut FlowMod, cookie: u64, codec: &Codec) -> 
 
 pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
     let mut fm = FlowMod::new(FlowModCommand::Add, MiniMatch::default());
-    let mut m;
+    let mut m = Match::any();
     if version == Version::V10 {
         // A match without wildcards goes before all others.
         let exact = r
             .rest()
             .first_chunk::<4>()
             .is_some_and(|w| u32::from_be_bytes(*w) & crate::fixed_match::w10::ALL == 0);
-        m = crate::fixed_match::pull_of10(r)?;
+        crate::fixed_match::pull_of10(r, &mut m)?;
         m.normalize();
         let cookie = r.u64()?;
         let flags = tail_10(r, &mut fm, cookie, codec)?;
@@ -282,12 +282,18 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
         fm.actions = action::wire::decode(r.take_all(), version, action::text::Outer::Flow)?;
         fm.flags = flags_from_wire(flags, version)?;
     } else {
-        m = decode_11(r, &mut fm, version, codec)?;
+        decode_11(r, &mut fm, &mut m, version, codec)?;
     }
     finish(fm, &m, version)
 }
 
-fn decode_11(r: &mut Reader<'_>, fm: &mut FlowMod, version: Version, codec: &Codec) -> Decode<Match> {
+fn decode_11(
+    r: &mut Reader<'_>,
+    fm: &mut FlowMod,
+    m: &mut Match,
+    version: Version,
+    codec: &Codec,
+) -> Decode<()> {
     let cookie = r.u64()?;
     let mask = r.u64()?;
     fm.table = r.u8()?;
@@ -304,7 +310,7 @@ fn decode_11(r: &mut Reader<'_>, fm: &mut FlowMod, version: Version, codec: &Cod
         fm.importance = 0;
     }
     // Which of several faults is reported follows from this order: match, port, command, instructions, flags.
-    let m = pull_match_11(r, version, codec, true)?;
+    pull_match_11(r, codec, true, m)?;
     let command = FlowModCommand::from_wire(cmd);
     let deleting = matches!(command, Some(FlowModCommand::Delete | FlowModCommand::DeleteStrict));
     if fm.table == 0xff && command.is_some() && (version == Version::V11 || !deleting) {
@@ -331,17 +337,12 @@ fn decode_11(r: &mut Reader<'_>, fm: &mut FlowMod, version: Version, codec: &Cod
     }
     fm.actions = action::instruction::decode_instructions(r.take_all(), version)?;
     fm.flags = flags_from_wire(flags, version)?;
-    Ok(m)
+    Ok(())
 }
 
 /// Takes a match in the form of OpenFlow 1.1 or later.
-pub(crate) fn pull_match_11(
-    r: &mut Reader<'_>,
-    _version: Version,
-    codec: &Codec,
-    strict: bool,
-) -> Decode<Match> {
-    crate::oxm::pull_oxm(r, &codec.match_cx(strict))
+pub(crate) fn pull_match_11(r: &mut Reader<'_>, codec: &Codec, strict: bool, m: &mut Match) -> Decode<()> {
+    crate::oxm::pull_oxm(r, &codec.match_cx(strict), m)
 }
 
 pub(crate) fn decode_nxt(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
@@ -350,7 +351,8 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>, version: Version, codec: &Codec) ->
     let flags = tail_10(r, &mut fm, cookie, codec)?;
     let len = usize::from(r.u16()?);
     r.skip(6)?;
-    let (m, (value, mask)) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true))?;
+    let mut m = Match::any();
+    let (value, mask) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true), &mut m)?;
     fm.cookie = Cookie(value);
     fm.cookie_mask = Cookie(mask);
     if fm.command == FlowModCommand::Add && mask != 0 {

@@ -9,7 +9,7 @@ use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
 use base::Cookie;
-use flow::MiniMatch;
+use flow::{Match, MiniMatch};
 
 /// Why a flow has gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -199,10 +199,10 @@ fn empty() -> FlowRemoved {
 
 pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
     let mut f = empty();
-    let m;
+    let mut m = Match::any();
     match version {
         Version::V10 => {
-            m = crate::fixed_match::pull_of10(r)?;
+            crate::fixed_match::pull_of10(r, &mut m)?;
             f.cookie = Cookie(r.u64()?);
             f.priority = r.u16()?;
             f.reason = FlowRemovedReason::from_wire(r.u8()?);
@@ -221,7 +221,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
             f.idle_timeout = r.u16()?;
             f.hard_timeout = r.u16()?;
             f.cookie = Cookie(r.u64()?);
-            m = pull_match_11(r, version, codec, true)?;
+            pull_match_11(r, codec, true, &mut m)?;
             let s = super::oxs::pull(r)?;
             (f.duration_sec, f.duration_nsec) = s.duration.unwrap_or((u32::MAX, u32::MAX));
             f.packet_count = s.packet_count.unwrap_or(u64::MAX);
@@ -238,7 +238,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
             f.hard_timeout = r.u16()?;
             f.packet_count = r.u64()?;
             f.byte_count = r.u64()?;
-            m = pull_match_11(r, version, codec, true)?;
+            pull_match_11(r, codec, true, &mut m)?;
         }
     }
     f.matching = MiniMatch::new(&m);
@@ -257,7 +257,8 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>, codec: &Codec) -> Decode<Message> {
     let len = usize::from(r.u16()?);
     f.packet_count = r.u64()?;
     f.byte_count = r.u64()?;
-    let (m, _) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true))?;
+    let mut m = Match::any();
+    crate::oxm::pull_nxm(r, len, &codec.match_cx(true), &mut m)?;
     if !r.is_empty() {
         return Err(OfpErr::OFPBRC_BAD_LEN.into());
     }

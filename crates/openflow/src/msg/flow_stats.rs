@@ -134,21 +134,20 @@ pub(crate) fn decode_request(
         out_group: GroupId::ANY,
         table: 0xff,
     };
-    let m;
+    let mut m = Match::any();
     if matches!(kind, Kind::NxstFlowRequest | Kind::NxstAggregateRequest) {
         q.out_port = OfPort::from_u16(r.u16()?);
         let len = usize::from(r.u16()?);
         q.table = r.u8()?;
         r.skip(3)?;
-        let cookie;
-        (m, cookie) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true))?;
+        let cookie = crate::oxm::pull_nxm(r, len, &codec.match_cx(true), &mut m)?;
         q.cookie = Cookie(cookie.0);
         q.cookie_mask = Cookie(cookie.1);
         if !r.is_empty() {
             return Err(OfpErr::OFPBRC_BAD_LEN.into());
         }
     } else if version == Version::V10 {
-        m = crate::fixed_match::pull_of10(r)?;
+        crate::fixed_match::pull_of10(r, &mut m)?;
         q.table = r.u8()?;
         r.skip(1)?;
         q.out_port = OfPort::from_u16(r.u16()?);
@@ -160,7 +159,7 @@ pub(crate) fn decode_request(
         r.skip(4)?;
         q.cookie = Cookie(r.u64()?);
         q.cookie_mask = Cookie(r.u64()?);
-        m = pull_match_11(r, version, codec, true)?;
+        pull_match_11(r, codec, true, &mut m)?;
     }
     q.matching = MiniMatch::new(&m);
     Ok(q)
@@ -272,7 +271,6 @@ fn put_15(o: &mut Vec<u8>, s: &FlowStats, put: PutMatch<'_>) {
     action::instruction::encode_instructions(&s.actions, Version::V15, o);
 }
 
-/// Decodes the flows of a reply.
 fn bad(text: String) -> DecodeError {
     DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_flow", text)
 }
@@ -317,12 +315,13 @@ pub fn decode_one(r: &mut Reader<'_>, version: Version, kind: Kind, codec: &Code
         importance: 0,
         actions: Arc::default(),
     };
-    let m = match version {
-        Version::V10 if nxst => decode_nxst(b, &mut s, codec)?,
-        Version::V10 => decode_10(b, &mut s)?,
-        Version::V15 => decode_15(b, &mut s, codec, len.saturating_sub(left))?,
-        _ => decode_11(b, &mut s, version, codec, len.saturating_sub(left))?,
-    };
+    let mut m = Match::any();
+    match version {
+        Version::V10 if nxst => decode_nxst(b, &mut s, &mut m, codec)?,
+        Version::V10 => decode_10(b, &mut s, &mut m)?,
+        Version::V15 => decode_15(b, &mut s, &mut m, codec, len.saturating_sub(left))?,
+        _ => decode_11(b, &mut s, &mut m, version, codec, len.saturating_sub(left))?,
+    }
     s.matching = MiniMatch::new(&m);
     let versions = crate::version::VersionSet::ALL;
     let mut cx = action::check::CheckCx::new(crate::ProtocolSet::of_versions(versions));
@@ -342,20 +341,20 @@ fn common(b: &mut Reader<'_>, s: &mut FlowStats) -> Decode<()> {
     Ok(())
 }
 
-fn decode_10(b: &mut Reader<'_>, s: &mut FlowStats) -> Decode<Match> {
+fn decode_10(b: &mut Reader<'_>, s: &mut FlowStats, m: &mut Match) -> Decode<()> {
     s.table = b.u8()?;
     b.skip(1)?;
-    let m = crate::fixed_match::pull_of10(b)?;
+    crate::fixed_match::pull_of10(b, m)?;
     common(b, s)?;
     b.skip(6)?;
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
     s.actions = action::wire::decode(b.take_all(), Version::V10, action::text::Outer::Flow)?.into();
-    Ok(m)
+    Ok(())
 }
 
-fn decode_nxst(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec) -> Decode<Match> {
+fn decode_nxst(b: &mut Reader<'_>, s: &mut FlowStats, m: &mut Match, codec: &Codec) -> Decode<()> {
     s.table = b.u8()?;
     b.skip(1)?;
     common(b, s)?;
@@ -366,10 +365,10 @@ fn decode_nxst(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec) -> Decode<M
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
-    let (m, _) = crate::oxm::pull_nxm(b, len, &codec.match_cx(false))?;
+    crate::oxm::pull_nxm(b, len, &codec.match_cx(false), m)?;
     let actions = action::wire::decode(b.take_all(), Version::V10, action::text::Outer::Flow);
     s.actions = actions.map_err(bad_instructions)?.into();
-    Ok(m)
+    Ok(())
 }
 
 /// The instructions at the end, of which `missing` bytes are not there.
@@ -398,10 +397,11 @@ fn bad_instructions(e: DecodeError) -> DecodeError {
 fn decode_11(
     b: &mut Reader<'_>,
     s: &mut FlowStats,
+    m: &mut Match,
     version: Version,
     codec: &Codec,
     missing: usize,
-) -> Decode<Match> {
+) -> Decode<()> {
     s.table = b.u8()?;
     b.skip(1)?;
     common(b, s)?;
@@ -417,12 +417,18 @@ fn decode_11(
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
-    let m = pull_match_11(b, version, codec, false).map_err(bad_match)?;
+    pull_match_11(b, codec, false, m).map_err(bad_match)?;
     s.actions = instructions(b, version, missing).map_err(bad_instructions)?.into();
-    Ok(m)
+    Ok(())
 }
 
-fn decode_15(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec, missing: usize) -> Decode<Match> {
+fn decode_15(
+    b: &mut Reader<'_>,
+    s: &mut FlowStats,
+    m: &mut Match,
+    codec: &Codec,
+    missing: usize,
+) -> Decode<()> {
     b.skip(2)?;
     s.table = b.u8()?;
     b.skip(1)?;
@@ -432,14 +438,14 @@ fn decode_15(b: &mut Reader<'_>, s: &mut FlowStats, codec: &Codec, missing: usiz
     s.flags = flags_from_wire(b.u16()?, Version::V15)?;
     s.importance = b.u16()?;
     s.cookie = Cookie(b.u64()?);
-    let m = pull_match_11(b, Version::V15, codec, true).map_err(bad_match)?;
+    pull_match_11(b, codec, true, m).map_err(bad_match)?;
     let x = oxs::pull(b).map_err(|e| e.and("ofp_flow", "OXS OFPST_FLOW reply bad stats".to_string()))?;
     (s.duration_sec, s.duration_nsec) = x.duration.unwrap_or((u32::MAX, u32::MAX));
     s.idle_age = x.idle_time.map(|(sec, _)| sec).filter(|sec| *sec != u32::MAX);
     s.packet_count = x.packet_count.unwrap_or(u64::MAX);
     s.byte_count = x.byte_count.unwrap_or(u64::MAX);
     s.actions = instructions(b, Version::V15, missing).map_err(bad_instructions)?.into();
-    Ok(m)
+    Ok(())
 }
 
 pub(crate) fn put_aggregate(e: &mut Enc<'_>, a: &AggregateStats) -> Encode {

@@ -12,7 +12,7 @@ use crate::text::CHex;
 use crate::version::Version;
 use base::Xid;
 use base::{Cookie, GroupId, OfPort};
-use flow::MiniMatch;
+use flow::{Match, MiniMatch};
 
 /// What a monitor request does (from 1.4 on).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -195,6 +195,7 @@ pub(crate) fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec
         }
         Ok(MonitorFlags(flags))
     };
+    let mut matching = Match::any();
     if version >= Version::V14 {
         m.out_port = port_from_wire(r.u32()?)?;
         m.out_group = GroupId(r.u32()?);
@@ -209,7 +210,7 @@ pub(crate) fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec
         };
         // What is to be told matters only where something is.
         m.flags = if m.command == MonitorCommand::Delete { MonitorFlags(0) } else { check(flags)? };
-        m.matching = MiniMatch::new(&pull_match_11(r, version, codec, true)?);
+        pull_match_11(r, codec, true, &mut matching)?;
     } else if version == Version::V13 {
         m.flags = check(r.u16()?)?;
         r.skip(2)?;
@@ -218,7 +219,7 @@ pub(crate) fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec
         if r.take(3)?.iter().any(|b| *b != 0) {
             return Err(OfpErr::NXBRC_MUST_BE_ZERO.into());
         }
-        m.matching = MiniMatch::new(&pull_match_11(r, version, codec, true)?);
+        pull_match_11(r, codec, true, &mut matching)?;
     } else {
         m.flags = check(r.u16()?)?;
         m.out_port = OfPort::from_u16(r.u16()?);
@@ -227,9 +228,9 @@ pub(crate) fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec
         if r.take(5)?.iter().any(|b| *b != 0) {
             return Err(OfpErr::NXBRC_MUST_BE_ZERO.into());
         }
-        let (matching, _) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true))?;
-        m.matching = MiniMatch::new(&matching);
+        crate::oxm::pull_nxm(r, len, &codec.match_cx(true), &mut matching)?;
     }
+    m.matching = MiniMatch::new(&matching);
     Ok(m)
 }
 
@@ -361,7 +362,7 @@ fn decode_update_body(b: &mut Reader<'_>, version: Version, codec: &Codec) -> De
         return Ok(u);
     }
     let reason;
-    let m;
+    let mut m = Match::any();
     if new {
         u.table = b.u8()?;
         reason = b.u8()?.into();
@@ -370,7 +371,7 @@ fn decode_update_body(b: &mut Reader<'_>, version: Version, codec: &Codec) -> De
         u.priority = b.u16()?;
         b.skip(4)?;
         u.cookie = Cookie(b.u64()?);
-        m = pull_match_11(b, version, codec, true)?;
+        pull_match_11(b, codec, true, &mut m)?;
         u.actions = action::instruction::decode_instructions(b.take_all(), version)?;
     } else {
         reason = b.u16()?;
@@ -382,10 +383,10 @@ fn decode_update_body(b: &mut Reader<'_>, version: Version, codec: &Codec) -> De
         b.skip(1)?;
         u.cookie = Cookie(b.u64()?);
         if version == Version::V13 {
-            m = pull_match_11(b, version, codec, true)?;
+            pull_match_11(b, codec, true, &mut m)?;
             u.actions = action::instruction::decode_instructions(b.take_all(), version)?;
         } else {
-            (m, _) = crate::oxm::pull_nxm(b, len, &codec.match_cx(true))?;
+            crate::oxm::pull_nxm(b, len, &codec.match_cx(true), &mut m)?;
             u.actions = action::wire::decode(b.take_all(), version, action::text::Outer::Flow)?;
         }
     }

@@ -390,7 +390,9 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
             if version >= Version::V13 {
                 p.cookie = Some(Cookie(r.u64()?));
             }
-            p.metadata = MiniMatch::new(&pull_match_11(r, version, codec, false)?);
+            let mut m = Match::any();
+            pull_match_11(r, codec, false, &mut m)?;
+            p.metadata = MiniMatch::new(&m);
             r.skip(2)?;
         }
     }
@@ -407,7 +409,8 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>, _version: Version, codec: &Codec) -
     p.cookie = Some(Cookie(r.u64()?));
     let len = usize::from(r.u16()?);
     r.skip(6)?;
-    let (m, _) = crate::oxm::pull_nxm(r, len, &codec.match_cx(false))?;
+    let mut m = Match::any();
+    crate::oxm::pull_nxm(r, len, &codec.match_cx(false), &mut m)?;
     p.metadata = MiniMatch::new(&m);
     r.skip(2)?;
     p.packet = r.take_all().to_vec();
@@ -432,7 +435,8 @@ pub(crate) fn decode_nxt2(
             4 => p.cookie = Some(Cookie(prop.u64()?)),
             5 => p.reason = PacketInReason::from_wire(prop.u8()?),
             6 => {
-                let (m, _) = crate::oxm::pull_match_raw(prop.body.take_all(), &codec.match_cx(false), false)?;
+                let mut m = Match::any();
+                crate::oxm::pull_match_raw(prop.body.take_all(), &codec.match_cx(false), false, &mut m)?;
                 p.metadata = MiniMatch::new(&m);
             }
             7 => p.userdata = prop.body.take_all().to_vec(),

@@ -76,7 +76,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
             r.skip(2)?;
             let mut cx = codec.match_cx(true);
             cx.pipeline_only = true;
-            m = crate::oxm::pull_oxm(r, &cx)?;
+            crate::oxm::pull_oxm(r, &cx, &mut m)?;
             if m.get(Field::IN_PORT).1 == 0 {
                 return Err(OfpErr::OFPBRC_BAD_PORT.into());
             }

@@ -9,15 +9,25 @@ use crate::msg::{
 };
 use crate::version::{Protocol, ProtocolSet};
 use base::{Cookie, GroupId, OfPort};
-use flow::text::format::match_text;
+use flow::key::eth_type;
 use flow::text::{MatchParser, Style};
+use flow::text::{match_text, put_match};
 use flow::{Field, Match, MiniMatch};
 use std::fmt::Write;
 
 /// Text of a match, with its priority unless that is the default.
 pub fn match_string(m: &Match, priority: Option<u16>, f: &Fmt<'_>) -> String {
-    let style = Style { ports: f.names.ports(), color: !f.colors.param.is_empty(), ..Style::default() };
-    match_text(m, priority, style)
+    match_text(m, priority, style(f))
+}
+
+/// Prints a match, with its priority unless that is the default.
+pub fn format_match(m: &MiniMatch, priority: Option<u16>, f: &mut Fmt<'_>) {
+    let style = style(f);
+    put_match(&mut f.out, &m.expand(), priority, style);
+}
+
+fn style<'a>(f: &Fmt<'a>) -> Style<'a> {
+    Style { ports: f.names.ports(), color: !f.colors.param.is_empty(), ..Style::default() }
 }
 
 impl FlowModCommand {
@@ -311,9 +321,11 @@ pub(super) fn remark_on(
     names: &dyn crate::port_map::Names,
     log: &mut Vec<(&'static str, super::Severity, String)>,
 ) {
-    let mut normal = m.clone();
-    if normal.normalize() {
+    let dead = m.meaningless();
+    if !dead.is_empty() {
         let f = Fmt::new(names);
+        let mut normal = m.clone();
+        dead.into_iter().for_each(|field| normal.clear(field));
         for text in [
             "normalization changed ofp_match, details:".to_string(),
             format!(" pre: {}", match_string(m, None, &f)),
@@ -341,8 +353,8 @@ fn usable_for_value(field: Field, text: &str, m: &Match) -> ProtocolSet {
         return ProtocolSet::ANY;
     }
     // A VLAN id with a mask is one, whatever it is, unless it covers the whole tag.
-    let given = text.split_once('/').map(|(_, m)| flow::text::value::parse_int(m, 2).flatten());
-    let partial = field == Field::VLAN_VID && given.is_some_and(|m| m != Some(0xffff));
+    let given = || text.split_once('/').map(|(_, m)| flow::text::value::parse_int(m, 2).flatten());
+    let partial = field == Field::VLAN_VID && given().is_some_and(|m| m != Some(0xffff));
     let whole = mask & info.valid == info.valid && !partial;
     let prefix = mask | ((mask & mask.wrapping_neg()).wrapping_sub(1)) == info.ones();
     let can = |fixed: Fixed| match fixed {
@@ -365,76 +377,74 @@ fn usable_for_value(field: Field, text: &str, m: &Match) -> ProtocolSet {
     set
 }
 
+/// Fields of which the fixed matches of OpenFlow 1.0 and 1.1 can say something; of some, depending on the value.
+const FIXED: [Field; 16] = [
+    Field::IN_PORT_OXM,
+    Field::ETH_TYPE,
+    Field::ETH_SRC,
+    Field::ETH_DST,
+    Field::METADATA,
+    Field::IP_ECN,
+    Field::MPLS_LABEL,
+    Field::MPLS_TC,
+    Field::IP_SRC,
+    Field::IP_DST,
+    Field::VLAN_TCI,
+    Field::PACKET_TYPE,
+    Field::NW_TOS,
+    Field::IP_PROTO,
+    Field::TCP_SRC,
+    Field::TCP_DST,
+];
+
+/// Their bits in a key.
+static FIXED_BITS: [u64; flow::WORDS] = {
+    let (mut words, mut n) = ([0; flow::WORDS], 0);
+    while n < FIXED.len() {
+        let info = FIXED[n].info();
+        let (mut word, end) = info.words();
+        while word < end {
+            words[word] |= info.bits_in(word);
+            word += 1;
+        }
+        n += 1;
+    }
+    words
+};
+
 /// Which protocols can express a match.
 pub fn usable_for_match(m: &Match) -> ProtocolSet {
-    const NXM_OXM_11: ProtocolSet = ProtocolSet(ProtocolSet::NXM_OXM.0 | 1 << Protocol::Of11 as u16);
-    let mask = |f: Field| m.get(f).1;
-    let whole = |f: Field| {
-        let k = mask(f);
-        k == 0 || k & f.info().ones() == f.info().ones()
-    };
-    let mut set = ProtocolSet::ANY;
-    let mut only = |s: ProtocolSet| set = set.intersection(s);
-    if m.tun.is_some() {
-        only(ProtocolSet::NXM_OXM);
-    }
-    for f in Field::all() {
-        if mask(f) == 0 {
-            continue;
-        }
-        match f {
-            Field::ETH_SRC | Field::ETH_DST if !whole(f) => only(NXM_OXM_11),
-            Field::METADATA => only(NXM_OXM_11),
-            Field::IP_SRC | Field::IP_DST => {
-                let k = mask(f) as u32;
-                if k.leading_ones() + k.trailing_zeros() != 32 {
-                    only(NXM_OXM_11);
-                }
-            }
-            Field::IP_ECN => only(NXM_OXM_11),
-            Field::MPLS_LABEL | Field::MPLS_TC => only(NXM_OXM_11),
-            Field::PACKET_TYPE if m.get(f).0 == 0 => {}
-            _ => {}
-        }
-        if needs_nxm(m, f) {
-            only(ProtocolSet::NXM_OXM);
-        }
-    }
-    set
+    let beyond = m.mask.words().iter().zip(&FIXED_BITS).any(|(mask, fixed)| mask & !fixed != 0);
+    let set = if beyond || m.tun.is_some() { ProtocolSet::NXM_OXM } else { ProtocolSet::ANY };
+    FIXED.iter().fold(set, |set, f| set.intersection(usable_for(m, *f)))
 }
 
-/// Whether only extensible matches can express what the match says about a field.
-fn needs_nxm(m: &Match, f: Field) -> bool {
-    let (_, k) = m.get(f);
-    let whole = k & f.info().ones() == f.info().ones();
-    if f.is_register() || f.as_tun_metadata().is_some() {
-        return true;
-    }
-    let ipv6 = m.get(Field::ETH_TYPE).0 == 0x86dd;
-    match f {
-        Field::IN_PORT | Field::IN_PORT_OXM | Field::ETH_SRC | Field::ETH_DST | Field::ETH_TYPE => false,
-        Field::METADATA | Field::IP_ECN | Field::MPLS_LABEL | Field::MPLS_TC => false,
-        Field::DL_VLAN | Field::DL_VLAN_PCP | Field::VLAN_VID | Field::VLAN_PCP => false,
+/// Which protocols can express what a match says about one of the fields of fixed matches.
+fn usable_for(m: &Match, f: Field) -> ProtocolSet {
+    const NXM_OXM_11: ProtocolSet = ProtocolSet(ProtocolSet::NXM_OXM.0 | 1 << Protocol::Of11 as u16);
+    let (value, mask) = m.get(f);
+    let whole = mask == f.info().ones();
+    let ipv6 = m.key.eth_type() == eth_type::IPV6;
+    let (fits, else_) = match f {
+        _ if mask == 0 => (true, ProtocolSet::ANY),
+        Field::ETH_SRC | Field::ETH_DST => (whole, NXM_OXM_11),
+        Field::METADATA | Field::IP_ECN | Field::MPLS_LABEL | Field::MPLS_TC => (false, NXM_OXM_11),
+        Field::IP_SRC | Field::IP_DST => {
+            let mask = mask as u32;
+            (mask.leading_ones() + mask.trailing_zeros() == 32, NXM_OXM_11)
+        }
         Field::VLAN_TCI => {
             // What the older matches can say of the tag: none, its id, its priority, or both.
-            let (v, k) = (m.get(f).0 as u16, m.get(f).1 as u16);
-            let none = k & 0x1000 != 0 && v & 0x1000 == 0 && (k == 0xffff || k == 0x1fff);
-            let some = v & 0x1000 != 0 && matches!(k, 0x1fff | 0xf000 | 0xffff);
-            !(none || some)
+            let none = mask & 0x1000 != 0 && value & 0x1000 == 0 && (mask == 0xffff || mask == 0x1fff);
+            let some = value & 0x1000 != 0 && matches!(mask, 0x1fff | 0xf000 | 0xffff);
+            (none || some, ProtocolSet::NXM_OXM)
         }
-        Field::PACKET_TYPE => m.get(f).0 != 0,
-        Field::NW_TOS | Field::IP_DSCP => ipv6,
-        Field::IP_PROTO => ipv6,
-        Field::IP_SRC | Field::IP_DST | Field::ARP_SPA | Field::ARP_TPA | Field::ARP_OP => false,
-        Field::TCP_SRC
-        | Field::TCP_DST
-        | Field::UDP_SRC
-        | Field::UDP_DST
-        | Field::SCTP_SRC
-        | Field::SCTP_DST => !whole || ipv6,
-        Field::ICMP_TYPE | Field::ICMP_CODE | Field::ICMPV6_TYPE | Field::ICMPV6_CODE => false,
-        _ => true,
-    }
+        Field::PACKET_TYPE => (value == 0, ProtocolSet::NXM_OXM),
+        Field::NW_TOS | Field::IP_PROTO => (!ipv6, ProtocolSet::NXM_OXM),
+        Field::TCP_SRC | Field::TCP_DST => (whole && !ipv6, ProtocolSet::NXM_OXM),
+        _ => (true, ProtocolSet::ANY),
+    };
+    if fits { ProtocolSet::ANY } else { else_ }
 }
 
 /// Parses a request for flows: a match with `table`, `out_port`, `out_group` and `cookie`.
@@ -601,9 +611,9 @@ pub fn format_stats(s: &FlowStats, stats: Stats, f: &mut Fmt<'_>) {
             item(f, "hard_age=", age);
         }
     }
-    let m = match_string(&s.matching.expand(), Some(s.priority), f);
-    f.put(&m);
-    if !m.is_empty() {
+    let start = f.out.len();
+    format_match(&s.matching, Some(s.priority), f);
+    if f.out.len() > start {
         f.put(" ");
     }
     actions(f, &s.actions);
@@ -628,10 +638,7 @@ pub fn format_flow_mod(fm: &FlowMod, raw: Option<&str>, f: &mut Fmt<'_>) {
     f.put(" ");
     match raw {
         Some(raw) => f.put(raw),
-        None => {
-            let m = match_string(&fm.matching.expand(), Some(fm.priority), f);
-            f.put(&m);
-        }
+        None => format_match(&fm.matching, Some(fm.priority), f),
     }
     if !f.out.ends_with(' ') {
         f.put(" ");
@@ -668,9 +675,8 @@ pub fn format_flow_mod(fm: &FlowMod, raw: Option<&str>, f: &mut Fmt<'_>) {
 
 /// Prints a flow-removed.
 pub fn format_flow_removed(r: &FlowRemoved, f: &mut Fmt<'_>) {
-    let m = match_string(&r.matching.expand(), Some(r.priority), f);
     f.put(" ");
-    f.put(&m);
+    format_match(&r.matching, Some(r.priority), f);
     let _ = write!(f, " reason={}", r.reason.name());
     if r.table != 0xff {
         f.put(" table_id=");
@@ -701,8 +707,7 @@ pub fn format_stats_request(r: &FlowStatsRequest, f: &mut Fmt<'_>) {
         f.port(r.out_port);
         f.put(" ");
     }
-    let m = match_string(&r.matching.expand(), None, f);
-    f.put(&m);
+    format_match(&r.matching, None, f);
     if f.out.ends_with(' ') {
         f.out.pop();
     }
@@ -738,9 +743,8 @@ pub fn format_monitor(r: &MonitorRequest, f: &mut Fmt<'_>) {
         f.put(" table=");
         f.table(r.table);
     }
-    let m = match_string(&r.matching.expand(), None, f);
     f.put(" ");
-    f.put(&m);
+    format_match(&r.matching, None, f);
     if f.out.ends_with(' ') {
         f.out.pop();
     }
@@ -776,10 +780,11 @@ pub fn format_update(u: &FlowUpdate, f: &mut Fmt<'_>) {
         let _ = write!(f, " hard_timeout={}", u.hard_timeout);
     }
     let _ = write!(f, " cookie={}", CHex(u.cookie.0));
-    let m = match_string(&u.matching.expand(), None, f);
-    if !m.is_empty() {
-        f.put(" ");
-        f.put(&m);
+    f.put(" ");
+    let start = f.out.len();
+    format_match(&u.matching, None, f);
+    if f.out.len() == start {
+        f.out.pop();
     }
     if !u.actions.is_empty() {
         f.put(" actions=");

@@ -1,12 +1,11 @@
 //! Text: what operators write and what the tools print.
 //!
-//! [`lex`] splits `key=value` lists, [`Fmt`] is where printing goes, [`TextCx`] is what parsing needs and leaves
+//! [`lex`], which matches have in common with the rest, splits `key=value` lists; [`Fmt`] is where printing goes, [`TextCx`] is what parsing needs and leaves
 //! behind. Actions have their text in their own files; flows, groups, meters and messages theirs in this module.
 
 pub mod colors;
 pub mod flow;
 pub mod group;
-pub mod lex;
 pub mod meter;
 mod notes;
 pub mod packet;
@@ -14,11 +13,13 @@ pub mod port;
 pub mod print;
 pub mod table;
 
+pub use ::flow::text::lex;
 pub use print::to_string;
 
-use crate::port_map::{Names, table_text};
+use crate::port_map::Names;
 use crate::version::ProtocolSet;
-use ::flow::text::port::{parse_port, port_text};
+use ::flow::text::number;
+use ::flow::text::port::{parse_port, put_port, quote_name};
 use ::flow::{Field, Subfield};
 use base::OfPort;
 use colors::Colors;
@@ -86,19 +87,30 @@ impl<'a> Fmt<'a> {
 
     /// Appends a port.
     pub fn port(&mut self, port: OfPort) {
-        let s = port_text(port, self.names.ports());
-        self.out.push_str(&s);
+        put_port(&mut self.out, port, self.names.ports());
     }
 
     /// Appends a table.
     pub fn table(&mut self, table: u8) {
-        let s = table_text(table, self.names);
-        self.out.push_str(&s);
+        match self.names.table_name(table) {
+            Some(name) => self.out.push_str(&quote_name(&name)),
+            None => self.dec(table.into()),
+        }
+    }
+
+    /// Appends a number in decimal.
+    pub fn dec(&mut self, n: u64) {
+        number::dec(&mut self.out, n);
+    }
+
+    /// Appends a number in hexadecimal; a zero goes without its prefix.
+    pub fn hex(&mut self, n: u64) {
+        number::hex(&mut self.out, n.into());
     }
 
     /// Appends a subfield: `NXM_NX_REG0[0..15]`.
     pub fn subfield(&mut self, s: Subfield) {
-        self.out.push_str(&subfield_text(s));
+        put_subfield(&mut self.out, s);
     }
 }
 
@@ -119,14 +131,22 @@ pub fn field_header_name(field: Field) -> &'static str {
 
 /// A subfield: `NXM_NX_REG0[0..15]`.
 pub fn subfield_text(s: Subfield) -> String {
-    let name = field_header_name(s.field);
-    if s.ofs == 0 && s.n_bits == s.field.info().bits {
-        format!("{name}[]")
-    } else if s.n_bits == 1 {
-        format!("{name}[{}]", s.ofs)
-    } else {
-        format!("{name}[{}..{}]", s.ofs, s.ofs + s.n_bits - 1)
+    let mut out = String::new();
+    put_subfield(&mut out, s);
+    out
+}
+
+fn put_subfield(out: &mut String, s: Subfield) {
+    out.push_str(field_header_name(s.field));
+    out.push('[');
+    if s != Subfield::whole(s.field) {
+        number::dec(out, s.ofs.into());
+        if s.n_bits > 1 {
+            out.push_str("..");
+            number::dec(out, (s.ofs + s.n_bits - 1).into());
+        }
     }
+    out.push(']');
 }
 
 /// What parsing needs and leaves behind.

@@ -11,14 +11,13 @@ use crate::version::Version;
 
 /// Notes what is known of a message before it is decoded.
 pub(super) fn before_decoding(framed: &Framed<'_>, names: &dyn Names, log: &mut Vec<Note>) {
-    let mut r = Reader::new(framed.body);
-    if framed.kind == Kind::OfptFlowMod
-        && framed.version == Version::V10
-        && let Ok(m) = crate::fixed_match::pull_of10(&mut r)
-    {
-        super::flow::remark_on(&m, names, log);
-    }
     match framed.kind {
+        Kind::OfptFlowMod if framed.version == Version::V10 => {
+            let mut m = flow::Match::any();
+            if crate::fixed_match::pull_of10(&mut Reader::new(framed.body), &mut m).is_ok() {
+                super::flow::remark_on(&m, names, log);
+            }
+        }
         Kind::OfptQueueGetConfigReply => queue_properties(framed, log),
         Kind::OfptTableMod if framed.version <= Version::V12 => table_miss(framed.body, 4, log),
         Kind::OfpstTableReply if framed.version == Version::V11 => {

@@ -49,33 +49,30 @@ fn version_suffix(version: u8) -> String {
 impl Printer<'_> {
     /// A message as text, which ends in a newline.
     pub fn print(&mut self, bytes: &[u8]) -> String {
+        let mut text = String::new();
+        self.print_into(bytes, &mut text);
+        text
+    }
+
+    /// The same, appended.
+    pub fn print_into(&mut self, bytes: &[u8], text: &mut String) {
         let Some(header) = bytes.first_chunk::<8>() else {
             if bytes.is_empty() {
-                return "OpenFlow message is empty\n".to_string();
+                return text.push_str("OpenFlow message is empty\n");
             }
-            return format!(
-                "OpenFlow packet too short (only {} bytes):\n{}",
-                bytes.len(),
-                hex_dump(bytes, true)
-            );
+            let _ = writeln!(text, "OpenFlow packet too short (only {} bytes):", bytes.len());
+            return text.push_str(&hex_dump(bytes, true));
         };
         let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
         let xid = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
         if len != bytes.len() {
-            return self.wrong_length(bytes, len, xid);
+            return text.push_str(&self.wrong_length(bytes, len, xid));
         }
-        match self.known(bytes, xid) {
-            Ok(mut text) => {
-                if !text.ends_with('\n') {
-                    text.push('\n');
-                }
-                text
-            }
-            Err(e) => {
-                let text = format!("***decode error: {}***\n{}", e.error, hex_dump(bytes, true));
-                self.log.extend(e.log);
-                text
-            }
+        if let Err(e) = self.known(bytes, xid, text) {
+            let _ = write!(text, "***decode error: {}***\n{}", e.error, hex_dump(bytes, true));
+            self.log.extend(e.log);
+        } else if !text.ends_with('\n') {
+            text.push('\n');
         }
     }
 
@@ -103,20 +100,21 @@ impl Printer<'_> {
     }
 
     /// The text of a message that has its proper length.
-    fn known(&mut self, bytes: &[u8], xid: u32) -> Result<String, DecodeError> {
+    fn known(&mut self, bytes: &[u8], xid: u32, text: &mut String) -> Result<(), DecodeError> {
         // A hello may have any version.
         if bytes[1] == 0 && Version::from_wire(bytes[0]).is_none() && bytes[0] != 0 {
-            let mut text = format!("OFPT_HELLO{} (xid={xid:#x}):\n", version_suffix(bytes[0]));
-            self.hello(bytes, &mut text);
-            return Ok(text);
+            let _ = writeln!(text, "OFPT_HELLO{} (xid={xid:#x}):", version_suffix(bytes[0]));
+            self.hello(bytes, text);
+            return Ok(());
         }
         let framed = kind::identify(bytes)?;
-        let mut f = Fmt { out: String::new(), names: self.names, colors: self.colors };
+        let mut f = Fmt { out: std::mem::take(text), names: self.names, colors: self.colors };
         let _ = write!(f, "{}{} (xid={xid:#x}):", framed.kind.name(), version_suffix(bytes[0]));
         let head = f.out.len();
         stats_flags(&framed, &mut f);
         self.body(&framed, head, &mut f);
-        Ok(f.out)
+        *text = f.out;
+        Ok(())
     }
 
     fn hello(&mut self, bytes: &[u8], out: &mut String) {
@@ -146,9 +144,7 @@ impl Printer<'_> {
         }
         if framed.kind == Kind::OfptHello {
             f.put("\n");
-            let mut text = String::new();
-            self.hello(framed.bytes, &mut text);
-            f.put(&text);
+            self.hello(framed.bytes, &mut f.out);
             return;
         }
         super::notes::before_decoding(framed, self.names, &mut self.log);
@@ -158,8 +154,7 @@ impl Printer<'_> {
             let _ = write!(f, "\n bundle_id={} flags=", CHex(b.bundle_id.into()));
             f.put(&bundle_flags(b.flags));
             f.put("\n");
-            let text = self.print(b.inner.bytes);
-            f.put(&text);
+            self.print_into(b.inner.bytes, &mut f.out);
             return;
         }
         match decode_framed(framed, &codec) {
@@ -432,8 +427,7 @@ impl Printer<'_> {
             f.put(&text);
             f.put("\n");
         } else {
-            let text = self.print(&e.data);
-            f.put(&text);
+            self.print_into(&e.data, &mut f.out);
         }
     }
 }
@@ -835,7 +829,7 @@ pub(super) fn counter(f: &mut Fmt<'_>, n: u64) {
     if n == u64::MAX {
         f.put("?");
     } else {
-        let _ = write!(f, "{n}");
+        f.dec(n);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Lists of `key`, `key=value`, `key:value`, `key(value)` and `key(value)->rest`, and numbers as C reads them.
 
-const SEPARATORS: [char; 5] = [',', ' ', '\t', '\r', '\n'];
+fn is_separator(b: u8) -> bool {
+    matches!(b, b',' | b' ' | b'\t' | b'\r' | b'\n')
+}
 
 /// An element of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,35 +30,33 @@ impl<'a> Iterator for Pairs<'a> {
     type Item = Pair<'a>;
 
     fn next(&mut self) -> Option<Pair<'a>> {
-        let s = self.rest.trim_start_matches(SEPARATORS);
+        let bytes = self.rest.as_bytes();
+        let start = bytes.iter().position(|b| !is_separator(*b)).unwrap_or(bytes.len());
+        let s = &self.rest[start..];
+        self.rest = s;
         if s.is_empty() {
-            self.rest = s;
             return None;
         }
-        let end = s.find([':', '=', '(', ',', ' ', '\t', '\r', '\n']).unwrap_or(s.len());
-        let (key, tail) = s.split_at(end);
-        let mut chars = tail.chars();
-        match chars.next() {
-            Some(d @ (':' | '=')) => {
-                let tail = chars.as_str();
-                let (value, rest) = tail.split_at(value_end(tail));
-                self.rest = rest;
-                Some(Pair { key, value, delimiter: Some(d) })
-            }
+        let ends = |b: u8| is_separator(b) || matches!(b, b':' | b'=' | b'(');
+        let end = s.bytes().position(ends).unwrap_or(s.len());
+        let key = &s[..end];
+        let after = s.get(end + 1..).unwrap_or("");
+        let delimiter = s.as_bytes().get(end).copied().filter(|b| !is_separator(*b)).map(char::from);
+        let (value, rest) = match delimiter {
+            None => ("", &s[end..]),
             Some('(') => {
-                let tail = chars.as_str();
-                let close = close_paren(tail);
-                let after = tail.get(close + 1..).unwrap_or("");
-                let end = if after.starts_with("->") { close + 1 + value_end(after) } else { close };
-                let value = &tail[..end];
-                self.rest = if end == close { after } else { &tail[end..] };
-                Some(Pair { key, value, delimiter: Some('(') })
+                let close = close_paren(after);
+                let rest = after.get(close + 1..).unwrap_or("");
+                if rest.starts_with("->") {
+                    after.split_at(close + 1 + value_end(rest))
+                } else {
+                    (&after[..close], rest)
+                }
             }
-            _ => {
-                self.rest = tail;
-                Some(Pair { key, value: "", delimiter: None })
-            }
-        }
+            Some(_) => after.split_at(value_end(after)),
+        };
+        self.rest = rest;
+        Some(Pair { key, value, delimiter })
     }
 }
 
@@ -67,7 +67,7 @@ fn value_end(s: &str) -> usize {
         match c {
             b'(' => depth += 1,
             b')' => depth = depth.saturating_sub(1),
-            b',' | b' ' | b'\t' | b'\r' | b'\n' if depth == 0 => return i,
+            _ if depth == 0 && is_separator(c) => return i,
             _ => {}
         }
     }
@@ -86,6 +86,13 @@ fn close_paren(s: &str) -> usize {
         }
     }
     s.len()
+}
+
+/// Splits at the first of an ASCII character, which is not part of either piece. (For short texts, faster than
+/// searching for a `char`.)
+pub fn cut(s: &str, at: u8) -> Option<(&str, &str)> {
+    let n = s.bytes().position(|b| b == at)?;
+    Some((&s[..n], &s[n + 1..]))
 }
 
 /// An integer as C's `strtoll` with base 0 reads it, if that is all there is.
