@@ -670,7 +670,6 @@ pub fn format_flow_mod(fm: &FlowMod, raw: Option<&str>, f: &mut Fmt<'_>) {
         f.put(" ");
     }
     format_flags(f, fm.flags);
-    // Without a colour of its own, unlike in a list of flows.
     f.put("actions=");
     format_list(&fm.actions, f);
 }
