@@ -40,7 +40,7 @@ pub struct OpenInterface<'a> {
     pub kind: &'a str,
     /// Its OpenFlow number.
     pub ofport: OfPort,
-    /// The device behind it is gone or was replaced: open it again.
+    /// It is to be opened again: the device behind it is gone or was replaced, or it has to leave its number.
     pub stale: bool,
     /// The number that it asks for belongs to another, which asks for it too: there is nothing to be had.
     pub rival: bool,
