@@ -132,7 +132,10 @@ pub fn listing(want: &BridgeConfig) -> Vec<&str> {
     let all = want.ports.values().flat_map(|p| p.interfaces.iter().map(move |i| (&*p.name, i)));
     let mut all: Vec<_> = all.collect();
     all.sort_by_key(|(port, i)| {
-        (i.ofport_request.is_none(), i.ofport_before.0.is_none(), order.place(port), *port)
+        let (asked, had) = (i.ofport_request, i.ofport_before.0);
+        // Who has the number that several ask for keeps it.
+        let has = asked.is_some() && asked == had;
+        (asked.is_none(), !has, had.is_none(), order.place(port), *port)
     });
     all.into_iter().map(|(_, i)| i.name.as_str()).collect()
 }

@@ -15,19 +15,19 @@ pub struct OfNumbers {
 }
 
 impl OfNumbers {
-    /// The number asked for if it is free, else another.
-    pub fn find(&self, asked: Option<OfPort>) -> Option<OfPort> {
-        if let Some(p) = asked.filter(|p| p.0 > 0 && p.0 < END && !self.used.contains(p)) {
-            return Some(p);
+    /// The first of the numbers asked for that is free, else another.
+    pub fn find(&self, asked: &[OfPort]) -> Option<OfPort> {
+        if let Some(p) = asked.iter().find(|p| p.0 > 0 && p.0 < END && !self.used.contains(p)) {
+            return Some(*p);
         }
         let mut after = (self.last + 1..END).chain(1..=self.last.min(END - 1));
         after.find(|n| !self.used.contains(&OfPort(*n))).map(OfPort)
     }
 
     /// Gives out a number, which was asked for or not.
-    pub fn take(&mut self, number: OfPort, asked: Option<OfPort>) {
+    pub fn take(&mut self, number: OfPort, asked: &[OfPort]) {
         self.used.insert(number);
-        if asked != Some(number) {
+        if !asked.contains(&number) {
             self.last = number.0;
         }
     }
@@ -72,21 +72,22 @@ mod tests {
         let mut n = OfNumbers::default();
         let allocate = |n: &mut OfNumbers, asked: Option<u32>| {
             let asked = asked.map(OfPort);
-            let number = n.find(asked)?;
-            n.take(number, asked);
+            let number = n.find(asked.as_slice())?;
+            n.take(number, asked.as_slice());
             Some(number.0)
         };
         assert_eq!(allocate(&mut n, None), Some(1));
         assert_eq!(allocate(&mut n, Some(7)), Some(7));
-        assert_eq!(n.find(None), Some(OfPort(2)), "looking takes nothing");
+        assert_eq!(n.find(&[]), Some(OfPort(2)), "looking takes nothing");
+        assert_eq!(n.find(&[OfPort(7), OfPort(9)]), Some(OfPort(9)), "the second choice");
         assert_eq!(allocate(&mut n, None), Some(2));
         assert_eq!(allocate(&mut n, Some(7)), Some(3), "that one is taken");
         assert_eq!(allocate(&mut n, Some(0)), Some(4), "that one is none");
         n.release(OfPort(1));
         assert_eq!(allocate(&mut n, None), Some(5));
         assert_eq!(allocate(&mut n, Some(1)), Some(1));
-        (6..END).for_each(|number| n.take(OfPort(number), None));
-        assert_eq!(n.find(None), None);
+        (6..END).for_each(|number| n.take(OfPort(number), &[]));
+        assert_eq!(n.find(&[]), None);
         n.release(OfPort(3));
         assert_eq!(allocate(&mut n, None), Some(3));
     }
