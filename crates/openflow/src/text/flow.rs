@@ -592,7 +592,7 @@ pub fn format_stats(s: &FlowStats, stats: Stats, f: &mut Fmt<'_>) {
     if shown {
         for (name, n) in [("n_packets=", s.packet_count), ("n_bytes=", s.byte_count)] {
             f.param(name);
-            super::print::counter(f, n);
+            super::message::counter(f, n);
             f.put(", ");
         }
     }
