@@ -5,6 +5,7 @@ pub mod commands;
 pub mod config;
 mod coverage;
 pub mod plan;
+pub mod reader;
 pub mod replica;
 pub mod rows;
 pub mod status;

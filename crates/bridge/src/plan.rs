@@ -1,40 +1,65 @@
 //! From what is and what is wanted to an ordered list of changes: a pure function.
 //!
-//! Only what exists or not is planned here (bridges and interfaces); settings of what stays are applied
-//! every time and compare themselves.
+//! Only what exists or not is planned here (bridges and interfaces), and only for what may have changed: whoever asks
+//! pairs what is with what is wanted. Settings follow.
 
-use crate::config::{BridgeConfig, Config};
+use crate::config::{BridgeConfig, InterfaceConfig};
 use base::OfPort;
 use base::order::ListOrder;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-/// What runs now.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Actual {
-    /// Bridges by name.
-    pub bridges: BTreeMap<String, ActualBridge>,
+/// A bridge as it is and as it is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct BridgePair<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Type of the datapath on which it runs.
+    pub is: Option<&'a str>,
+    /// What the database asks for.
+    pub want: Option<&'a BridgeConfig>,
+    /// Interfaces that there may be something to do about, by name: at least those that are not as before, and all
+    /// if the bridge comes, goes or changes its type.
+    pub interfaces: BTreeMap<&'a str, InterfacePair<'a>>,
 }
 
-/// A running bridge.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ActualBridge {
-    /// Type of its datapath.
-    pub datapath_type: String,
-    /// Interfaces that are open, by name.
-    pub interfaces: BTreeMap<String, ActualInterface>,
+/// An interface as it is and as it is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct InterfacePair<'a> {
+    /// Open.
+    pub is: Option<OpenInterface<'a>>,
+    /// The port that it is wanted in, and how.
+    pub want: Option<(&'a str, &'a InterfaceConfig)>,
 }
 
 /// An open interface.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ActualInterface {
+pub struct OpenInterface<'a> {
+    /// The port that it belongs to.
+    pub port: &'a str,
     /// Its `Interface.type`.
-    pub kind: String,
+    pub kind: &'a str,
     /// Its OpenFlow number.
     pub ofport: OfPort,
-    /// The port it belongs to.
-    pub port: String,
     /// The device behind it is gone or was replaced: open it again.
     pub stale: bool,
+    /// The number that it asks for belongs to another, which asks for it too: there is nothing to be had.
+    pub rival: bool,
+}
+
+impl BridgePair<'_> {
+    /// Whether the bridge itself stays.
+    fn stays(&self) -> bool {
+        self.want.is_some_and(|w| self.is == Some(w.datapath_type.as_str()))
+    }
+}
+
+impl InterfacePair<'_> {
+    /// Whether the interface, on a bridge that stays, stays too.
+    fn stays(&self) -> bool {
+        let (Some(is), Some((_, want))) = (&self.is, self.want) else { return false };
+        let number = want.ofport_request.is_none_or(|r| r == is.ofport || is.rival);
+        !is.stale && want.kind == is.kind && number
+    }
 }
 
 /// One step.
@@ -62,46 +87,39 @@ pub enum Change {
     },
 }
 
-/// The steps from `actual` to `wanted`: removals first, so that names and numbers are free; then bridges;
+/// The steps that make of each what is wanted: removals first, so that names and numbers are free; then bridges;
 /// then interfaces, those that ask for a number before those that take what is left, in the order of listings.
-pub fn plan(actual: &Actual, wanted: &Config) -> Vec<Change> {
+pub fn plan(pairs: &[BridgePair<'_>]) -> Vec<Change> {
     let mut steps = Vec::new();
-    let mut gone = Vec::new();
-    for (name, is) in &actual.bridges {
-        let want = wanted.bridges.get(name).filter(|w| w.datapath_type == is.datapath_type);
-        for (interface, i) in &is.interfaces {
-            let stays = want.is_some_and(|w| keeps(w, is, interface, i));
-            if !stays {
-                steps.push(Change::DelInterface { bridge: name.clone(), interface: interface.clone() });
-            }
-        }
-        if want.is_none() {
-            gone.push(Change::DelBridge(name.clone()));
-        }
+    for pair in pairs {
+        let goes = |i: &InterfacePair<'_>| i.is.is_some() && !(pair.stays() && i.stays());
+        let gone = pair.interfaces.iter().filter(|(_, i)| goes(i)).map(|(name, _)| name.to_string());
+        steps.extend(gone.map(|interface| Change::DelInterface { bridge: pair.name.to_string(), interface }));
     }
-    steps.extend(gone);
-    for (name, want) in &wanted.bridges {
-        let is = actual.bridges.get(name).filter(|is| is.datapath_type == want.datapath_type);
-        if is.is_none() {
-            steps.push(Change::AddBridge(name.clone()));
-        }
-    }
-    for (name, want) in &wanted.bridges {
-        let is = actual.bridges.get(name).filter(|is| is.datapath_type == want.datapath_type);
-        let mut adds: Vec<_> = want
-            .ports
-            .values()
-            .flat_map(|p| p.interfaces.iter().map(move |i| (p, i)))
-            .filter(|(_, i)| {
-                !is.is_some_and(|is| is.interfaces.get(&i.name).is_some_and(|a| keeps(want, is, &i.name, a)))
-            })
+    let moving = || pairs.iter().filter(|pair| !pair.stays());
+    steps.extend(
+        moving().filter(|pair| pair.is.is_some()).map(|pair| Change::DelBridge(pair.name.to_string())),
+    );
+    steps.extend(
+        moving().filter(|pair| pair.want.is_some()).map(|pair| Change::AddBridge(pair.name.to_string())),
+    );
+    for pair in pairs {
+        let Some(want) = pair.want else { continue };
+        let comes = |i: &InterfacePair<'_>| !(pair.stays() && i.stays());
+        let mut adds: Vec<(&str, &str)> = pair
+            .interfaces
+            .iter()
+            .filter(|(_, i)| comes(i))
+            .filter_map(|(name, i)| Some((*name, i.want?.0)))
             .collect();
-        let order = listing(want);
-        adds.sort_by_key(|(_, i)| order.iter().position(|name| *name == i.name));
-        steps.extend(adds.into_iter().map(|(p, i)| Change::AddInterface {
-            bridge: name.clone(),
-            port: p.name.clone(),
-            interface: i.name.clone(),
+        if adds.len() > 1 {
+            let order: HashMap<&str, usize> = listing(want).into_iter().zip(0..).collect();
+            adds.sort_by_key(|(name, _)| order.get(name));
+        }
+        steps.extend(adds.into_iter().map(|(interface, port)| Change::AddInterface {
+            bridge: pair.name.to_string(),
+            port: port.to_string(),
+            interface: interface.to_string(),
         }));
     }
     steps
@@ -110,37 +128,22 @@ pub fn plan(actual: &Actual, wanted: &Config) -> Vec<Change> {
 /// A bridge's interfaces in the order in which they are added.
 pub fn listing(want: &BridgeConfig) -> Vec<&str> {
     let mut order = ListOrder::default();
-    want.ports.keys().for_each(|name| order.insert(name.as_str()));
-    let all = want.ports.values().flat_map(|p| p.interfaces.iter().map(move |i| (p.name.as_str(), i)));
+    want.ports.keys().for_each(|name| order.insert(&**name));
+    let all = want.ports.values().flat_map(|p| p.interfaces.iter().map(move |i| (&*p.name, i)));
     let mut all: Vec<_> = all.collect();
     all.sort_by_key(|(port, i)| {
-        (i.ofport_request.is_none(), i.ofport_before.is_none(), order.place(port), *port)
+        (i.ofport_request.is_none(), i.ofport_before.0.is_none(), order.place(port), *port)
     });
     all.into_iter().map(|(_, i)| i.name.as_str()).collect()
-}
-
-fn keeps(want: &BridgeConfig, is: &ActualBridge, name: &str, actual: &ActualInterface) -> bool {
-    let found = want.ports.values().find_map(|p| p.interfaces.iter().find(|i| i.name == name));
-    found.is_some_and(|i| {
-        !actual.stale
-            && i.kind == actual.kind
-            && i.ofport_request.is_none_or(|r| r == actual.ofport || taken(want, is, name, r))
-    })
-}
-
-/// Whether another interface of the bridge has the number and asks for it too: then there is nothing to be had.
-fn taken(want: &BridgeConfig, is: &ActualBridge, name: &str, number: OfPort) -> bool {
-    let wanted = want.ports.values().flat_map(|p| &p.interfaces);
-    let mut rivals = wanted.filter(|i| i.name != name && i.ofport_request == Some(number));
-    rivals.any(|i| is.interfaces.get(&i.name).is_some_and(|a| a.ofport == number && a.kind == i.kind))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{InterfaceConfig, PortConfig};
+    use crate::config::PortConfig;
+    use std::sync::Arc;
 
-    fn wanted(interfaces: &[(&str, Option<u32>)]) -> Config {
+    fn wanted(interfaces: &[(&str, Option<u32>)]) -> BridgeConfig {
         let mut b = BridgeConfig { name: "br0".into(), datapath_type: "netdev".into(), ..Default::default() };
         for (name, request) in interfaces {
             let i = InterfaceConfig {
@@ -149,74 +152,80 @@ mod tests {
                 ofport_request: request.map(OfPort),
                 ..Default::default()
             };
-            b.ports.insert(
-                name.to_string(),
-                PortConfig { name: name.to_string(), interfaces: vec![i], ..Default::default() },
-            );
+            let port = PortConfig { name: (*name).into(), interfaces: vec![i], ..Default::default() };
+            b.ports.insert((*name).into(), Arc::new(port));
         }
-        Config { bridges: [("br0".to_string(), b)].into(), ..Default::default() }
+        b
     }
 
-    fn running(interfaces: &[(&str, u32)]) -> Actual {
-        let interfaces = interfaces
-            .iter()
-            .map(|(n, p)| {
-                let i = ActualInterface {
-                    kind: "system".into(),
-                    ofport: OfPort(*p),
-                    port: n.to_string(),
-                    stale: false,
-                };
-                (n.to_string(), i)
-            })
-            .collect();
-        let b = ActualBridge { datapath_type: "netdev".into(), interfaces };
-        Actual { bridges: [("br0".to_string(), b)].into() }
+    fn open(port: &str, ofport: u32) -> OpenInterface<'_> {
+        OpenInterface { port, kind: "system", ofport: OfPort(ofport), stale: false, rival: false }
+    }
+
+    /// A pair of everything that is open with everything that is wanted.
+    fn pair<'a>(is: &'a [OpenInterface<'a>], want: &'a BridgeConfig) -> BridgePair<'a> {
+        let mut interfaces: BTreeMap<&str, InterfacePair<'_>> = BTreeMap::new();
+        for i in is {
+            interfaces.entry(i.port).or_default().is = Some(i.clone());
+        }
+        for p in want.ports.values() {
+            interfaces.entry(&p.name).or_default().want = Some((&p.name, &p.interfaces[0]));
+        }
+        BridgePair { name: "br0", is: Some("netdev"), want: Some(want), interfaces }
     }
 
     fn add(i: &str) -> Change {
         Change::AddInterface { bridge: "br0".into(), port: i.into(), interface: i.into() }
     }
 
+    fn del(i: &str) -> Change {
+        Change::DelInterface { bridge: "br0".into(), interface: i.into() }
+    }
+
     #[test]
     fn from_nothing_requested_numbers_come_first() {
-        let steps = plan(&Actual::default(), &wanted(&[("a", None), ("b", Some(1))]));
-        assert_eq!(steps, [Change::AddBridge("br0".into()), add("b"), add("a")]);
+        let want = wanted(&[("a", None), ("b", Some(1))]);
+        let pair = BridgePair { is: None, ..pair(&[], &want) };
+        assert_eq!(plan(&[pair]), [Change::AddBridge("br0".into()), add("b"), add("a")]);
     }
 
     #[test]
     fn nothing_to_do() {
-        assert_eq!(plan(&running(&[("a", 1)]), &wanted(&[("a", None)])), []);
-        assert_eq!(plan(&running(&[("a", 1)]), &wanted(&[("a", Some(1))])), []);
+        let is = [open("a", 1)];
+        assert_eq!(plan(&[pair(&is, &wanted(&[("a", None)]))]), []);
+        assert_eq!(plan(&[pair(&is, &wanted(&[("a", Some(1))]))]), []);
     }
 
     #[test]
     fn another_number_reopens_and_removal_comes_first() {
-        let steps = plan(&running(&[("a", 1), ("old", 2)]), &wanted(&[("a", Some(5))]));
-        let del = |i: &str| Change::DelInterface { bridge: "br0".into(), interface: i.into() };
-        assert_eq!(steps, [del("a"), del("old"), add("a")]);
+        let is = [open("a", 1), open("old", 2)];
+        let want = wanted(&[("a", Some(5))]);
+        assert_eq!(plan(&[pair(&is, &want)]), [del("a"), del("old"), add("a")]);
     }
 
     #[test]
     fn a_number_that_its_owner_asks_for_too_is_not_to_be_had() {
-        let is = running(&[("a", 1), ("b", 5)]);
-        assert_eq!(plan(&is, &wanted(&[("a", Some(5)), ("b", Some(5))])), []);
-        assert_ne!(plan(&is, &wanted(&[("a", Some(5)), ("b", None)])), []);
+        let is = [OpenInterface { rival: true, ..open("a", 1) }, open("b", 5)];
+        assert_eq!(plan(&[pair(&is, &wanted(&[("a", Some(5)), ("b", Some(5))]))]), []);
+        let is = [open("a", 1), open("b", 5)];
+        assert_eq!(plan(&[pair(&is, &wanted(&[("a", Some(5)), ("b", None)]))]), [del("a"), add("a")]);
+    }
+
+    #[test]
+    fn a_device_that_is_gone_is_opened_again() {
+        let is = [OpenInterface { stale: true, ..open("a", 1) }];
+        assert_eq!(plan(&[pair(&is, &wanted(&[("a", None)]))]), [del("a"), add("a")]);
     }
 
     #[test]
     fn another_datapath_type_makes_the_bridge_anew() {
-        let mut is = running(&[("a", 1)]);
-        is.bridges.get_mut("br0").unwrap().datapath_type = "system".into();
-        let steps = plan(&is, &wanted(&[("a", None)]));
+        let is = [open("a", 1)];
+        let want = wanted(&[("a", None)]);
+        let pair = BridgePair { is: Some("system"), ..pair(&is, &want) };
+        let bridge = || "br0".to_string();
         assert_eq!(
-            steps,
-            [
-                Change::DelInterface { bridge: "br0".into(), interface: "a".into() },
-                Change::DelBridge("br0".into()),
-                Change::AddBridge("br0".into()),
-                add("a")
-            ]
+            plan(&[pair]),
+            [del("a"), Change::DelBridge(bridge()), Change::AddBridge(bridge()), add("a")]
         );
     }
 }

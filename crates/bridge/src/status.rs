@@ -7,7 +7,7 @@ use crate::replica::uuid;
 use crate::rows::RowId;
 use crate::switch::Switch;
 use crate::switch::backer::Backer;
-use crate::switch::bridge::{Bridge, Interface};
+use crate::switch::bridge::{Bridge, Failure, Interface, Seen};
 use base::OfPort;
 use dpif::netdev::NetdevStats;
 use ovsdb::db::Database;
@@ -28,28 +28,41 @@ pub struct Wanted {
     pub value: Datum,
 }
 
-/// Which status to write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which status to write, beside what may have changed since it was last written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// Counters too, which change all the time.
+    /// Counters of all, which change all the time.
     pub statistics: bool,
+    /// Everything: nobody knows what the database holds.
+    pub all: bool,
 }
 
 impl Switch {
-    /// What all status columns should hold.
-    pub fn status(&self, extent: Extent) -> Vec<Wanted> {
+    /// What status columns should hold.
+    pub fn status(&mut self, extent: Extent) -> Vec<Wanted> {
         let mut all = Vec::new();
         for bridge in self.bridges().values() {
             let backer = self.backers().get(&bridge.kind);
-            bridge_status(bridge, &mut all);
-            for port in bridge.config.ports.values() {
-                for config in &port.interfaces {
-                    let mut put = Put { table: "Interface", row: config.row, all: &mut all };
-                    match bridge.interfaces.get(&config.name) {
-                        Some(i) => self.interface_status(bridge, i, backer, extent, &mut put),
-                        None => failed_status(bridge.failed.get(&config.name), &mut put),
-                    }
+            if bridge.untold || extent.all {
+                bridge_status(bridge, &mut all);
+            }
+            for i in bridge.interfaces.values() {
+                let mut put = Put { table: "Interface", row: i.config.row, all: &mut all };
+                let whole = i.untold || extent.all;
+                if whole {
+                    self.interface_status(bridge, i, backer, &mut put);
                 }
+                if whole || extent.statistics {
+                    let stats = crate::switch::device_stats(i, backer, bridge.id);
+                    put.value("statistics", statistics(&stats));
+                }
+            }
+            for (name, failure) in bridge.failed.iter().filter(|(_, f)| f.untold || extent.all) {
+                let port = bridge.config.ports.get(&failure.port);
+                let Some(config) = port.and_then(|p| p.interfaces.iter().find(|i| i.name == *name)) else {
+                    continue;
+                };
+                failed_status(failure, &mut Put { table: "Interface", row: config.row, all: &mut all });
             }
             if extent.statistics {
                 mirror_status(bridge, backer, &mut all);
@@ -63,35 +76,29 @@ impl Switch {
                 put.map("status", status.status);
             }
         }
+        for bridge in self.bridges.values_mut() {
+            bridge.untold = false;
+            bridge.interfaces.values_mut().for_each(|i| i.untold = false);
+            bridge.failed.values_mut().for_each(|f| f.untold = false);
+        }
         all
     }
 
-    fn interface_status(
-        &self,
-        bridge: &Bridge,
-        i: &Interface,
-        backer: Option<&Backer>,
-        extent: Extent,
-        put: &mut Put<'_>,
-    ) {
+    fn interface_status(&self, bridge: &Bridge, i: &Interface, backer: Option<&Backer>, put: &mut Put<'_>) {
         let device = crate::switch::device(i, backer);
-        let link = device.map(|d| d.link()).unwrap_or_default();
+        let Seen { link, mac, mtu, .. } = &i.seen;
         let updown = |up| if up { "up" } else { "down" };
         put.one("ofport", of_number(i.of_port));
-        put.optional("mac_in_use", device.and_then(|d| d.mac().ok()).map(|m| m.to_string()));
+        put.optional("mac_in_use", mac.map(|m| m.to_string()));
         put.optional("error", self.interface_error(bridge, i));
         put.one("admin_state", updown(link.admin_up));
         put.one("link_state", updown(link.carrier));
         put.one("link_resets", link.resets as i64);
         put.optional("link_speed", link.speed.map(|s| s as i64));
         put.optional("duplex", link.full_duplex.map(|f| if f { "full" } else { "half" }));
-        put.optional("mtu", device.and_then(|d| d.mtu()).map(i64::from));
+        put.optional("mtu", mtu.map(i64::from));
         put.one("ifindex", i64::from(device.and_then(|d| d.ifindex()).unwrap_or(0)));
         put.map("status", device.map(|d| d.status()).unwrap_or_default());
-        if extent.statistics {
-            let stats = crate::switch::device_stats(i, backer, bridge.id);
-            put.value("statistics", statistics(&stats));
-        }
     }
 
     /// What the `error` column says of an interface that is open.
@@ -145,9 +152,9 @@ fn bridge_status(bridge: &Bridge, all: &mut Vec<Wanted>) {
 }
 
 /// An interface that could not be opened shows that, and nothing from before.
-fn failed_status(error: Option<&String>, put: &mut Put<'_>) {
+fn failed_status(failure: &Failure, put: &mut Put<'_>) {
     put.one("ofport", -1);
-    put.optional("error", error.map(String::as_str).filter(|e| !e.is_empty()));
+    put.optional("error", Some(failure.error.as_str()).filter(|e| !e.is_empty()));
     for column in ["mac_in_use", "admin_state", "link_state", "link_speed", "duplex", "mtu", "ifindex"] {
         put.value(column, Datum::EMPTY);
     }

@@ -213,9 +213,11 @@ impl<P: Pipeline> Datapath<P> {
     }
 
     fn refresh_readers(&mut self) {
-        for (number, port) in &mut self.ports {
-            let own = self.queues.iter().filter(|q| q.port.0 == *number);
-            port.readers = own.map(|q| q.engine).collect();
+        self.ports.values_mut().for_each(|p| p.readers.clear());
+        for q in &self.queues {
+            if let Some(p) = self.ports.get_mut(&q.port.0) {
+                p.readers.push(q.engine);
+            }
         }
     }
 
@@ -518,16 +520,17 @@ impl<P: Pipeline> dpif::Datapath for Datapath<P> {
         for (i, queue) in tx?.into_iter().enumerate() {
             self.send(i, Command::AddTx(port, queue, counters.clone()));
         }
+        let mut readers = Vec::new();
         for (id, queue) in rx.into_iter().enumerate() {
             let engine = self.choose_engine();
+            readers.push(engine);
             let load = Arc::<QueueLoad>::default();
             let id = id as u32;
             self.queues.push(QueuePlace::new(port, id, engine, load.clone()));
             self.send(engine, Command::AddRx(Rx { port, id, queue, counters: counters.clone(), load }));
         }
         self.inline.run_commands();
-        self.ports.insert(port.0, Port { device, counters, readers: Vec::new() });
-        self.refresh_readers();
+        self.ports.insert(port.0, Port { device, counters, readers });
         Ok(())
     }
 

@@ -22,7 +22,7 @@ struct Switch {
     mac: MacTable,
     clock: Clock,
     ports: Arc<Ports>,
-    bundles: Arc<Vec<Option<Bundle>>>,
+    bundles: Arc<Vec<Option<Arc<Bundle>>>>,
     config: Arc<BridgeConfig>,
     dp_ports: Arc<DpPortMap>,
     last: Snapshot,
@@ -38,7 +38,7 @@ impl Switch {
         for i in 1..=n {
             let id = BundleId(bundles.len() as u32);
             let name = format!("p{i}");
-            bundles.push(Some(Bundle::new(&name, OfPort(i))));
+            bundles.push(Some(Arc::new(Bundle::new(&name, OfPort(i)))));
             ports.insert(PortView { bundle: Some(id), ..PortView::new(OfPort(i), DpPort(i), &name) });
             map.insert(DpPort(i), BridgeId(0), OfPort(i));
         }

@@ -170,6 +170,7 @@ pub trait Netdev: Send {
     }
     /// Applies the `Interface.options` column. The error is the text for `Interface.error`.
     fn set_options(&mut self, options: &BTreeMap<String, String>) -> Result<(), String>;
-    /// Changes whenever address, MTU, link or features did: what to compare before reading all of them again.
+    /// Changes whenever address, MTU, link or features are known to have done so: what to compare before reading all of
+    /// them again. Whoever opens devices of the kernel hears from it of changes that others make.
     fn change_seq(&self) -> u64;
 }

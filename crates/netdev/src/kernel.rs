@@ -55,18 +55,20 @@ impl Kernel {
         self.watch_fd
     }
 
-    /// A number that changes when a device of that name does.
+    /// Takes in what the kernel has told.
+    pub(crate) fn poll(&self) {
+        lock(&self.watch).poll();
+    }
+
+    /// A number that changes when a device of that name does, as far as the kernel's tidings have been taken in.
     pub(crate) fn seq(&self, name: &str) -> u64 {
-        let w = &mut *lock(&self.watch);
-        w.poll();
+        let w = lock(&self.watch);
         w.seq.get(name).copied().unwrap_or(0).max(w.lost)
     }
 
     /// A number that changes when any device does.
     pub(crate) fn total_seq(&self) -> u64 {
-        let mut w = lock(&self.watch);
-        w.poll();
-        w.total
+        lock(&self.watch).total
     }
 
     pub(crate) fn link(&self, name: &str) -> Result<LinkInfo, DevError> {
@@ -152,6 +154,7 @@ impl KernelDev {
 
     /// What the kernel says, without counters: asked again only after a change.
     pub(crate) fn info(&self) -> Result<LinkInfo, DevError> {
+        self.kernel.poll();
         let seq = self.seq();
         let mut c = self.cached.borrow_mut();
         if c.seq != seq || c.info.is_none() {

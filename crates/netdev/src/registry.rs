@@ -135,13 +135,21 @@ impl Registry {
         Ok(Arc::clone(self.kernel.get_or_init(|| new)))
     }
 
-    /// Polls readable when devices of the kernel have changed: then compare [`Registry::change_seq`] and each
-    /// device's own. `None` as long as no such device is open.
+    /// Polls readable when devices of the kernel have changed: then [`Registry::poll`]. `None` as long as no such
+    /// device is open.
     pub fn watch_fd(&self) -> Option<i32> {
         self.kernel.get().map(|k| k.watch_fd())
     }
 
-    /// A number that changes whenever a device of the kernel appears, changes or goes, opened or not.
+    /// Takes in what the kernel tells of its devices.
+    pub fn poll(&self) {
+        if let Some(k) = self.kernel.get() {
+            k.poll();
+        }
+    }
+
+    /// A number that changes whenever a device of the kernel is found to have appeared, changed or gone, opened or
+    /// not: then compare each device's own.
     pub fn change_seq(&self) -> u64 {
         self.kernel.get().map_or(0, |k| k.total_seq())
     }

@@ -103,6 +103,7 @@ impl Netdev for SystemDev {
         if self.taken {
             return Ok(Vec::new());
         }
+        self.dev.kernel.poll();
         self.change_seq();
         let info = self.dev.info()?;
         let ring = RxRing::open(info.index, info.mtu, RX_SLOTS).map_err(|e| kernel::error(&e))?;
@@ -112,6 +113,7 @@ impl Netdev for SystemDev {
         Ok(vec![Box::new(SystemRx { ring })])
     }
     fn tx_queue(&mut self) -> Result<Box<dyn TxQueue>, DevError> {
+        self.dev.kernel.poll();
         self.change_seq();
         let index = self.dev.info()?.index;
         let ring = TxRing::open(index, TX_SLOTS, self.bypass).map_err(|e| kernel::error(&e))?;

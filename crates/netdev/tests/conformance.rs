@@ -411,6 +411,7 @@ fn a_system_device_comes_back() {
         b.inject(&f);
         take(&mut *b.rx[0], &mut b.pool, 1);
         route.del_link(first).unwrap();
+        r.poll();
         assert_ne!(b.dev.change_seq(), seq);
         assert_eq!((b.dev.ifindex(), b.dev.mtu()), (None, None));
         assert!(b.dev.mac().is_err() && !b.dev.link().admin_up);
@@ -429,6 +430,7 @@ fn a_system_device_comes_back() {
 
         route.add_veth("v0", "v1", None).unwrap();
         up(&["v0", "v1"]);
+        r.poll();
         b.dev.change_seq();
         assert_ne!(b.dev.ifindex(), Some(first));
         if let World::Wire(d, ..) = &b.world {

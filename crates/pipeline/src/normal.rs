@@ -134,7 +134,7 @@ fn learn(ctx: &mut Ctx<'_, '_>, id: BundleId, b: &Bundle, vlan: VlanId) {
     let key = MacKey::new(vlan, src);
     let heard = Heard { key, bundle: id, gratuitous_arp, bond: b.bond.is_some() };
     if !ctx.dry_run && bridge.mac.lookup(key) != Some(id) {
-        let port = bridge.port(ctx.key.in_port()).map_or("", |p| p.name.as_str());
+        let port = bridge.port(ctx.key.in_port()).map_or("", |p| &*p.name);
         ctx.detail(|| format!("learned that {src} is on port {port} in VLAN {}", vlan.0));
     }
     ctx.effects.push(Effect::MacLearn { bridge: bridge.id, heard });

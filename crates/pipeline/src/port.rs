@@ -3,6 +3,7 @@
 use crate::snapshot::BridgeId;
 use base::{DpPort, OfPort};
 use l2::BundleId;
+use std::sync::Arc;
 
 /// An OpenFlow port.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,7 +13,7 @@ pub struct PortView {
     /// Datapath number; [`DpPort::NONE`] for a patch port.
     pub dp_port: DpPort,
     /// Name.
-    pub name: String,
+    pub name: Arc<str>,
     /// What `mod-port` set.
     pub config: PortConfig,
     /// The link is up, as far as anything that watches it knows (carrier, BFD, CFM, LACP): fast fail-over groups and
@@ -32,7 +33,7 @@ impl PortView {
         PortView {
             of_port,
             dp_port,
-            name: name.to_string(),
+            name: name.into(),
             config: PortConfig::default(),
             live: true,
             bundle: None,

@@ -268,7 +268,7 @@ pub struct BridgeView {
     /// Its ports.
     pub ports: Arc<Ports>,
     /// Its bundles, by [`BundleId`]; a hole where one was deleted. The order is the order of flooding.
-    pub bundles: Arc<Vec<Option<Bundle>>>,
+    pub bundles: Arc<Vec<Option<Arc<Bundle>>>>,
     /// Its mirrors, in the order in which they are served; at most 32 count.
     pub mirrors: Arc<Vec<Mirror>>,
     /// Its MAC table.
@@ -308,12 +308,12 @@ impl BridgeView {
     /// A bundle by number.
     #[inline]
     pub fn bundle(&self, id: BundleId) -> Option<&Bundle> {
-        self.bundles.get(id.0 as usize)?.as_ref()
+        self.bundles.get(id.0 as usize)?.as_deref()
     }
 
     /// All bundles.
     pub fn each_bundle(&self) -> impl Iterator<Item = (BundleId, &Bundle)> {
-        self.bundles.iter().enumerate().filter_map(|(i, b)| Some((BundleId(i as u32), b.as_ref()?)))
+        self.bundles.iter().enumerate().filter_map(|(i, b)| Some((BundleId(i as u32), b.as_deref()?)))
     }
 }
 
@@ -339,7 +339,9 @@ impl Ports {
 
     /// Removes a port.
     pub fn remove(&mut self, port: OfPort) {
-        self.0.retain(|p| p.of_port != port);
+        if let Ok(i) = self.0.binary_search_by_key(&order(port), |p| order(p.of_port)) {
+            self.0.remove(i);
+        }
     }
 
     /// All ports, the local one first, then by number.

@@ -337,11 +337,11 @@ struct DpNames<'a>(&'a Snapshot);
 impl DpPortMap for DpNames<'_> {
     fn dp_port_name(&self, port: DpPort) -> Option<String> {
         let (bridge, of) = self.0.dp_ports.get(port)?;
-        Some(self.0.bridge(bridge)?.port(of)?.name.clone())
+        Some(self.0.bridge(bridge)?.port(of)?.name.to_string())
     }
     fn dp_port_number(&self, name: &str) -> Option<DpPort> {
         let mut ports = self.0.bridges.iter().flatten().flat_map(|b| b.ports.iter());
-        ports.find(|p| p.name == name).map(|p| p.dp_port)
+        ports.find(|p| *p.name == *name).map(|p| p.dp_port)
     }
 }
 

@@ -72,6 +72,8 @@ pub struct Daemon {
     commands: CommandTable<State>,
     state: State,
     devices_watched: bool,
+    /// How often devices had changed when they were last looked at.
+    devices_seen: u64,
     /// The database's first configuration has been applied.
     ready: Option<bool>,
     said_version: bool,
@@ -155,6 +157,7 @@ impl Daemon {
             commands,
             state,
             devices_watched: false,
+            devices_seen: 0,
             ready: None,
             said_version: false,
             in_charge: false,
@@ -236,7 +239,7 @@ impl Daemon {
                 }
                 WAKE | PACKETS => self.state.switch.run_packets(&mut self.r),
                 SIGNALS => self.signal(event),
-                DEVICES => self.devices(),
+                DEVICES => self.state.switch.registry().poll(),
                 _ => {}
             },
         }
@@ -306,8 +309,12 @@ impl Daemon {
         }
     }
 
+    /// Follows devices that have changed, whoever has taken the tidings in.
     fn devices(&mut self) {
-        self.state.switch.registry().change_seq();
+        let seq = self.state.switch.registry().change_seq();
+        if std::mem::replace(&mut self.devices_seen, seq) == seq {
+            return;
+        }
         if self.state.switch.refresh_devices(&mut self.r) {
             self.state.link.unwritten = true;
         }
@@ -325,12 +332,10 @@ impl Daemon {
 
     /// Everything that is due.
     fn run(&mut self) {
-        if let Some((config, complaints)) = self.state.link.changed_config() {
+        self.devices();
+        if let Some(config) = self.state.link.changed_config() {
             self.in_charge = true;
-            if !config.asks_like(self.state.switch.config()) || self.ready.is_none() {
-                for c in complaints {
-                    base::record!(self.log, c.level, "bridge", "{}", c.text);
-                }
+            if config != *self.state.switch.config() || self.ready.is_none() {
                 self.state.link.applied = Some(config.next_cfg);
                 self.state.link.unwritten = true;
                 contained(&self.log, "a new configuration", || {

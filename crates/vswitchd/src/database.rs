@@ -2,7 +2,8 @@
 
 use base::{Logger, Time};
 use bridge::config::Config;
-use bridge::replica::DatabaseRows;
+use bridge::reader::Reader;
+use bridge::replica::{DatabaseRows, row_id};
 use bridge::status::{Extent, Wanted, write};
 use ovsdb::json::Value;
 use ovsdb::replica::{self, Interest, Outcome, Replica, TxnId};
@@ -20,12 +21,16 @@ const STATISTICS_INTERVAL: Duration = Duration::from_millis(5000);
 pub struct Link {
     session: Session,
     replica: Replica,
+    reader: Reader,
+    restarts: u64,
     was_connected: bool,
     connection: u64,
     /// The transaction under way.
     pending: Option<TxnId>,
     /// There is something to write when that is over.
     pub unwritten: bool,
+    /// What the database holds is not known: it is another, or did not take what was written.
+    unsure: bool,
     /// The `cur_cfg` to write.
     pub applied: Option<i64>,
     next_statistics: Time,
@@ -46,10 +51,13 @@ impl Link {
         Link {
             session: Session::new(r, key, &targets, SessionOptions::default()),
             replica: Replica::new(config, seed),
+            reader: Reader::default(),
+            restarts: 0,
             was_connected: false,
             connection: 0,
             pending: None,
             unwritten: false,
+            unsure: true,
             applied: None,
             next_statistics: r.now(),
             seen: 0,
@@ -96,6 +104,7 @@ impl Link {
         }
         if connected && !self.was_connected {
             self.was_connected = true;
+            self.unsure = true;
             self.connection = connection;
             self.replica.connected();
         }
@@ -112,7 +121,7 @@ impl Link {
         let Some(outcome) = self.replica.outcome(id) else { return };
         self.pending = None;
         match outcome {
-            Outcome::TryAgain | Outcome::NotLocked => self.unwritten = true,
+            Outcome::TryAgain | Outcome::NotLocked => (self.unwritten, self.unsure) = (true, true),
             Outcome::Error(text) => base::warn!(self.log, "bridge", "status update failed: {text}"),
             _ => {}
         }
@@ -143,14 +152,18 @@ impl Link {
     }
 
     /// The configuration, if it has changed since this was last asked.
-    pub fn changed_config(&mut self) -> Option<(Config, Vec<bridge::config::Complaint>)> {
+    pub fn changed_config(&mut self) -> Option<Config> {
         if !self.is_in_charge() || self.seen == self.replica.seqno() {
             return None;
         }
         self.seen = self.replica.seqno();
-        self.replica.take_changes();
+        let changes = self.replica.take_changes();
+        if std::mem::replace(&mut self.restarts, self.replica.restarts()) != self.replica.restarts() {
+            self.reader = Reader::default();
+        }
+        let changed = changes.tables.iter().flat_map(|t| &t.rows).map(|r| row_id(r.uuid)).collect();
         // A database without its root row asks for nothing, which is to be done too.
-        Some(Config::read(&DatabaseRows(self.replica.db()?)).unwrap_or_default())
+        Some(self.reader.read(&DatabaseRows(self.replica.db()?), &changed).unwrap_or_default())
     }
 
     /// Number of values held, for `memory/show`.
@@ -172,9 +185,9 @@ impl Link {
             let asked = config.other_config.get("stats-update-interval").and_then(|v| v.parse().ok());
             let interval = asked.map_or(STATISTICS_INTERVAL, |ms: u64| Duration::from_millis(ms.max(5000)));
             self.next_statistics = now + interval;
-            return Some(Extent { statistics: true });
+            return Some(Extent { statistics: true, all: std::mem::take(&mut self.unsure) });
         }
-        self.unwritten.then_some(Extent { statistics: self.applied.is_some() })
+        self.unwritten.then(|| Extent { statistics: false, all: std::mem::take(&mut self.unsure) })
     }
 
     /// Writes status columns that have changed, and that the configuration was applied.

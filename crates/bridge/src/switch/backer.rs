@@ -5,7 +5,7 @@ use base::log::RateLimit;
 use base::{Clock, DpPort, Logger};
 use datapath::{Datapath, Wake};
 use pipeline::{BridgeId, BridgeView, DpPortMap, Snapshot};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Warnings of translation that are logged.
@@ -96,11 +96,6 @@ impl Backer {
         counters.tables.remove(&id);
         counters.patches.retain(|(b, _), _| *b != id);
         counters.mirrors.retain(|(b, _), _| *b != id);
-    }
-
-    /// Datapath port numbers in use.
-    pub fn used_numbers(&self) -> BTreeSet<u32> {
-        self.ports.keys().copied().chain([0]).collect()
     }
 
     /// Publishes these bridges, by number.

@@ -4,11 +4,11 @@ use super::connections::Connections;
 use super::numbers::OfNumbers;
 use crate::config::{BridgeConfig, InterfaceConfig};
 use base::{DpPort, Dpid, Mac, MeterId, OfPort, Time};
-use dpif::netdev::Netdev;
+use dpif::netdev::{Features, Link, Netdev};
 use l2::BundleId;
 use l2::mac_learning::MacTable;
 use ofproto::Ofproto;
-use pipeline::{BridgeId, BridgeView, Bundle, Mirror, PortView};
+use pipeline::{BridgeId, BridgeView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,17 +21,17 @@ pub struct Bridge {
     /// Its number there.
     pub id: BridgeId,
     /// Configuration last applied.
-    pub config: BridgeConfig,
+    pub config: Arc<BridgeConfig>,
     /// OpenFlow state.
     pub ofproto: Ofproto,
     /// Stations.
     pub mac: MacTable,
     /// Open interfaces by name.
     pub interfaces: BTreeMap<String, Interface>,
-    /// Interfaces that could not be opened, with the reason.
-    pub failed: BTreeMap<String, String>,
+    /// Interfaces that could not be opened.
+    pub failed: BTreeMap<String, Failure>,
     /// Numbers of its bundles, by the port's name.
-    pub bundles: BTreeMap<String, BundleId>,
+    pub bundles: BTreeMap<Arc<str>, BundleId>,
     /// Controllers and listeners.
     pub connections: Connections,
     /// In-band control, if there is anything to control by.
@@ -54,17 +54,74 @@ pub struct Bridge {
     pub view: Arc<BridgeView>,
     /// What of the view is out of date.
     pub stale: Stale,
+    /// The database has not been told of the bridge as it is.
+    pub untold: bool,
 }
 
 /// Parts of a view that must be made anew.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stale {
     /// Tables, groups, meters.
     pub tables: bool,
     /// Stations.
     pub mac: bool,
-    /// Ports, bundles, mirrors, settings.
+    /// Mirrors, settings.
     pub config: bool,
+    /// These ports, by name: they or their interfaces have changed, come or gone.
+    pub ports: BTreeSet<Arc<str>>,
+    /// OpenFlow ports that are no more.
+    pub gone: Vec<OfPort>,
+}
+
+impl Stale {
+    /// All of a bridge that has not been published yet.
+    pub fn all() -> Stale {
+        Stale { tables: true, mac: true, config: true, ..Stale::default() }
+    }
+
+    /// Whether there is anything.
+    pub fn any(&self) -> bool {
+        *self != Stale::default()
+    }
+}
+
+/// An interface that could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Name of the database's port.
+    pub port: Arc<str>,
+    /// What the database's `error` says.
+    pub error: String,
+    /// The database has not been told.
+    pub untold: bool,
+}
+
+/// What a device was like when it was last looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Its change number.
+    pub seq: u64,
+    /// Its address.
+    pub mac: Option<Mac>,
+    /// Its MTU.
+    pub mtu: Option<u32>,
+    /// Its link.
+    pub link: Link,
+    /// Its speeds.
+    pub features: Features,
+}
+
+impl Seen {
+    /// Looks at a device.
+    pub fn look(device: &dyn Netdev) -> Seen {
+        Seen {
+            seq: device.change_seq(),
+            mac: device.mac().ok(),
+            mtu: device.mtu(),
+            link: device.link(),
+            features: device.features(),
+        }
+    }
 }
 
 /// An open interface.
@@ -72,7 +129,7 @@ pub struct Interface {
     /// Name.
     pub name: String,
     /// Name of the database's port.
-    pub port: String,
+    pub port: Arc<str>,
     /// Type in the database.
     pub kind: String,
     /// OpenFlow number.
@@ -85,10 +142,24 @@ pub struct Interface {
     pub config: InterfaceConfig,
     /// What the database's `error` says although the interface is open.
     pub error: Option<String>,
-    /// The device's change number when it was last looked at.
-    pub seq: u64,
+    /// The device as it was last looked at.
+    pub seen: Seen,
     /// The device is gone.
     pub gone: bool,
+    /// OpenFlow has not been told of the device as it was seen.
+    pub fresh: bool,
+    /// The database has not been told.
+    pub untold: bool,
+}
+
+impl Interface {
+    /// Takes note of what its device is like now.
+    pub fn see(&mut self, seen: Seen) {
+        let changed = self.seen != Seen { seq: self.seen.seq, ..seen.clone() };
+        self.fresh |= changed;
+        self.untold |= changed;
+        self.seen = seen;
+    }
 }
 
 impl Bridge {
@@ -97,14 +168,9 @@ impl Bridge {
         self.interfaces.values().find(|i| i.of_port == port)
     }
 
-    /// OpenFlow numbers in use.
-    pub fn used_numbers(&self) -> BTreeSet<OfPort> {
-        self.interfaces.values().map(|i| i.of_port).collect()
-    }
-
     /// Name of the interfaces of a bundle's port.
     pub fn bundle_name(&self, id: BundleId) -> Option<&str> {
-        self.bundles.iter().find(|(_, b)| **b == id).map(|(n, _)| n.as_str())
+        self.bundles.iter().find(|(_, b)| **b == id).map(|(n, _)| &**n)
     }
 
     /// First OpenFlow port of a bundle.
@@ -122,15 +188,12 @@ impl Bridge {
         self.stale.mac = true;
     }
 
-    /// A bundle number for a port: the one it had, or the lowest free one.
-    pub fn bundle_id(&mut self, port: &str) -> BundleId {
-        if let Some(id) = self.bundles.get(port) {
-            return *id;
+    /// An interface's port is to be published anew, and the database told of the interface.
+    pub fn touch(&mut self, interface: &str) {
+        if let Some(i) = self.interfaces.get_mut(interface) {
+            i.untold = true;
+            self.stale.ports.insert(i.port.clone());
         }
-        let used: BTreeSet<u32> = self.bundles.values().map(|b| b.0).collect();
-        let id = BundleId((0..).find(|n| !used.contains(n)).unwrap_or(0));
-        self.bundles.insert(port.to_string(), id);
-        id
     }
 
     /// Name of an OpenFlow port.
@@ -142,15 +205,4 @@ impl Bridge {
     pub fn empty_view(&self) -> BridgeView {
         BridgeView { id: self.id, name: self.name.clone(), ..BridgeView::default() }
     }
-}
-
-/// Ports, bundles and mirrors of a view under construction.
-#[derive(Default)]
-pub struct Parts {
-    /// Ports.
-    pub ports: Vec<PortView>,
-    /// Bundles by number.
-    pub bundles: Vec<Option<Bundle>>,
-    /// Mirrors.
-    pub mirrors: Vec<Mirror>,
 }

@@ -1,6 +1,7 @@
 //! What OpenFlow state wants done, in its order.
 
 use super::Switch;
+use super::bridge::Seen;
 use crate::codec;
 use base::Xid;
 use datapath::{Band, MeterUnit};
@@ -128,22 +129,21 @@ impl Switch {
     /// A controller changed a port's settings: the device follows, and so does translation.
     fn port_config(&mut self, bridge: &str, port: base::OfPort, config: PortConfig) {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
-        b.stale.config = true;
-        self.dirty = true;
         let up = config.0 & PortConfig::PORT_DOWN == 0;
         let kind = b.kind.clone();
         let Some(interface) = b.interfaces.values_mut().find(|i| i.of_port == port) else { return };
-        let result = match &mut interface.patch {
-            Some(device) => device.set_admin_up(up),
-            None => match self
+        interface.fresh = true;
+        let device = match &mut interface.patch {
+            Some(device) => Some(&mut **device),
+            None => self
                 .backers
                 .get_mut(&kind)
-                .and_then(|k| dpif::Datapath::device_mut(&mut k.dp, interface.dp_port))
-            {
-                Some(device) => device.set_admin_up(up),
-                None => Ok(()),
-            },
+                .and_then(|k| dpif::Datapath::device_mut(&mut k.dp, interface.dp_port)),
         };
+        let Some(device) = device else { return };
+        let result = device.set_admin_up(up);
+        let seen = Seen::look(device);
+        interface.see(seen);
         if let Err(e) = result {
             base::warn!(
                 self.env.log,

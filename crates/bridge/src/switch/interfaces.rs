@@ -2,7 +2,7 @@
 
 use super::Switch;
 use super::backer::DpPortInfo;
-use super::bridge::Interface;
+use super::bridge::{Failure, Interface, Seen};
 use super::numbers::datapath_number;
 use crate::config::InterfaceConfig;
 use base::{DpPort, OfPort, error, info, warn};
@@ -20,7 +20,7 @@ const AF_UNSUPPORTED: i32 = 97;
 
 impl Switch {
     /// Opens an interface and puts it on a bridge.
-    pub(super) fn add_interface(&mut self, bridge: &str, port: &str, config: &InterfaceConfig) {
+    pub(super) fn add_interface(&mut self, bridge: &str, port: &Arc<str>, config: &InterfaceConfig) {
         let name = config.name.clone();
         match self.try_add_interface(bridge, port, config) {
             Ok(of_port) => {
@@ -40,7 +40,7 @@ impl Switch {
                     warn!(self.env.log, "bridge", "{text}");
                 }
                 if let Some(b) = self.bridges.get_mut(bridge) {
-                    b.failed.insert(name, error);
+                    b.failed.insert(name, Failure { port: port.clone(), error, untold: true });
                 }
             }
         }
@@ -49,7 +49,7 @@ impl Switch {
     fn try_add_interface(
         &mut self,
         bridge: &str,
-        port: &str,
+        port: &Arc<str>,
         config: &InterfaceConfig,
     ) -> Result<OfPort, Failed> {
         let name = &config.name;
@@ -72,15 +72,14 @@ impl Switch {
         }
         let is_local = name == bridge;
         let asked =
-            if is_local { Some(OfPort::LOCAL) } else { config.ofport_request.or(config.ofport_before) };
+            if is_local { Some(OfPort::LOCAL) } else { config.ofport_request.or(config.ofport_before.0) };
         let Some(b) = self.bridges.get_mut(bridge) else {
             return Err(Failed(format!("no bridge {bridge}")));
         };
         let of_port = if is_local {
             OfPort::LOCAL
         } else {
-            let used = b.used_numbers();
-            b.numbers.allocate(asked, &used).ok_or_else(|| {
+            b.numbers.allocate(asked).ok_or_else(|| {
                 Failed(format!("could not add network device {name} to ofproto (No space left on device)"))
             })?
         };
@@ -88,27 +87,33 @@ impl Switch {
             b.ether = mac;
         }
         let (dp_port, patch) = if config.kind == "patch" {
-            (DpPort::NONE, Some(device))
+            (Ok(DpPort::NONE), Some(device))
         } else {
-            (self.add_to_datapath(&kind, config, device)?, None)
+            (self.add_to_datapath(&kind, config, device), None)
         };
         let Some(b) = self.bridges.get_mut(bridge) else {
             return Err(Failed(format!("no bridge {bridge}")));
         };
+        let dp_port = dp_port.inspect_err(|_| b.numbers.release(of_port))?;
         let interface = Interface {
             name: name.clone(),
-            port: port.to_string(),
+            port: port.clone(),
             kind: config.kind.clone(),
             of_port,
             dp_port,
             patch,
             config: config.clone(),
             error: None,
-            seq: 0,
+            seen: Seen::default(),
             gone: false,
+            fresh: true,
+            untold: true,
         };
         b.interfaces.insert(name.clone(), interface);
-        b.stale.config = true;
+        b.stale.ports.insert(port.clone());
+        if let Some(backer) = self.backers.get_mut(&b.kind).filter(|_| dp_port != DpPort::NONE) {
+            Arc::make_mut(&mut backer.map).insert(dp_port, b.id, of_port);
+        }
         self.dirty = true;
         Ok(of_port)
     }
@@ -157,7 +162,7 @@ impl Switch {
         if by_name && let Err(e) = device.set_admin_up(true) {
             return Err(Failed(format!("could not set up network device {name} ({})", e.what)));
         }
-        let number = datapath_number(name, by_name, &backer.used_numbers()).ok_or_else(|| {
+        let number = datapath_number(name, by_name, &backer.ports).ok_or_else(|| {
             Failed(format!("could not add network device {name} to ofproto (No space left on device)"))
         })?;
         backer
@@ -176,7 +181,9 @@ impl Switch {
         b.failed.remove(name);
         let Some(interface) = b.interfaces.remove(name) else { return };
         b.ofproto.remove_port(interface.of_port);
-        b.stale.config = true;
+        b.numbers.release(interface.of_port);
+        b.stale.ports.insert(interface.port);
+        b.stale.gone.push(interface.of_port);
         self.dirty = true;
         let number = interface.of_port.to_u16().unwrap_or(0);
         info!(self.env.log, "bridge", "bridge {bridge}: deleted interface {name} on port {number}");
@@ -185,6 +192,7 @@ impl Switch {
             // The device closes when it is dropped here, after the engines have let go of its queues.
             let _ = backer.dp.del_port(interface.dp_port);
             backer.ports.remove(&interface.dp_port.0);
+            Arc::make_mut(&mut backer.map).remove(interface.dp_port);
         } else {
             Arc::make_mut(&mut backer.counters).patches.remove(&(b.id, interface.of_port));
         }

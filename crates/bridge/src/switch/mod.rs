@@ -75,6 +75,8 @@ pub struct Switch {
     pub(crate) config: Config,
     /// When counters are pushed next.
     next_push: Time,
+    /// The other ends of patch ports, as last published.
+    pub(crate) patches: publish::Patches,
     /// Some bridge has changed since the last publication.
     pub(crate) dirty: bool,
     /// Packets were executed that have not left yet.
@@ -108,6 +110,7 @@ impl Switch {
             bridges: BTreeMap::new(),
             config: Config::default(),
             next_push,
+            patches: publish::Patches::new(),
             deadline: Time::ZERO,
             encoded: Vec::new(),
             dirty: false,
@@ -229,11 +232,6 @@ impl Switch {
             Some((new.clone(), std::mem::replace(&mut b.watched, new)))
         });
         changed.collect()
-    }
-
-    /// Takes note of a configuration that asks for nothing new.
-    pub fn note_config(&mut self, config: Config) {
-        self.config = config;
     }
 
     /// The configuration last applied.

@@ -1,7 +1,7 @@
 //! Port numbers: those of OpenFlow, per bridge, and those of the datapath.
 
 use base::{DpPort, OfPort};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// First OpenFlow number that is never given out.
 const END: u32 = OfPort::MAX_ORDINARY.0;
@@ -11,31 +11,43 @@ const END: u32 = OfPort::MAX_ORDINARY.0;
 #[derive(Clone, Debug, Default)]
 pub struct OfNumbers {
     last: u32,
+    used: BTreeSet<OfPort>,
 }
 
 impl OfNumbers {
     /// The number asked for if it is free, else another.
-    pub fn allocate(&mut self, asked: Option<OfPort>, used: &BTreeSet<OfPort>) -> Option<OfPort> {
-        if let Some(p) = asked.filter(|p| p.0 > 0 && p.0 < END && !used.contains(p)) {
-            return Some(p);
-        }
-        let after = (self.last + 1..END).chain(1..=self.last.min(END - 1));
-        let free = after.map(OfPort).find(|p| !used.contains(p))?;
-        self.last = free.0;
-        Some(free)
+    pub fn allocate(&mut self, asked: Option<OfPort>) -> Option<OfPort> {
+        let asked = asked.filter(|p| p.0 > 0 && p.0 < END && !self.used.contains(p));
+        let number = match asked {
+            Some(p) => p,
+            None => {
+                let mut after = (self.last + 1..END).chain(1..=self.last.min(END - 1));
+                let free = after.find(|n| !self.used.contains(&OfPort(*n)))?;
+                self.last = free;
+                OfPort(free)
+            }
+        };
+        self.used.insert(number);
+        Some(number)
+    }
+
+    /// A number that nobody has any more.
+    pub fn release(&mut self, number: OfPort) {
+        self.used.remove(&number);
     }
 }
 
 /// Datapath number of a new port. Dummy datapaths number by name, so that tests can tell what to expect: `p1` is 1,
 /// the first local port (`br0`) is 100. Others take the lowest free number; 0 is the datapath's own.
-pub fn datapath_number(name: &str, by_name: bool, used: &BTreeSet<u32>) -> Option<DpPort> {
+pub fn datapath_number<T>(name: &str, by_name: bool, used: &BTreeMap<u32, T>) -> Option<DpPort> {
     if by_name
         && let Some(n) = number_in(name)
-        && !used.contains(&n)
+        && !used.contains_key(&n)
     {
         return Some(DpPort(n));
     }
-    (1..datapath_limit()).find(|n| !used.contains(n)).map(DpPort)
+    let in_a_row = used.range(1..).zip(1..).take_while(|((n, _), at)| *n == at).count() as u32;
+    Some(DpPort(in_a_row + 1)).filter(|n| n.0 < datapath_limit())
 }
 
 const fn datapath_limit() -> u32 {
@@ -57,20 +69,25 @@ mod tests {
     #[test]
     fn openflow_numbers_are_fresh_while_they_last() {
         let mut n = OfNumbers::default();
-        let mut used = BTreeSet::new();
-        assert_eq!(n.allocate(None, &used), Some(OfPort(1)));
-        assert_eq!(n.allocate(Some(OfPort(7)), &used), Some(OfPort(7)));
-        assert_eq!(n.allocate(None, &used), Some(OfPort(2)));
-        used.insert(OfPort(9));
-        assert_eq!(n.allocate(Some(OfPort(9)), &used), Some(OfPort(3)));
-        assert_eq!(n.allocate(Some(OfPort(0xfeff)), &used), Some(OfPort(0xfeff)));
-        used.insert(OfPort(1));
-        assert_eq!(n.allocate(None, &used), Some(OfPort(4)));
+        assert_eq!(n.allocate(None), Some(OfPort(1)));
+        assert_eq!(n.allocate(Some(OfPort(7))), Some(OfPort(7)));
+        assert_eq!(n.allocate(None), Some(OfPort(2)));
+        assert_eq!(n.allocate(Some(OfPort(7))), Some(OfPort(3)), "that one is taken");
+        assert_eq!(n.allocate(Some(OfPort(0))), Some(OfPort(4)), "that one is none");
+        n.release(OfPort(1));
+        assert_eq!(n.allocate(None), Some(OfPort(5)));
+        assert_eq!(n.allocate(Some(OfPort(1))), Some(OfPort(1)));
+        for number in 6..END {
+            n.allocate(Some(OfPort(number)));
+        }
+        assert_eq!(n.allocate(None), None);
+        n.release(OfPort(3));
+        assert_eq!(n.allocate(None), Some(OfPort(3)));
     }
 
     #[test]
     fn datapath_numbers() {
-        let used = BTreeSet::from([1]);
+        let used = BTreeMap::from([(0, ()), (1, ()), (3, ())]);
         for (name, by_name, want) in [
             ("br0", true, 100),
             ("br1", true, 101),
@@ -81,5 +98,7 @@ mod tests {
         ] {
             assert_eq!(datapath_number(name, by_name, &used), Some(DpPort(want)), "{name}");
         }
+        let all = (1..datapath_limit()).map(|n| (n, ())).collect();
+        assert_eq!(datapath_number("x", false, &all), None);
     }
 }

@@ -1,10 +1,8 @@
 //! From bridges to the snapshot that engines read.
 
 use super::Switch;
-use super::bridge::Bridge;
-use super::host::device;
+use super::bridge::{Bridge, Interface, Seen, Stale};
 use crate::config::{self, PortConfig};
-use crate::view::Counters;
 use base::{OfPort, VlanId};
 use l2::BundleId;
 use openflow::msg::{FragHandling, PortConfig as OfConfig};
@@ -12,7 +10,7 @@ use pipeline::{
     Bond, BondMode, BridgeView, Bundle, FragMode, Mirror, Patch, PortView, PriorityTags, VlanMode, VlanSet,
 };
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Switch {
@@ -21,8 +19,9 @@ impl Switch {
         if !std::mem::take(&mut self.dirty) {
             return;
         }
-        let patches =
-            if self.bridges.values().any(|b| b.stale.config) { self.patches() } else { Patches::new() };
+        if self.bridges.values().any(|b| !b.stale.ports.is_empty()) {
+            self.link_patches();
+        }
         for backer in self.backers.values_mut() {
             let mut views = Vec::with_capacity(backer.bridges.len());
             for name in &backer.bridges {
@@ -31,7 +30,7 @@ impl Switch {
                     continue;
                 };
                 self.deadline = self.deadline.min(b.next_deadline());
-                views.push(Some(refreshed(b, &patches)));
+                views.push(Some(refreshed(b, &self.patches)));
             }
             backer.publish(views);
             // The stamps of this publication are what the next one compares with.
@@ -44,11 +43,24 @@ impl Switch {
         }
     }
 
+    /// Finds the other ends of patch ports. Ports on which they are others now have changed.
+    fn link_patches(&mut self) {
+        let patches = self.patches();
+        for b in self.bridges.values_mut() {
+            let moved = b.interfaces.values().filter(|i| i.patch.is_some());
+            let moved = moved.filter(|i| patches.get(&i.name) != self.patches.get(&i.name));
+            for name in moved.map(|i| i.name.clone()).collect::<Vec<_>>() {
+                b.touch(&name);
+            }
+        }
+        self.patches = patches;
+    }
+
     /// Bridge and number of the other end of each patch port, by (bridge, interface).
     fn patches(&self) -> Patches {
         let mut by_name = BTreeMap::new();
         for b in self.bridges.values() {
-            for i in b.interfaces.values().filter(|i| i.kind == "patch") {
+            for i in b.interfaces.values().filter(|i| i.patch.is_some()) {
                 by_name.insert(i.name.as_str(), (b, i));
             }
         }
@@ -64,38 +76,43 @@ impl Switch {
         patches
     }
 
-    /// Makes the counters of a datapath's bridges those of its present ports and mirrors.
-    pub(super) fn refresh_counters(&mut self) {
-        for backer in self.backers.values_mut() {
-            let mut counters = Counters::default();
-            for name in backer.bridges.iter().flatten() {
-                let Some(b) = self.bridges.get(name) else { continue };
-                counters.tables.insert(b.id, b.ofproto.tables().all_counters().clone());
-                for i in b.interfaces.values().filter(|i| i.patch.is_some()) {
-                    let at = (b.id, i.of_port);
-                    counters
-                        .patches
-                        .insert(at, backer.counters.patches.get(&at).cloned().unwrap_or_default());
-                }
-                for n in 0..b.config.mirrors.len() {
-                    let at = (b.id, n);
-                    counters
-                        .mirrors
-                        .insert(at, backer.counters.mirrors.get(&at).cloned().unwrap_or_default());
-                }
-            }
-            backer.counters = Arc::new(counters);
+    /// Makes the counters of a bridge those of its present patch ports and mirrors.
+    pub(super) fn refresh_counters(&mut self, name: &str) {
+        let Some(b) = self.bridges.get(name) else { return };
+        let Some(backer) = self.backers.get_mut(&b.kind) else { return };
+        let patches = b.interfaces.values().filter(|i| i.patch.is_some()).map(|i| (b.id, i.of_port));
+        let patches: BTreeSet<_> = patches.collect();
+        let mirrors: BTreeSet<_> = (0..b.config.mirrors.len()).map(|n| (b.id, n)).collect();
+        let c = &backer.counters;
+        let (had_patches, had_mirrors) = (c.patches.keys(), c.mirrors.keys());
+        if c.tables.contains_key(&b.id)
+            && had_patches.filter(|(id, _)| *id == b.id).count() == patches.len()
+            && patches.iter().all(|at| c.patches.contains_key(at))
+            && had_mirrors.filter(|(id, _)| *id == b.id).count() == mirrors.len()
+        {
+            return;
         }
+        let c = Arc::make_mut(&mut backer.counters);
+        c.tables.insert(b.id, b.ofproto.tables().all_counters().clone());
+        c.patches.retain(|at, _| at.0 != b.id || patches.contains(at));
+        c.mirrors.retain(|at, _| at.0 != b.id || mirrors.contains(at));
+        patches.into_iter().for_each(|at| {
+            c.patches.entry(at).or_default();
+        });
+        mirrors.into_iter().for_each(|at| {
+            c.mirrors.entry(at).or_default();
+        });
     }
 }
 
-type Patches = BTreeMap<String, Patch>;
+/// The other end of each patch port, by name.
+pub(crate) type Patches = BTreeMap<String, Patch>;
 
 /// A bridge's view brought up to date, sharing what has not changed. The bridge gets it when it has been published:
 /// as long as nobody else holds it, stamping it needs no copy.
 fn refreshed(b: &mut Bridge, patches: &Patches) -> Arc<BridgeView> {
     let stale = std::mem::take(&mut b.stale);
-    if !(stale.tables || stale.mac || stale.config) {
+    if !stale.any() {
         return b.view.clone();
     }
     let mut view = BridgeView::clone(&b.view);
@@ -105,32 +122,45 @@ fn refreshed(b: &mut Bridge, patches: &Patches) -> Arc<BridgeView> {
     if stale.mac {
         view.mac = b.mac.view();
     }
-    if stale.config {
-        configure(b, &mut view, patches);
+    if !stale.ports.is_empty() || !stale.gone.is_empty() {
+        refresh_ports(b, &mut view, &stale, patches);
+    }
+    if stale.config || !stale.ports.is_empty() {
+        configure(b, &mut view);
     }
     Arc::new(view)
 }
 
-fn configure(b: &mut Bridge, view: &mut BridgeView, patches: &Patches) {
-    let configs: Vec<PortConfig> = b.config.ports.values().cloned().collect();
-    b.bundles.retain(|name, _| configs.iter().any(|p| p.name == *name));
-    let mut bundles: Vec<Option<Bundle>> = Vec::new();
-    for port in &configs {
-        let members: SmallVec<[OfPort; 1]> =
-            port.interfaces.iter().filter_map(|i| b.interfaces.get(&i.name)).map(|i| i.of_port).collect();
-        if members.is_empty() {
+/// Makes ports anew that have changed, with their bundles. A bundle keeps its number; a new one takes the lowest that
+/// is free.
+fn refresh_ports(b: &mut Bridge, view: &mut BridgeView, stale: &Stale, patches: &Patches) {
+    let (ports, bundles) = (Arc::make_mut(&mut view.ports), Arc::make_mut(&mut view.bundles));
+    stale.gone.iter().for_each(|number| ports.remove(*number));
+    for name in &stale.ports {
+        let config = b.config.ports.get(name).cloned();
+        let interfaces = config.iter().flat_map(|p| &p.interfaces);
+        let open: Vec<&Interface> = interfaces.filter_map(|i| b.interfaces.get(&i.name)).collect();
+        let members: SmallVec<[OfPort; 1]> = open.iter().map(|i| i.of_port).collect();
+        let Some(config) = config.filter(|_| !members.is_empty()) else {
+            if let Some(slot) = b.bundles.remove(name).and_then(|id| bundles.get_mut(id.0 as usize)) {
+                *slot = None;
+            }
             continue;
+        };
+        let free = || bundles.iter().position(Option::is_none).unwrap_or(bundles.len());
+        let id = b.bundles.get(name).copied().unwrap_or_else(|| BundleId(free() as u32));
+        if bundles.len() <= id.0 as usize {
+            bundles.push(None);
         }
-        let id = b.bundle_id(&port.name).0 as usize;
-        if bundles.len() <= id {
-            bundles.resize(id + 1, None);
-        }
-        bundles[id] = Some(bundle(b, port, members));
+        open.iter().for_each(|i| ports.insert(port_view(b, i, id, patches)));
+        bundles[id.0 as usize] = Some(Arc::new(bundle(b, &config, members)));
+        b.bundles.insert(name.clone(), id);
     }
+}
+
+fn configure(b: &mut Bridge, view: &mut BridgeView) {
     view.id = b.id;
     view.name = b.name.clone();
-    view.ports = Arc::new(b.interfaces.values().map(|i| port_view(b, i, patches)).collect());
-    view.bundles = Arc::new(bundles);
     view.dp_meters = b.meters.clone();
     view.mirrors = Arc::new(b.config.mirrors.iter().map(|m| mirror(b, m)).collect());
     view.config = Arc::new(pipeline::BridgeConfig {
@@ -160,7 +190,7 @@ fn of_config(b: &Bridge, port: OfPort) -> OfConfig {
     b.ofproto.port(port).map_or(OfConfig(0), |p| p.desc.config)
 }
 
-fn port_view(b: &Bridge, i: &super::bridge::Interface, patches: &Patches) -> PortView {
+fn port_view(b: &Bridge, i: &Interface, bundle: BundleId, patches: &Patches) -> PortView {
     let c = of_config(b, i.of_port).0;
     let mut view = PortView::new(i.of_port, i.dp_port, &i.name);
     view.config = pipeline::PortConfig {
@@ -172,7 +202,7 @@ fn port_view(b: &Bridge, i: &super::bridge::Interface, patches: &Patches) -> Por
     };
     view.live =
         b.ofproto.port(i.of_port).is_none_or(|p| p.desc.state.0 & openflow::msg::PortState::LINK_DOWN == 0);
-    view.bundle = b.bundles.get(&i.port).copied();
+    view.bundle = Some(bundle);
     view.patch = patches.get(&i.name).copied();
     view
 }
@@ -190,7 +220,7 @@ fn bundle(b: &Bridge, port: &PortConfig, members: SmallVec<[OfPort; 1]>) -> Bund
     let trunks = (!port.trunks.is_empty()).then(|| vlan_set(&port.trunks));
     let cvlans = (!port.cvlans.is_empty()).then(|| vlan_set(&port.cvlans));
     Bundle {
-        name: port.name.clone(),
+        name: port.name.to_string(),
         vlan_mode,
         vlan,
         trunks,
@@ -240,7 +270,7 @@ fn bond(b: &Bridge, port: &PortConfig, members: &[OfPort]) -> Bond {
 }
 
 fn mirror(b: &Bridge, m: &config::MirrorConfig) -> Mirror {
-    let id = |name: &String| b.bundles.get(name).copied();
+    let id = |name: &String| b.bundles.get(name.as_str()).copied();
     let ids = |names: &[String]| names.iter().filter_map(id).collect::<Vec<BundleId>>();
     Mirror {
         name: m.name.clone(),
@@ -255,16 +285,10 @@ fn mirror(b: &Bridge, m: &config::MirrorConfig) -> Mirror {
 }
 
 /// Link state and speeds of an interface as OpenFlow tells them.
-pub(super) fn describe(
-    b: &Bridge,
-    i: &super::bridge::Interface,
-    backer: Option<&super::backer::Backer>,
-) -> openflow::msg::PhyPort {
+pub(super) fn describe(b: &Bridge, i: &Interface) -> openflow::msg::PhyPort {
     let old = b.ofproto.port(i.of_port).map(|p| &p.desc);
     let mut config = old.map_or(0, |d| d.config.0);
-    let dev = device(i, backer);
-    let link = dev.map(|d| d.link()).unwrap_or_default();
-    let features = dev.map(|d| d.features()).unwrap_or_default();
+    let Seen { link, features, mac, .. } = &i.seen;
     if link.admin_up {
         config &= !OfConfig::PORT_DOWN;
     } else {
@@ -278,7 +302,7 @@ pub(super) fn describe(
     }
     openflow::msg::PhyPort {
         port: i.of_port,
-        hw_addr: dev.and_then(|d| d.mac().ok()).unwrap_or_default(),
+        hw_addr: mac.unwrap_or_default(),
         name: i.name.clone(),
         config: OfConfig(config),
         state: openflow::msg::PortState(state),

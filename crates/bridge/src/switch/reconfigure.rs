@@ -2,18 +2,18 @@
 
 use super::Switch;
 use super::backer::Backer;
-use super::bridge::{Bridge, Stale};
+use super::bridge::{Bridge, Interface, Stale};
 use super::connections::Connections;
-use crate::config::Config;
-use crate::plan::{Actual, ActualBridge, ActualInterface, Change, plan};
-use base::{Dpid, Mac, error, info, warn};
+use crate::config::{BridgeConfig, Complaint, Config, PortConfig, Unsupported};
+use crate::plan::{BridgePair, Change, InterfacePair, OpenInterface, plan};
+use base::{Dpid, Level, Mac, error, info, warn};
 use l2::mac_learning::MacTable;
 use netdev::registry::DummyMode;
 use ofproto::{Ofproto, OfprotoConfig};
 use pipeline::BridgeView;
 use reactor::Reactor;
 use reactor::tls::Settings;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Switch {
@@ -26,57 +26,89 @@ impl Switch {
             let rest = r.tls_settings().clone();
             r.configure_tls(&Settings { private_key, certificate, ca_cert, bootstrap, ..rest });
         }
-        for step in plan(&self.actual(), &config) {
+        let wide = config.other_config != self.config.other_config || config.managers != self.config.managers;
+        self.complain(&config);
+        let pairs = self.pairs(&config, wide);
+        let touched: Vec<(String, BTreeSet<Arc<str>>)> =
+            pairs.iter().map(|pair| (pair.name.to_string(), ports_of(pair))).collect();
+        for step in plan(&pairs) {
             self.step(r, &config, step);
         }
-        for (name, wanted) in &config.bridges {
-            if let Some(b) = self.bridges.get_mut(name) {
-                b.config = wanted.clone();
-                b.stale.config = true;
-                self.dirty = true;
-            }
-        }
-        for new in config.unsupported.difference(&self.config.unsupported) {
-            warn!(self.env.log, "bridge", "{new}");
-        }
-        self.config = config;
+        let before: Vec<Arc<BridgeConfig>> = touched.iter().map(|(name, _)| self.applied(name)).collect();
+        self.note_config(config);
         self.configure_polling();
-        self.update_port_maps();
-        self.refresh_counters();
-        for name in self.bridge_names() {
-            self.configure_bridge(r, &name);
+        for ((name, ports), before) in touched.iter().zip(before) {
+            let Some(b) = self.bridges.get_mut(name) else { continue };
+            b.stale.config = true;
+            b.untold = true;
+            self.dirty = true;
+            self.configure_bridge(r, name, &before, ports);
+            self.refresh_counters(name);
         }
         self.handle_effects(r);
         self.publish();
     }
 
-    fn actual(&self) -> Actual {
-        let interfaces = |b: &Bridge| -> BTreeMap<String, ActualInterface> {
-            b.interfaces
-                .values()
-                .map(|i| {
-                    let actual = ActualInterface {
-                        kind: i.kind.clone(),
-                        ofport: i.of_port,
-                        port: i.port.clone(),
-                        stale: i.gone,
-                    };
-                    (i.name.clone(), actual)
-                })
-                .collect()
-        };
-        Actual {
-            bridges: self
-                .bridges
-                .values()
-                .map(|b| {
-                    (
-                        b.name.clone(),
-                        ActualBridge { datapath_type: b.kind.clone(), interfaces: interfaces(b) },
-                    )
-                })
-                .collect(),
+    /// A bridge's configuration last applied: nothing if it is new.
+    fn applied(&self, name: &str) -> Arc<BridgeConfig> {
+        self.bridges.get(name).map(|b| b.config.clone()).unwrap_or_default()
+    }
+
+    /// Takes note of a configuration. What is asked for has been done; it may tell other numbers that ports had.
+    pub fn note_config(&mut self, config: Config) {
+        for (name, wanted) in &config.bridges {
+            if let Some(b) = self.bridges.get_mut(name) {
+                b.config = wanted.clone();
+            }
         }
+        self.config = config;
+    }
+
+    /// Says what is new of what makes no sense or cannot be had.
+    fn complain(&self, config: &Config) {
+        let mut said = Vec::new();
+        let new = config.complaints.iter().filter(|c| !self.config.complaints.contains(c));
+        said.extend(new.map(|c| (c.level, c.text.clone())));
+        for (name, bridge) in &config.bridges {
+            let before = self.config.bridges.get(name).cloned().unwrap_or_default();
+            if Arc::ptr_eq(&before, bridge) {
+                continue;
+            }
+            let ports = differing(Some(&before), Some(bridge)).filter_map(|(old, new)| Some((old, new?)));
+            for (old, new) in ports {
+                let (complaints, lacks) =
+                    old.map(|p| (&p.complaints[..], &p.unsupported[..])).unwrap_or_default();
+                faults(&new.complaints, complaints, &new.unsupported, lacks, &mut said);
+            }
+            faults(
+                &bridge.complaints,
+                &before.complaints,
+                &bridge.unsupported,
+                &before.unsupported,
+                &mut said,
+            );
+        }
+        for (level, text) in said {
+            base::record!(self.env.log, level, "bridge", "{text}");
+        }
+    }
+
+    /// Bridges that there may be something to do about, as they are and as they are wanted: all of them if what
+    /// concerns all has changed.
+    fn pairs<'a>(&'a self, config: &'a Config, wide: bool) -> Vec<BridgePair<'a>> {
+        let names: BTreeSet<&String> = self.bridges.keys().chain(config.bridges.keys()).collect();
+        let pair = |name: &'a String| {
+            let (is, want) = (self.bridges.get(name), config.bridges.get(name));
+            let interfaces = interface_pairs(is, want);
+            let same = match (is, want) {
+                (Some(b), Some(w)) => Arc::ptr_eq(&b.config, w) || *b.config == **w,
+                _ => false,
+            };
+            let is = is.map(|b| b.kind.as_str());
+            let pair = BridgePair { name, is, want: want.map(|w| &**w), interfaces };
+            (wide || !same || !pair.interfaces.is_empty()).then_some(pair)
+        };
+        names.into_iter().filter_map(pair).collect()
     }
 
     fn step(&mut self, r: &mut Reactor, config: &Config, step: Change) {
@@ -89,19 +121,16 @@ impl Switch {
                 }
             }
             Change::AddInterface { bridge, port, interface } => {
-                let wanted = config
-                    .bridges
-                    .get(&bridge)
-                    .and_then(|b| b.ports.get(&port))
-                    .and_then(|p| p.interfaces.iter().find(|i| i.name == interface));
-                if let (Some(wanted), true) = (wanted, self.bridges.contains_key(&bridge)) {
-                    self.add_interface(&bridge, &port, wanted);
+                let port = config.bridges.get(&bridge).and_then(|b| b.ports.get(port.as_str()));
+                let wanted = port.and_then(|p| Some((p, p.interfaces.iter().find(|i| i.name == interface)?)));
+                if let (Some((port, wanted)), true) = (wanted, self.bridges.contains_key(&bridge)) {
+                    self.add_interface(&bridge, &port.name, wanted);
                 }
             }
         }
     }
 
-    fn add_bridge(&mut self, name: &str, wanted: &crate::config::BridgeConfig) {
+    fn add_bridge(&mut self, name: &str, wanted: &BridgeConfig) {
         let kind = wanted.datapath_type.clone();
         let known = match kind.as_str() {
             "netdev" | "system" => true,
@@ -138,7 +167,7 @@ impl Switch {
             name: name.to_string(),
             kind,
             id,
-            config: wanted.clone(),
+            config: Arc::default(),
             ofproto,
             mac: MacTable::new(),
             interfaces: BTreeMap::new(),
@@ -154,7 +183,8 @@ impl Switch {
             dpid: None,
             meters: Arc::default(),
             view,
-            stale: Stale { tables: true, mac: true, config: true },
+            stale: Stale::all(),
+            untold: true,
         };
         self.bridges.insert(name.to_string(), bridge);
         self.dirty = true;
@@ -198,17 +228,80 @@ impl Switch {
         }
         self.backers.clear();
     }
+}
 
-    /// Tells each datapath where its ports belong.
-    fn update_port_maps(&mut self) {
-        for backer in self.backers.values_mut() {
-            let bridges = backer.bridges.iter().flatten().filter_map(|n| self.bridges.get(n));
-            let map = bridges
-                .flat_map(|b| b.interfaces.values().map(move |i| (i.dp_port, b.id, i.of_port)))
-                .filter(|(p, _, _)| *p != base::DpPort::NONE)
-                .collect();
-            backer.map = Arc::new(map);
-            self.dirty = true;
+/// Ports that one of two bridges has and the other has not, or has otherwise.
+pub(super) fn differing<'a>(
+    old: Option<&'a BridgeConfig>,
+    new: Option<&'a BridgeConfig>,
+) -> impl Iterator<Item = (Option<&'a Arc<PortConfig>>, Option<&'a Arc<PortConfig>>)> {
+    let ports = |b: Option<&'a BridgeConfig>| b.into_iter().flat_map(|b| b.ports.values()).peekable();
+    let (mut old, mut new) = (ports(old), ports(new));
+    let pairs = std::iter::from_fn(move || match (old.peek(), new.peek()) {
+        (None, None) => None,
+        (Some(o), Some(n)) if o.name == n.name => Some((old.next(), new.next())),
+        (Some(o), n) if n.is_none_or(|n| o.name < n.name) => Some((old.next(), None)),
+        _ => Some((None, new.next())),
+    });
+    pairs.filter(|(o, n)| o != n)
+}
+
+fn faults(
+    complaints: &[Complaint],
+    before: &[Complaint],
+    lacks: &[Unsupported],
+    lacked: &[Unsupported],
+    said: &mut Vec<(Level, String)>,
+) {
+    said.extend(complaints.iter().filter(|c| !before.contains(c)).map(|c| (c.level, c.text.clone())));
+    said.extend(lacks.iter().filter(|u| !lacked.contains(u)).map(|u| (Level::Warn, u.to_string())));
+}
+
+/// Interfaces that there may be something to do about: those of ports that differ, those that could not be opened or
+/// whose device is gone, those that have another number than they ask for; all if the bridge does not stay.
+fn interface_pairs<'a>(
+    is: Option<&'a Bridge>,
+    want: Option<&'a Arc<BridgeConfig>>,
+) -> BTreeMap<&'a str, InterfacePair<'a>> {
+    let mut pairs: BTreeMap<&str, InterfacePair<'_>> = BTreeMap::new();
+    let find = |port: &str, name: &str| {
+        let port = want?.ports.get(port)?;
+        Some((&*port.name, port.interfaces.iter().find(|i| i.name == name)?))
+    };
+    let stays = is.is_some_and(|b| want.is_some_and(|w| b.kind == w.datapath_type));
+    if let Some(b) = is {
+        let unsettled = |i: &Interface| i.gone || i.config.ofport_request.is_some_and(|r| r != i.of_port);
+        let open = b.interfaces.values().filter(|i| !stays || unsettled(i));
+        let names = open.map(|i| (&i.name, &i.port)).chain(b.failed.iter().map(|(name, f)| (name, &f.port)));
+        for (name, port) in names {
+            pairs.entry(name).or_default().want = find(port, name);
         }
     }
+    let old = is.filter(|_| stays).map(|b| &*b.config);
+    for (old, new) in differing(old, want.map(|w| &**w)) {
+        for i in old.iter().flat_map(|p| &p.interfaces) {
+            pairs.entry(&i.name).or_default();
+        }
+        for (p, i) in new.iter().flat_map(|p| p.interfaces.iter().map(move |i| (p, i))) {
+            pairs.entry(&i.name).or_default().want = Some((&p.name, i));
+        }
+    }
+    let Some(b) = is else { return pairs };
+    for (name, pair) in &mut pairs {
+        let Some(i) = b.interfaces.get(*name) else { continue };
+        let asked = pair.want.and_then(|(_, want)| want.ofport_request).filter(|r| *r != i.of_port);
+        let holder = asked.and_then(|r| b.interface(r));
+        let claim = holder.and_then(|h| Some((h, find(&h.port, &h.name)?.1)));
+        let rival = claim.is_some_and(|(h, c)| c.ofport_request == asked && c.kind == h.kind);
+        let (port, kind) = (&*i.port, i.kind.as_str());
+        pair.is = Some(OpenInterface { port, kind, ofport: i.of_port, stale: i.gone, rival });
+    }
+    pairs
+}
+
+/// The ports that a bridge's interfaces belonged or will belong to.
+fn ports_of(pair: &BridgePair<'_>) -> BTreeSet<Arc<str>> {
+    let is = pair.interfaces.values().filter_map(|i| Some(i.is.as_ref()?.port));
+    let want = pair.interfaces.values().filter_map(|i| Some(i.want?.0));
+    is.chain(want).map(Arc::from).collect()
 }

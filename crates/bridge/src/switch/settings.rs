@@ -1,21 +1,32 @@
 //! Settings of a bridge that exists: identity, tables, MAC table, ports' devices, controllers.
 
 use super::Switch;
+use super::bridge::{Interface, Seen};
 use super::publish::describe;
-use crate::config::{FailMode, RowId};
+use crate::config::{BridgeConfig, FailMode, InterfaceConfig, RowId};
 use base::{Dpid, Mac, TableId, error, info, warn};
 use dpif::Datapath as _;
 use ofproto::TableConfig;
 use reactor::Reactor;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Switch {
-    pub(super) fn configure_bridge(&mut self, r: &mut Reactor, name: &str) {
-        self.configure_interfaces(name);
+    /// Settings of a bridge whose configuration was `before`, of whose ports these may not be as they should.
+    pub(super) fn configure_bridge(
+        &mut self,
+        r: &mut Reactor,
+        name: &str,
+        before: &BridgeConfig,
+        ports: &BTreeSet<Arc<str>>,
+    ) {
+        self.configure_interfaces(name, ports);
         self.follow_mtu(name);
         self.configure_identity(name);
-        self.configure_tables(name);
+        if self.bridges.get(name).is_some_and(|b| b.config.flow_tables != before.flow_tables) {
+            self.configure_tables(name);
+        }
         self.refresh_ports(name);
         self.configure_local_address(r, name);
         self.configure_connections(r, name);
@@ -38,68 +49,79 @@ impl Switch {
         self.configure_in_band(name);
     }
 
-    /// Address, MTU and options of devices.
-    fn configure_interfaces(&mut self, name: &str) {
+    /// Address, MTU and options of the devices of these ports, and of the local one, whose address depends on others.
+    fn configure_interfaces(&mut self, name: &str, ports: &BTreeSet<Arc<str>>) {
         let address = self.bridge_address(name);
         let Some(b) = self.bridges.get_mut(name) else { return };
-        let kind = b.kind.clone();
-        let ports = b.config.ports.values().flat_map(|p| &p.interfaces);
-        let wanted: Vec<_> = ports.cloned().collect();
-        let mut refused = Vec::new();
-        for config in wanted {
-            let Some(i) = b.interfaces.get_mut(&config.name) else { continue };
-            let is_local = config.name == b.name;
-            let internal = config.kind == "internal";
-            let device = match &mut i.patch {
-                Some(device) => Some(&mut **device),
-                None => self.backers.get_mut(&kind).and_then(|k| k.dp.device_mut(i.dp_port)),
-            };
-            let Some(device) = device else { continue };
-            if config.options != i.config.options
-                && let Err(text) = device.set_options(&config.options)
-            {
-                refused.push((i.port.clone(), config, text));
-                continue;
+        b.stale.ports.extend(ports.iter().cloned());
+        let names = ports.iter().map(|p| &**p).filter(|p| *p != name).chain([name]);
+        let wanted: Vec<_> = names.filter_map(|p| b.config.ports.get(p).cloned()).collect();
+        for port in wanted {
+            for config in &port.interfaces {
+                self.configure_interface(name, &port.name, config, address);
             }
-            if is_local && config.mac.is_some() {
-                error!(
-                    self.env.log,
-                    "bridge",
-                    "interface {}: ignoring mac in Interface record (use Bridge record to set local port's mac)",
-                    config.name
-                );
-            }
-            let mac = if is_local { address } else { config.mac };
-            if internal && mac.is_some_and(|m| m.is_multicast()) {
-                error!(
-                    self.env.log,
-                    "bridge", "interface {}: cannot set MAC to multicast address", config.name
-                );
-            }
-            if let Some(mac) = mac.filter(|m| internal && !m.is_multicast())
-                && device.mac().is_ok_and(|m| m != mac)
-                && let Err(e) = device.set_mac(mac)
-            {
-                warn!(self.env.log, "bridge", "interface {}: setting MAC failed ({})", config.name, e.what);
-            }
-            if let Some(mtu) = config.mtu_request.filter(|m| device.mtu().is_some_and(|is| is != *m))
-                && let Err(e) = device.set_mtu(mtu)
-            {
-                warn!(
-                    self.env.log,
-                    "dpif_netdev", "Interface {} MTU ({mtu}) setup error: {}", config.name, e.what
-                );
-            }
-            if is_local && let Ok(mac) = device.mac() {
-                b.ether = mac;
-            }
-            i.config = config;
         }
-        for (port, config, text) in refused {
+    }
+
+    fn configure_interface(
+        &mut self,
+        name: &str,
+        port: &Arc<str>,
+        config: &InterfaceConfig,
+        address: Option<Mac>,
+    ) {
+        let Some(b) = self.bridges.get_mut(name) else { return };
+        let kind = b.kind.clone();
+        let Some(i) = b.interfaces.get_mut(&config.name) else { return };
+        let is_local = config.name == b.name;
+        let internal = config.kind == "internal";
+        let device = match &mut i.patch {
+            Some(device) => Some(&mut **device),
+            None => self.backers.get_mut(&kind).and_then(|k| k.dp.device_mut(i.dp_port)),
+        };
+        let Some(device) = device else { return };
+        if config.options != i.config.options
+            && let Err(text) = device.set_options(&config.options)
+        {
             // It cannot stay as it was; opened anew it says once more why it cannot be as it should.
             self.bad_options(&config.name, &config.kind, &text);
             self.del_interface(name, &config.name);
-            self.add_interface(name, &port, &config);
+            self.add_interface(name, port, config);
+            return;
+        }
+        if is_local && config.mac.is_some() {
+            error!(
+                self.env.log,
+                "bridge",
+                "interface {}: ignoring mac in Interface record (use Bridge record to set local port's mac)",
+                config.name
+            );
+        }
+        let mac = if is_local { address } else { config.mac };
+        if internal && mac.is_some_and(|m| m.is_multicast()) {
+            error!(self.env.log, "bridge", "interface {}: cannot set MAC to multicast address", config.name);
+        }
+        let mac = mac.filter(|m| internal && !m.is_multicast());
+        if let Some(mac) = mac.filter(|m| device.mac().is_ok_and(|is| is != *m))
+            && let Err(e) = device.set_mac(mac)
+        {
+            warn!(self.env.log, "bridge", "interface {}: setting MAC failed ({})", config.name, e.what);
+        }
+        if let Some(mtu) = config.mtu_request.filter(|m| device.mtu().is_some_and(|is| is != *m))
+            && let Err(e) = device.set_mtu(mtu)
+        {
+            let what = e.what;
+            warn!(self.env.log, "dpif_netdev", "Interface {} MTU ({mtu}) setup error: {what}", config.name);
+        }
+        let seen = Seen::look(device);
+        i.see(seen);
+        if let Some(mac) = i.seen.mac.filter(|_| is_local) {
+            b.ether = mac;
+        }
+        if i.config != *config || i.port != *port {
+            i.config = config.clone();
+            i.port = port.clone();
+            i.untold = true;
         }
     }
 
@@ -110,19 +132,19 @@ impl Switch {
         let Some(backer) = self.backers.get_mut(&b.kind) else { return };
         // TAP devices that the switch makes are its internal ports under another name.
         let dummies = self.env.registry.dummy_mode() == netdev::registry::DummyMode::Override;
-        let internal = |i: &super::bridge::Interface| i.kind == "internal" || (i.kind == "tap" && !dummies);
-        let others = b
-            .interfaces
-            .values()
-            .filter(|i| (!internal(i) || i.config.mtu_request.is_some()) && i.patch.is_none());
-        let least = others.filter_map(|i| backer.dp.device(i.dp_port)?.mtu()).min().unwrap_or(1500);
-        for i in b.interfaces.values().filter(|i| internal(i) && i.config.mtu_request.is_none()) {
+        let follows = |i: &Interface| {
+            (i.kind == "internal" || (i.kind == "tap" && !dummies)) && i.config.mtu_request.is_none()
+        };
+        let others = b.interfaces.values().filter(|i| !follows(i) && i.patch.is_none());
+        let least = others.filter_map(|i| i.seen.mtu).min().unwrap_or(1500);
+        for i in b.interfaces.values_mut().filter(|i| follows(i) && i.seen.mtu.is_some_and(|is| is != least))
+        {
             let Some(device) = backer.dp.device_mut(i.dp_port) else { continue };
-            if device.mtu().is_some_and(|is| is != least)
-                && let Err(e) = device.set_mtu(least)
-            {
+            if let Err(e) = device.set_mtu(least) {
                 warn!(self.env.log, "ofproto", "{}: setting MTU failed ({})", i.name, e.what);
             }
+            let seen = Seen::look(device);
+            i.see(seen);
         }
     }
 
@@ -143,15 +165,10 @@ impl Switch {
                 );
             }
         }
-        let backer = self.backers.get(&b.kind);
-        let own = |i: &crate::config::InterfaceConfig| {
-            b.interfaces.get(&i.name).and_then(|i| super::host::device(i, backer)?.mac().ok())
-        };
-        let ports = b.config.ports.values().filter(|p| p.name != name);
-        let candidates = ports.flat_map(|p| match p.mac {
-            Some(mac) => vec![mac],
-            None => p.interfaces.iter().filter_map(own).collect(),
-        });
+        let asked: BTreeMap<&str, Mac> =
+            b.config.ports.values().filter_map(|p| Some((&*p.name, p.mac?))).collect();
+        let others = b.interfaces.values().filter(|i| &*i.port != name);
+        let candidates = others.filter_map(|i| asked.get(&*i.port).copied().or(i.seen.mac));
         let natural = |m: &Mac| !m.is_multicast() && !is_local_address(*m) && *m != Mac::ZERO;
         candidates.filter(natural).min_by_key(|m| m.to_u64()).or_else(|| Some(own_address(b.config.row)))
     }
@@ -198,24 +215,28 @@ impl Switch {
         }
     }
 
-    /// Tells OpenFlow of its ports as their devices are now.
+    /// Tells OpenFlow of those of its ports whose devices are not as they were.
     pub(super) fn refresh_ports(&mut self, name: &str) {
         let now = self.now();
         let Some(b) = self.bridges.get_mut(name) else { return };
-        let backer = self.backers.get(&b.kind);
-        let mut descs: Vec<_> = b.interfaces.values().map(|i| describe(b, i, backer)).collect();
+        let fresh: Vec<String> = b.interfaces.values().filter(|i| i.fresh).map(|i| i.name.clone()).collect();
+        let mut descs = Vec::with_capacity(fresh.len());
+        for name in &fresh {
+            let Some(i) = b.interfaces.get_mut(name) else { continue };
+            i.fresh = false;
+            descs.extend(b.interfaces.get(name).map(|i| describe(b, i)));
+            b.touch(name);
+            self.dirty = true;
+        }
         let is_new = |desc: &openflow::msg::PhyPort| b.ofproto.port(desc.port).is_none();
         if descs.iter().filter(|d| is_new(d)).count() > 1 {
             let order = crate::plan::listing(&b.config);
-            let order: HashMap<&str, usize> = order.into_iter().enumerate().map(|(n, i)| (i, n)).collect();
+            let order: HashMap<&str, usize> = order.into_iter().zip(0..).collect();
             descs.sort_by_key(|d| order.get(d.name.as_str()).copied());
         }
         for desc in descs {
-            let changed = b.ofproto.port(desc.port).is_none_or(|p| p.desc != desc);
-            if changed {
+            if b.ofproto.port(desc.port).is_none_or(|p| p.desc != desc) {
                 b.ofproto.put_port(desc, now);
-                b.stale.config = true;
-                self.dirty = true;
             }
         }
     }
@@ -227,16 +248,12 @@ impl Switch {
             let Some(b) = self.bridges.get_mut(&name) else { continue };
             let backer = self.backers.get(&b.kind);
             let mut changed = false;
-            let seqs: Vec<(String, u64)> = b
-                .interfaces
-                .values()
-                .filter_map(|i| Some((i.name.clone(), super::host::device(i, backer)?.change_seq())))
-                .collect();
-            for (interface, seq) in seqs {
-                if let Some(i) = b.interfaces.get_mut(&interface)
-                    && i.seq != seq
+            for i in b.interfaces.values_mut() {
+                if let Some(device) = super::host::device(i, backer)
+                    && device.change_seq() != i.seen.seq
                 {
-                    i.seq = seq;
+                    let seen = Seen::look(device);
+                    i.see(seen);
                     changed = true;
                 }
             }

@@ -391,6 +391,13 @@ pub fn find_record(
     {
         return Ok(Some(uuid));
     }
+    if record == "." {
+        // The one row, where there is only one.
+        let mut rows = m.each(table);
+        if let (Some((uuid, _)), None) = (rows.next(), rows.next()) {
+            return Ok(Some(uuid));
+        }
+    }
     let table_name = &*m.table(table).name;
     for way in names.iter().filter(|n| n.table == table_name).flat_map(|n| n.ways) {
         if let Some(found) = by_name(m, table, way, record)? {
@@ -408,15 +415,7 @@ pub fn find_record(
 
 fn by_name(m: &Model, table: usize, way: &RowName, record: &str) -> Result<Option<Uuid>, String> {
     match way {
-        RowName::Singleton => Ok(if record == "." {
-            let mut rows = m.each(table);
-            match (rows.next(), rows.next()) {
-                (Some((uuid, _)), None) => Some(uuid),
-                _ => None,
-            }
-        } else {
-            None
-        }),
+        RowName::Singleton => Ok(None),
         RowName::Column(name) => by_column(m, table, name, record),
         RowName::Via(other, via) => {
             let Some(other) = m.schema().table(other) else { return Ok(None) };

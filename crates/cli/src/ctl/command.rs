@@ -4,6 +4,7 @@
 //! before the first command, where long names may be abbreviated; later commands have their own, after `--`,
 //! spelt in full. The commands of a program are one table of [`Syntax`]; everything here works from it.
 
+use base::order::ListOrder;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -161,8 +162,11 @@ fn parse_one<C>(
 
 /// The `--commands` listing that shell completion reads: options, name, arguments.
 pub fn completion<C>(table: &'static [&'static [Syntax<C>]]) -> String {
+    let all: BTreeMap<&str, &Syntax<C>> = table.iter().flat_map(|t| t.iter()).map(|s| (s.name, s)).collect();
+    let mut order = ListOrder::default();
+    table.iter().flat_map(|t| t.iter()).for_each(|s| order.insert(s.name));
     let mut out = String::new();
-    for s in table.iter().flat_map(|t| t.iter()) {
+    for s in order.iter().filter_map(|name| all.get(name)) {
         for option in s.options {
             out.push_str(&format!("[{option}] "));
         }

@@ -301,6 +301,9 @@ fn destroy<C: HasContext>(c: &mut C, call: &Invocation<C>) -> Done {
     let c = c.context();
     let table = find_table(c.model.schema(), &call.args[0])?;
     let all = call.has("--all");
+    if all && call.has("--if-exists") {
+        return Err("--all and --if-exists should not be specified together".into());
+    }
     match (all, call.args.len()) {
         (true, 2..) => return Err("--all and records argument should not be specified together".into()),
         (false, 1) => {

@@ -5,7 +5,7 @@
 //! at the same time do not undo each other's work.
 
 use ovsdb::json::Value;
-use ovsdb::{Atom, AtomType, ColumnType, Datum, Schema, TableSchema, Uuid, UuidSource};
+use ovsdb::{Atom, AtomType, ColumnType, Datum, RefType, Schema, TableSchema, Uuid, UuidSource};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -265,6 +265,28 @@ impl Model {
         self.tables.iter().enumerate().flat_map(|(t, rows)| {
             rows.iter().filter(|(_, r)| !r.deleted && r.origin != Origin::Server).map(move |(u, _)| (t, *u))
         })
+    }
+
+    /// The strongest reference to a row that was put into a row here.
+    pub fn reference_to(&self, uuid: Uuid) -> Option<RefType> {
+        let mut found = None;
+        for (t, rows) in self.tables.iter().enumerate() {
+            for row in rows.values().filter(|r| !r.deleted && r.is_changed()) {
+                for c in row.written.iter().chain(row.changed.keys()) {
+                    let kind = &self.schema.tables[t].columns[*c].kind;
+                    let value = &row.values[*c];
+                    let refers = value.keys().any(|k| k.as_uuid() == Some(uuid))
+                        || kind.is_map() && value.pairs().iter().any(|(_, v)| v.as_uuid() == Some(uuid));
+                    if refers && kind.has_reference_of(RefType::Strong) {
+                        return Some(RefType::Strong);
+                    }
+                    if refers && kind.has_reference_of(RefType::Weak) {
+                        found = Some(RefType::Weak);
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// Operations that fail when a row that is to be changed is no longer there: the commands' reasons for the change

@@ -15,9 +15,10 @@ use crate::vlog::{self, Vlog};
 use base::{Clock, Logger};
 use ovsdb::json::Value;
 use ovsdb::text::{datum_to_bare, datum_to_string};
-use ovsdb::{Schema, Uuid};
+use ovsdb::{RefType, Schema, Uuid};
 use reactor::event::Environment;
 use reactor::jsonrpc::Client;
+use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub trait Program: HasContext + Sized + 'static {
     const MODULE: &'static str;
     /// The version of the schema that it was made for.
     const SCHEMA: &'static str;
-    /// Options of its own, beside those that all have.
+    /// Its options, in the order of their listing, beside those for the log, tables and TLS.
     const OPTIONS: &'static [Opt];
 
     /// The commands.
@@ -68,17 +69,6 @@ pub trait Program: HasContext + Sized + 'static {
         &[]
     }
 }
-
-/// Options that all have.
-const COMMON: &[Opt] = &[
-    Opt::value("db"),
-    Opt::flag("no-syslog"),
-    Opt::flag("dry-run"),
-    Opt::flag("oneline"),
-    Opt::value("timeout").short('t'),
-    Opt::flag("help").short('h'),
-    Opt::flag("version").short('V'),
-];
 
 /// What the global options say.
 struct Settings {
@@ -144,7 +134,7 @@ fn parse_options<P: Program>(args: &[String], dirs: Dirs, vlog: Arc<Vlog>) -> Re
             None => Opt::flag(&o[2..]),
         })
         .collect();
-    let own = [COMMON, P::OPTIONS, vlog::OPTIONS, table::OPTIONS, crate::tls::OPTIONS, crate::tls::DATABASE];
+    let own = [P::OPTIONS, vlog::OPTIONS, table::OPTIONS, crate::tls::OPTIONS, crate::tls::DATABASE];
     let global = Options::new(&own);
     let options = Options::new(&[own.concat().as_slice(), &local]);
     let mut s = Settings {
@@ -337,6 +327,10 @@ impl<P: Program> Job<'_, P> {
                     return Err(Fatal::new(text));
                 }
                 Outcome::Committed(results) => {
+                    if self.settings.wait && run.state.increment().is_some() && !counted(&results) {
+                        base::warn!(self.log, "ovsdb_idl", "\"mutate\" reply \"count\" is 0 instead of 1");
+                        return Err(Fatal::new("transaction error: no error details available"));
+                    }
                     name_created(&mut run, &results);
                     next_cfg = counter(&results).filter(|_| self.settings.wait);
                 }
@@ -395,14 +389,21 @@ impl<P: Program> Job<'_, P> {
                     "row id \"{name}\" is referenced but never created (e.g. with \"-- --id={name} create ...\")"
                 )));
             }
-            let made_here = !symbol.referenced && c.model.inserted().any(|(_, u)| u == symbol.uuid);
-            if made_here && !self.settings.dry_run {
-                base::warn!(
-                    self.log,
-                    P::MODULE,
-                    "row id \"{name}\" was created but no reference to it was inserted, so it will not actually appear in the database"
-                );
+            let made_here =
+                c.model.inserted().find(|(_, u)| *u == symbol.uuid).map(|(t, _)| c.model.table(t));
+            if self.settings.dry_run || made_here.is_none_or(|t| t.is_root) {
+                continue;
             }
+            let what = match c.model.reference_to(symbol.uuid) {
+                Some(RefType::Strong) => continue,
+                Some(RefType::Weak) => "only a weak reference to it",
+                None => "no reference to it",
+            };
+            base::warn!(
+                self.log,
+                P::MODULE,
+                "row id \"{name}\" was created but {what} was inserted, so it will not actually appear in the database"
+            );
         }
         Ok(())
     }
@@ -459,14 +460,12 @@ impl<P: Program> Job<'_, P> {
                 faults.extend(setup_error(name, ofport, error));
             }
         } else {
-            let made: std::collections::HashSet<&str> = made.iter().map(String::as_str).collect();
-            for row in session.rows("Interface").collect::<Vec<_>>() {
-                let name = session.value("Interface", row, "name").as_str().unwrap_or_default();
-                if made.contains(name) {
-                    let ofport = session.value("Interface", row, "ofport").as_integer();
-                    let error = session.value("Interface", row, "error").as_str().unwrap_or_default();
-                    faults.extend(setup_error(name, ofport, error));
-                }
+            let of = |row, column| session.value("Interface", row, column);
+            let rows = session.rows("Interface").filter_map(|row| Some((of(row, "name").as_str()?, row)));
+            let rows: HashMap<&str, Uuid> = rows.collect();
+            for (name, row) in made.iter().filter_map(|name| rows.get_key_value(name.as_str())) {
+                let error = of(*row, "error").as_str().unwrap_or_default();
+                faults.extend(setup_error(name, of(*row, "ofport").as_integer(), error));
             }
         }
         for fault in &faults {
@@ -487,6 +486,12 @@ fn setup_error(name: &str, ofport: Option<i64>, error: &str) -> Option<String> {
     }
     let reason = if error.is_empty() { String::new() } else { format!(": {error}") };
     Some(format!("Error detected while setting up '{name}'{reason}.  See ovs-vswitchd log for details."))
+}
+
+/// Whether there was a counter to count up: the last result but one.
+fn counted(results: &[Value]) -> bool {
+    let count = results.iter().rev().nth(1).and_then(|r| r.get("count")).and_then(Value::as_integer);
+    count != Some(0)
 }
 
 /// The counter's new value: the last result, if it is a selection.

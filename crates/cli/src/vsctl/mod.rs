@@ -48,14 +48,21 @@ impl Program for Vsctl {
     const MODULE: &'static str = "vsctl";
     const SCHEMA: &'static str = crate::version::DB_SCHEMA;
     const OPTIONS: &'static [Opt] = &[
+        Opt::value("db"),
+        Opt::flag("no-syslog"),
         Opt::flag("no-wait"),
+        Opt::flag("dry-run"),
+        Opt::flag("oneline"),
+        Opt::value("timeout").short('t'),
         Opt::flag("retry"),
+        Opt::flag("help").short('h'),
         Opt::flag("commands"),
         Opt::flag("options"),
         Opt::flag("leader-only"),
         Opt::flag("no-leader-only"),
         Opt::flag("shuffle-remotes"),
         Opt::flag("no-shuffle-remotes"),
+        Opt::flag("version").short('V'),
     ];
 
     fn commands() -> &'static [&'static [Syntax<Vsctl>]] {
@@ -140,7 +147,6 @@ macro_rules! syntax {
 const OWN: [Syntax<Vsctl>; 41] = [
     syntax!("init", 0, 0, "", [], true, init),
     syntax!("show", 0, 0, "", [], false, show),
-    syntax!("emer-reset", 0, 0, "", [], true, controllers::emer_reset),
     syntax!("add-br", 1, 3, "!NEW-BRIDGE ?PARENT ?NEW-VLAN", ["--may-exist"], true, bridges::add_br),
     syntax!("del-br", 1, 1, "!BRIDGE", ["--if-exists"], true, bridges::del_br),
     syntax!("list-br", 0, 0, "", ["--real", "--fake"], false, bridges::list_br),
@@ -213,6 +219,7 @@ const OWN: [Syntax<Vsctl>; 41] = [
     syntax!("add-aa-mapping", 3, 3, "!BRIDGE !ARG !ARG", [], true, controllers::add_aa_mapping),
     syntax!("del-aa-mapping", 3, 3, "!BRIDGE !ARG !ARG", [], true, controllers::del_aa_mapping),
     syntax!("get-aa-mapping", 1, 1, "!BRIDGE", [], false, controllers::get_aa_mapping),
+    syntax!("emer-reset", 0, 0, "", [], true, controllers::emer_reset),
     syntax!("add-zone-tp", 3, 18, "", ["--may-exist"], true, zones::add_zone_tp),
     syntax!("del-zone-tp", 2, 2, "", ["--if-exists"], true, zones::del_zone_tp),
     syntax!("list-zone-tp", 1, 1, "", [], false, zones::list_zone_tp),
@@ -226,7 +233,7 @@ const CAPABILITIES: [Syntax<Vsctl>; 1] = [syntax!("list-dp-cap", 1, 1, "", [], f
 const DATABASE: [Syntax<Vsctl>; 11] = db::commands::<Vsctl>();
 
 /// All commands.
-static COMMANDS: [&[Syntax<Vsctl>]; 3] = [&OWN, &CAPABILITIES, &DATABASE];
+static COMMANDS: [&[Syntax<Vsctl>]; 3] = [&DATABASE, &OWN, &CAPABILITIES];
 
 /// How rows may be named.
 const RECORDS: &[RowNames] = &[

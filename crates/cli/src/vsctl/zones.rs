@@ -138,11 +138,11 @@ fn limit_zone(text: &str) -> Result<Option<i64>, String> {
 /// `set-zone-limit DATAPATH ZONE|default LIMIT`
 pub fn set_zone_limit(c: &mut Vsctl, call: &Call) -> Done {
     let datapath = datapath(c, &call.args[0])?;
-    let zone_id = limit_zone(&call.args[1])?;
     let limit = leading_number(&call.args[2]).unwrap_or(-1);
     if !(0..=i64::from(u32::MAX)).contains(&limit) {
         return Err(format!("limit ({limit}) out of range"));
     }
+    let zone_id = limit_zone(&call.args[1])?;
     match zone_id {
         None => c.ctx.model.set_int("Datapath", datapath, "ct_zone_default_limit", limit),
         Some(id) => {

@@ -40,7 +40,15 @@ impl Program for Vtep {
     const DATABASE: &'static str = "hardware_vtep";
     const MODULE: &'static str = "vtep_ctl";
     const SCHEMA: &'static str = "1.7.0";
-    const OPTIONS: &'static [Opt] = &[];
+    const OPTIONS: &'static [Opt] = &[
+        Opt::value("db"),
+        Opt::flag("no-syslog"),
+        Opt::flag("dry-run"),
+        Opt::flag("oneline"),
+        Opt::value("timeout").short('t'),
+        Opt::flag("help").short('h'),
+        Opt::flag("version").short('V'),
+    ];
 
     fn commands() -> &'static [&'static [Syntax<Vtep>]] {
         &COMMANDS

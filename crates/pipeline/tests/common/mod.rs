@@ -16,7 +16,7 @@ pub struct Br {
     pub name: String,
     pub tables: Tables,
     pub ports: Ports,
-    pub bundles: Vec<Option<Bundle>>,
+    pub bundles: Vec<Option<Arc<Bundle>>>,
     pub mirrors: Vec<Mirror>,
     pub mac: MacTable,
     pub config: BridgeConfig,
@@ -43,13 +43,13 @@ impl Br {
 
     pub fn port(&mut self, of: OfPort, dp: DpPort, name: &str) {
         let id = BundleId(self.bundles.len() as u32);
-        self.bundles.push(Some(Bundle::new(name, of)));
+        self.bundles.push(Some(Arc::new(Bundle::new(name, of))));
         self.ports.insert(PortView { bundle: Some(id), ..PortView::new(of, dp, name) });
     }
 
     /// Changes the bundle of port `n`.
     pub fn bundle(&mut self, n: u32, f: impl FnOnce(&mut Bundle)) -> &mut Br {
-        f(self.bundles[n as usize].as_mut().unwrap());
+        f(Arc::make_mut(self.bundles[n as usize].as_mut().unwrap()));
         self
     }
 

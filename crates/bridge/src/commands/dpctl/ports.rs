@@ -145,11 +145,10 @@ fn add_if(s: &mut Switch, datapath: &str, text: &str) -> Result<(), String> {
         device.set_admin_up(true).map_err(|e| open_failed(&port.name, &e))?;
     }
     let b = backer(s, datapath)?;
-    let used = b.used_numbers();
     let number = match number {
-        Some(n) if used.contains(&n) => return Err(failed("Device or resource busy")),
+        Some(n) if n == 0 || b.ports.contains_key(&n) => return Err(failed("Device or resource busy")),
         Some(n) => Some(DpPort(n)),
-        None => datapath_number(&port.name, by_name, &used),
+        None => datapath_number(&port.name, by_name, &b.ports),
     };
     let number = number.ok_or_else(|| failed("No space left on device"))?;
     b.dp.add_port(number, device).map_err(|e| failed(&reason(&e)))?;
