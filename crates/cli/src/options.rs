@@ -28,22 +28,29 @@ pub struct Opt {
     pub short: Option<char>,
     /// Whether it takes a value.
     pub takes: Takes,
+    /// Whether [`Options::listing`] prints it.
+    pub listed: bool,
 }
 
 impl Opt {
     /// `--long`.
     pub const fn flag(long: &'static str) -> Opt {
-        Opt { id: long, long: Some(long), short: None, takes: Takes::Nothing }
+        Opt { id: long, long: Some(long), short: None, takes: Takes::Nothing, listed: true }
+    }
+
+    /// One of our own, which is not among those that [`Options::listing`] prints.
+    pub const fn unlisted(self) -> Opt {
+        Opt { listed: false, ..self }
     }
 
     /// `--long=VALUE`.
     pub const fn value(long: &'static str) -> Opt {
-        Opt { id: long, long: Some(long), short: None, takes: Takes::Value }
+        Opt { id: long, long: Some(long), short: None, takes: Takes::Value, listed: true }
     }
 
     /// `--long[=VALUE]`.
     pub const fn optional(long: &'static str) -> Opt {
-        Opt { id: long, long: Some(long), short: None, takes: Takes::OptionalValue }
+        Opt { id: long, long: Some(long), short: None, takes: Takes::OptionalValue, listed: true }
     }
 
     /// The same with a short form.
@@ -58,7 +65,7 @@ impl Opt {
 
     /// Only `-s`.
     pub const fn only_short(id: &'static str, short: char, takes: Takes) -> Opt {
-        Opt { id, long: None, short: Some(short), takes }
+        Opt { id, long: None, short: Some(short), takes, listed: true }
     }
 }
 
@@ -158,7 +165,7 @@ impl Options {
     /// The options one a line, for shell completion: `--long=ARG` then `-s ARG`.
     pub fn listing(&self) -> String {
         let mut s = String::new();
-        for o in &self.all {
+        for o in self.all.iter().filter(|o| o.listed) {
             let (eq, arg) = match o.takes {
                 Takes::Nothing => ("", ""),
                 Takes::Value => ("=", "ARG"),

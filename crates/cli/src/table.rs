@@ -127,6 +127,8 @@ impl Style {
 /// A cell.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Cell {
+    /// Nothing: no text, and `null` in JSON.
+    Nothing,
     /// Text that is the same in every form (as JSON, a string).
     Text(String),
     /// A JSON value: shown as JSON in every form.
@@ -146,6 +148,7 @@ impl Cell {
     fn text(&self, style: &Style) -> String {
         let as_json = |v: &Value| if style.pretty { v.to_pretty() } else { v.to_string() };
         match (self, style.data) {
+            (Cell::Nothing, _) => String::new(),
             (Cell::Text(s), _) => s.clone(),
             (Cell::Json(v), _) => as_json(v),
             (Cell::Value { string, .. }, Data::String) => string.clone(),
@@ -156,6 +159,7 @@ impl Cell {
 
     fn json(&self) -> Value {
         match self {
+            Cell::Nothing => Value::Null,
             Cell::Text(s) => Value::string(s.as_str()),
             Cell::Json(v) | Cell::Value { json: v, .. } => v.clone(),
         }
@@ -205,7 +209,7 @@ impl Table {
     /// Adds a row; missing cells are empty.
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         let mut cells: Vec<Cell> = cells.into_iter().collect();
-        cells.resize(self.headings.len(), Cell::Text(String::new()));
+        cells.resize(self.headings.len(), Cell::Nothing);
         self.rows.push(cells);
     }
 

@@ -8,11 +8,11 @@ pub fn from_env() -> u32 {
     std::env::var("OVS_CTL_TIMEOUT").ok().and_then(|s| s.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Reads the value of `--timeout`: a number of seconds above zero.
-pub fn parse(value: &str) -> Result<u32, Fatal> {
+/// Reads the value of `--timeout`, which is also called `short`: a number of seconds above zero.
+pub fn parse(short: &str, value: &str) -> Result<u32, Fatal> {
     match value.parse::<u32>() {
         Ok(n) if n > 0 => Ok(n),
-        _ => Err(Fatal::new(format!("value {value} on -T or --timeout is invalid"))),
+        _ => Err(Fatal::new(format!("value {value} on {short} or --timeout is invalid"))),
     }
 }
 

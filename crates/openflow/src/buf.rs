@@ -2,6 +2,7 @@
 
 use crate::ofperr::OfpErr;
 use crate::text::Severity;
+use std::borrow::Cow;
 
 /// A line for the log: module, severity, text.
 pub type Note = (&'static str, Severity, String);
@@ -155,17 +156,52 @@ impl<'a> Reader<'a> {
         self.bytes.iter().all(|b| *b == 0)
     }
 
-    /// Takes a fixed-size field that holds a string: up to its first zero; what is not UTF-8 is replaced.
+    /// Takes a fixed-size field that holds a string: up to its first zero, as [`text`] has it.
     pub fn string(&mut self, n: usize) -> Decode<String> {
         let b = self.take(n)?;
         let end = b.iter().position(|c| *c == 0).unwrap_or(n);
-        Ok(String::from_utf8_lossy(&b[..end]).into_owned())
+        Ok(text(&b[..end]))
     }
 
     /// The same for a field whose last byte is a zero, whatever the sender put there.
     pub fn name(&mut self, n: usize) -> Decode<String> {
         let s = self.take(n)?;
         Reader::new(&s[..n - 1]).string(n - 1)
+    }
+}
+
+/// Where the bytes of a string stand that are not UTF-8: a private place for each.
+const STRAY: u32 = 0x10_ff00;
+
+/// Bytes that should be UTF-8 as a string. None is lost: [`raw`] gives them back.
+pub fn text(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        out.extend(chunk.invalid().iter().filter_map(|b| char::from_u32(STRAY + u32::from(*b))));
+    }
+    out
+}
+
+/// The bytes that a string stands for, which [`text`] made.
+pub fn raw(text: &str) -> Cow<'_, [u8]> {
+    if !text.chars().any(|c| u32::from(c) >= STRAY) {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    let mut out = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        out.extend_from_slice(raw_char(c, &mut [0; 4]));
+    }
+    Cow::Owned(out)
+}
+
+fn raw_char(c: char, room: &mut [u8; 4]) -> &[u8] {
+    match u32::from(c).checked_sub(STRAY) {
+        Some(byte) => {
+            room[0] = byte as u8;
+            &room[..1]
+        }
+        None => c.encode_utf8(room).as_bytes(),
     }
 }
 
@@ -207,12 +243,14 @@ pub trait Put {
     }
     /// Appends a string into a field of `n` bytes, cut so that a zero ends it.
     fn string(&mut self, s: &str, n: usize) {
-        let mut len = s.len().min(n - 1);
-        while !s.is_char_boundary(len) {
-            len -= 1;
+        let mut room = n - 1;
+        for c in s.chars() {
+            let bytes = raw_char(c, &mut [0; 4]).to_vec();
+            let Some(left) = room.checked_sub(bytes.len()) else { break };
+            self.bytes(&bytes);
+            room = left;
         }
-        self.bytes(&s.as_bytes()[..len]);
-        self.zeros(n - len);
+        self.zeros(room + 1);
     }
 }
 

@@ -114,7 +114,7 @@ pub fn text_of10(bytes: &[u8], names: &dyn crate::port_map::Names) -> Decode<Str
         (eth_type::MPLS_MULTICAST, _) if typed => Some("mplsm"),
         _ => None,
     };
-    let arp = matches!(word, Some("arp" | "rarp"));
+    let arp = matches!(kind, eth_type::ARP | eth_type::RARP);
     let mut out: Vec<String> = word.map(str::to_string).into_iter().collect();
     let mut put = |name: &str, wild: bool, value: String| {
         out.push(if wild { format!("{name}=*") } else { format!("{name}={value}") });
@@ -140,7 +140,7 @@ pub fn text_of10(bytes: &[u8], names: &dyn crate::port_map::Names) -> Decode<Str
         put(if arp { "arp_op" } else { "nw_proto" }, wild(w10::NW_PROTO), proto.to_string());
     }
     put("nw_tos", wild(w10::NW_TOS), tos.to_string());
-    let icmp = w & w10::NW_PROTO == 0 && proto == ip_proto::ICMP;
+    let icmp = proto == ip_proto::ICMP;
     put(if icmp { "icmp_type" } else { "tp_src" }, wild(w10::TP_SRC), tp_src.to_string());
     put(if icmp { "icmp_code" } else { "tp_dst" }, wild(w10::TP_DST), tp_dst.to_string());
     Ok(out.join(","))

@@ -46,7 +46,7 @@ impl EntryHeader {
         let class = self.class;
         let (n, m) = (self.number, u8::from(self.has_mask));
         let len = self.len + if self.class == CLASS_EXPERIMENTER { 4 } else { 0 };
-        format!("{:x}:{class}:{n}:{m}:{len}", self.experimenter)
+        format!("{}:{class}:{n}:{m}:{len}", CHex(self.experimenter.into()))
     }
 
     /// The field, if we know it.
@@ -654,10 +654,10 @@ fn apply_entry(m: &mut Match, e: &Entry<'_>, field: Field, cx: &MatchCx<'_>) -> 
     if cx.pipeline_only && !crate::prereq::is_pipeline(field) {
         return Err(OfpErr::OFPBRC_PIPELINE_FIELDS_ONLY.into());
     }
-    if !field.prereq_met_by(m) {
+    if cx.strict && !field.prereq_met_by(m) {
         return Err(OfpErr::OFPBMC_BAD_PREREQ.into());
     }
-    if m.mask.get(field) != 0 && !shares_bits(field) {
+    if m.mask.get(field) != 0 {
         return Err(OfpErr::OFPBMC_DUP_FIELD.into());
     }
     match mask {
@@ -674,11 +674,6 @@ fn set_exact(m: &mut Match, field: Field, value: Value) {
         Field::VLAN_VID => m.set_masked(field, value, 0x1fff),
         _ => m.set_masked(field, value, Value::MAX),
     }
-}
-
-/// Fields whose bits another entry may have set already without that being a duplicate.
-fn shares_bits(field: Field) -> bool {
-    field.is_register() && field.info().bytes > 4
 }
 
 fn full_width(field: Field) -> Value {
@@ -725,11 +720,7 @@ pub fn pull_match_raw(
             }
             continue;
         };
-        match apply_entry(m, &e, field, cx) {
-            Ok(()) => {}
-            Err(x) if !cx.strict && x.error == OfpErr::OFPBMC_BAD_PREREQ => {}
-            Err(x) => return Err(x),
-        }
+        apply_entry(m, &e, field, cx)?;
     }
     Ok(cookie)
 }

@@ -13,7 +13,7 @@
 
 use base::Time;
 use ovsdb::db::{Changes, Map};
-use ovsdb::log::{Replacement, SnapshotWriter, Storage};
+use ovsdb::log::{RecordOptions, Replacement, SnapshotWriter, Storage};
 use ovsdb::{Database, Error, Row, Schema, Uuid};
 use reactor::Waker;
 use std::collections::HashSet;
@@ -27,8 +27,22 @@ const LITTLE: usize = 32 << 10;
 
 enum Job {
     Rows(usize, Vec<Row>),
-    Finish { date: i64, comment: String },
+    Finish(Finish),
     More(Box<dyn Replacement>, Vec<u8>),
+}
+
+/// What the new record says beside its rows.
+#[derive(Clone)]
+struct Finish {
+    date: i64,
+    comment: String,
+    diff: bool,
+}
+
+impl Finish {
+    fn options(&self) -> RecordOptions<'_> {
+        RecordOptions { date: self.date, comment: &self.comment, diff: self.diff }
+    }
 }
 
 type Made = Result<Box<dyn Replacement>, Error>;
@@ -41,7 +55,7 @@ struct Scan {
     touched: HashSet<(usize, Uuid)>,
     /// Those of them that were there.
     early: Map<usize, Vec<Row>>,
-    finish: (i64, String),
+    finish: Finish,
 }
 
 /// A compaction that is under way.
@@ -68,8 +82,7 @@ impl Compaction {
     pub fn begin(
         db: &Database,
         storage: &dyn Storage,
-        date: i64,
-        comment: &str,
+        options: RecordOptions<'_>,
         waker: Waker,
     ) -> Result<Compaction, Error> {
         let replacement = storage.begin_replacement()?;
@@ -85,7 +98,7 @@ impl Compaction {
             part: 0,
             touched: HashSet::new(),
             early: Map::default(),
-            finish: (date, comment.to_owned()),
+            finish: Finish { date: options.date, comment: options.comment.to_owned(), diff: options.diff },
         };
         Ok(Compaction { scan: Some(scan), to, from, rest: Vec::new(), durable: false })
     }
@@ -116,8 +129,7 @@ impl Compaction {
             let mut sent = 0;
             while sent < ROWS {
                 if scan.table >= db.schema().tables.len() {
-                    let (date, comment) = scan.finish.clone();
-                    let _ = self.to.send(Job::Finish { date, comment });
+                    let _ = self.to.send(Job::Finish(scan.finish.clone()));
                     self.scan = None;
                     return Progress::Waiting;
                 }
@@ -188,9 +200,9 @@ fn work(
                     rows.iter().for_each(|r| w.row(table, r));
                 }
             }
-            Job::Finish { date, comment } => {
+            Job::Finish(finish) => {
                 if let (Some(w), Some(mut replacement)) = (writer.take(), first.take()) {
-                    let (head, body) = w.finish(date, &comment);
+                    let (head, body) = w.finish(finish.options());
                     let written = replacement.write(&head).and_then(|()| replacement.write(body.as_bytes()));
                     let synced = written.and_then(|()| replacement.sync());
                     tell(synced.map(|()| replacement));

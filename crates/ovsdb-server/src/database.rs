@@ -1,6 +1,7 @@
 //! A database that is served: its contents, its storage, the transactions that are waiting for it.
 
 use crate::compaction::{Compacted, Compaction, Progress};
+use crate::server::ServerOptions;
 use base::Time;
 use ovsdb::db::Changes;
 use ovsdb::json::Value;
@@ -110,8 +111,10 @@ pub struct Served {
     waiting: Vec<Trigger>,
     /// Changes made by the server itself in this turn.
     own: Vec<Changes>,
-    /// Whether the storage takes differences.
+    /// Whether the storage takes differences (`--disable-file-column-diff`: it does not).
     diff: bool,
+    /// Whether the last transactions are remembered.
+    remembers: bool,
     /// Space for what a turn writes.
     records: Vec<u8>,
     compacted: Compacted,
@@ -146,6 +149,7 @@ impl Served {
             waiting: Vec::new(),
             own: Vec::new(),
             diff: true,
+            remembers: false,
             records: Vec::new(),
             compacted: Compacted { at: now, size, transactions: 0 },
             compaction: None,
@@ -153,9 +157,10 @@ impl Served {
         }
     }
 
-    /// Writes whole new values instead of differences (`--disable-file-column-diff`).
-    pub fn set_diff(&mut self, diff: bool) {
-        self.diff = diff;
+    /// Takes what the server was told to do for all databases.
+    pub fn set_options(&mut self, options: &ServerOptions) {
+        self.diff = options.diff;
+        self.remembers = options.history;
     }
 
     /// Queues a transaction.
@@ -324,8 +329,10 @@ impl Served {
             return;
         }
         let merged = Arc::new(merged);
-        let rows = (0..self.db.schema().tables.len()).map(|t| self.db.table(t).len()).sum();
-        self.history.push(uuids.next_uuid(), merged.clone(), rows);
+        if self.remembers {
+            let rows = (0..self.db.schema().tables.len()).map(|t| self.db.table(t).len()).sum();
+            self.history.push(uuids.next_uuid(), merged.clone(), rows);
+        }
         batch.changes = Some(merged);
     }
 
@@ -350,8 +357,8 @@ impl Served {
     pub fn begin_compaction(&mut self, date: i64, waker: Waker) -> Result<bool, Error> {
         let Some(storage) = &self.storage else { return Ok(false) };
         if self.compaction.is_none() {
-            let comment = "compacting database online";
-            self.compaction = Some(Compaction::begin(&self.db, &**storage, date, comment, waker)?);
+            let options = RecordOptions { date, comment: "compacting database online", diff: self.diff };
+            self.compaction = Some(Compaction::begin(&self.db, &**storage, options, waker)?);
         }
         Ok(true)
     }
@@ -382,7 +389,7 @@ impl Served {
     pub fn compact(&mut self, now: Time, date: i64, comment: &str) -> Result<(), Error> {
         self.compaction = None;
         let Some(storage) = &mut self.storage else { return Ok(()) };
-        storage.replace(&log::snapshot(&self.db, date, comment))?;
+        storage.replace(&log::snapshot(&self.db, RecordOptions { date, comment, diff: self.diff }))?;
         self.compacted = Compacted { at: now, size: storage.len(), transactions: 0 };
         Ok(())
     }

@@ -43,6 +43,7 @@ const OPTIONS: &[Opt] = &[
     Opt::value("sync-exclude-tables"),
     Opt::value("config-file"),
     Opt::flag("disable-file-column-diff"),
+    Opt::flag("history").unlisted(),
     Opt::flag("help").short('h'),
     Opt::flag("version").short('V'),
     Opt::flag("option").short('o'),
@@ -104,6 +105,7 @@ struct Settings {
     unixctl: Option<String>,
     run: Option<String>,
     diff: bool,
+    history: bool,
     tls: reactor::tls::Settings,
     tape: reactor::tape::Mode,
     daemon: DaemonOptions,
@@ -144,6 +146,7 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal
         unixctl: None,
         run: None,
         diff: true,
+        history: false,
         tls: reactor::tls::Settings::default(),
         tape: reactor::tape::Mode::Live,
         daemon: DaemonOptions::new(PROGRAM, dirs),
@@ -159,6 +162,7 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal
             "run" => s.run = Some(given.value().to_owned()),
             "no-dbs" => default = false,
             "disable-file-column-diff" => s.diff = false,
+            "history" => s.history = true,
             "help" => return Ok(Parsed::Print(help(dirs))),
             "version" => return Ok(Parsed::Print(version::text(PROGRAM, &[]))),
             "option" => return Ok(Parsed::Print(options.listing())),
@@ -231,7 +235,10 @@ fn run(settings: Settings, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Resul
     })?;
     r.watch_signals(&[Signal::Term, Signal::Int, Signal::Hup, Signal::Child], SIGNALS).map_err(os)?;
 
-    let mut server = Server::new(&mut r, ServerOptions { component: SERVER, diff: settings.diff });
+    let mut server = Server::new(
+        &mut r,
+        ServerOptions { component: SERVER, diff: settings.diff, history: settings.history },
+    );
     configure(&mut server, &mut r, &settings)?;
     let control = match settings.unixctl.as_deref() {
         Some("none") => unixctl::Server::closed(UNIXCTL),

@@ -344,7 +344,7 @@ impl Server {
         };
         let machine = session.rpc.reconnect();
         status.push(("state", machine.state().name().to_owned()));
-        if let Some(e) = session.rpc.last_error().filter(|e| !is_refusal(e)) {
+        if let Some(e) = session.rpc.last_error() {
             status.push(("last_error", errno::text(e)));
         }
         let stats = machine.stats();
@@ -380,9 +380,4 @@ impl Server {
             self.disconnect(r, number, "by user request");
         }
     }
-}
-
-/// A connection that was never made is told by the state alone.
-fn is_refusal(e: &std::io::Error) -> bool {
-    e.kind() == std::io::ErrorKind::ConnectionRefused
 }

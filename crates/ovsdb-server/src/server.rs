@@ -38,6 +38,9 @@ pub struct ServerOptions {
     pub component: u16,
     /// Whether changes are written as differences.
     pub diff: bool,
+    /// Whether transactions are named and remembered, so that a client that comes back is told only of what it has
+    /// missed. Open vSwitch does this for clusters alone, and there are clients that rely on being told everything.
+    pub history: bool,
 }
 
 /// A control command that waits until databases have been compacted.
@@ -159,7 +162,7 @@ impl Server {
             return Err(Error::other(format!("{db_name}: duplicate database name")));
         }
         let mut served = Served::new(loaded.db, Some(Box::new(loaded.file)), r.now());
-        served.set_diff(self.options.diff);
+        served.set_options(&self.options);
         self.files.insert(real, db_name.clone());
         self.dbs.insert(db_name.clone(), served);
         self.databases_changed(r, &format!("adding {db_name} database"));
@@ -194,7 +197,7 @@ impl Server {
             return Err(Error::other(format!("{name}: duplicate database name")));
         }
         let mut served = Served::new(db, storage, r.now());
-        served.set_diff(self.options.diff);
+        served.set_options(&self.options);
         self.dbs.insert(name.clone(), served);
         self.databases_changed(r, &format!("adding {name} database"));
         Ok(())

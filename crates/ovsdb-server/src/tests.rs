@@ -61,7 +61,7 @@ impl Lab {
         std::fs::create_dir_all(&dir).expect("a directory");
         let env = Environment::new(Logger::none(), dir.clone());
         let mut reactor = Reactor::new(Clock::real(), env).expect("a loop");
-        let mut server = Server::new(&mut reactor, ServerOptions { component: 1, diff: true });
+        let mut server = Server::new(&mut reactor, ServerOptions { component: 1, diff: true, history: true });
         server.set_remotes(&mut reactor, ["punix:s".to_owned()]).expect("remotes");
         Lab { reactor, server, dir }
     }

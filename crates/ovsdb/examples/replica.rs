@@ -41,13 +41,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     Port::add_to(&mut interest);
     let mut replica = Replica::new(Config { database: "Open_vSwitch".into(), interest, lock: None }, [7; 32]);
 
-    let mut server = Server { socket: UnixStream::connect(path)?, parser: Parser::new() };
+    let mut server = Server::connect(&path)?;
     replica.connected();
     let mut under_way: Option<TxnId> = None;
     loop {
-        server.send_from(&mut replica)?;
-        let message = server.receive()?;
-        server.take(&mut replica, message)?;
+        if server.exchange(&mut replica).is_err() {
+            // What it holds stays; the new server is asked for what has happened since.
+            replica.disconnected();
+            server = Server::connect(&path)?;
+            replica.connected();
+            continue;
+        }
         if let Some(error) = replica.error() {
             return Err(error.into());
         }
@@ -118,6 +122,18 @@ struct Server {
 }
 
 impl Server {
+    fn connect(path: &str) -> std::io::Result<Server> {
+        Ok(Server { socket: UnixStream::connect(path)?, parser: Parser::new() })
+    }
+
+    /// Sends what there is to send, and takes one message.
+    fn exchange(&mut self, replica: &mut Replica) -> Result<(), Box<dyn Error>> {
+        self.send_from(replica)?;
+        let message = self.receive()?;
+        self.take(replica, message)?;
+        Ok(())
+    }
+
     fn send_from(&mut self, replica: &mut Replica) -> std::io::Result<()> {
         while let Some(q) = replica.poll_send() {
             let params = Value::Array(q.params);

@@ -42,3 +42,8 @@ pub use row::Row;
 pub use schema::{ColumnSchema, Schema, TableSchema};
 pub use types::{BaseType, ColumnType, RefType};
 pub use uuid::{Uuid, UuidSource};
+
+/// Its example is tested with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

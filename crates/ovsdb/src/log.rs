@@ -461,9 +461,8 @@ pub fn database_of(record: &Value) -> Result<Database, Error> {
 }
 
 /// A whole database as a file: its schema and one transaction.
-pub fn snapshot(db: &Database, date: i64, comment: &str) -> Vec<u8> {
+pub fn snapshot(db: &Database, options: RecordOptions<'_>) -> Vec<u8> {
     let mut out = encode(&db.schema().to_json().to_string());
-    let options = RecordOptions { date, comment, diff: false };
     // Always two records: those who follow the file count on it.
     let text = record(db.schema(), &db.contents(), options);
     encode_to(&mut out, &text.unwrap_or_else(|| trailer(options)));
@@ -514,16 +513,19 @@ impl SnapshotWriter {
     }
 
     /// The file, in two parts.
-    pub fn finish(mut self, date: i64, comment: &str) -> (Vec<u8>, String) {
+    pub fn finish(mut self, options: RecordOptions<'_>) -> (Vec<u8>, String) {
         if self.table.is_some() {
             self.body.push_str("},");
         }
-        if !comment.is_empty() {
+        if options.diff {
+            self.body.push_str("\"_is_diff\":true,");
+        }
+        if !options.comment.is_empty() {
             self.body.push_str("\"_comment\":");
-            json::write_string(&mut self.body, comment);
+            json::write_string(&mut self.body, options.comment);
             self.body.push(',');
         }
-        let _ = write!(self.body, "\"_date\":{date}}}");
+        let _ = write!(self.body, "\"_date\":{}}}", options.date);
         let mut head = encode(&self.schema.to_json().to_string());
         head.extend_from_slice(header(&self.body).as_bytes());
         self.body.push('\n');

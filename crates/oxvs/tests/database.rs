@@ -279,3 +279,40 @@ fn recorded_and_replayed() {
     assert_eq!(said, "ovsdb-server: failed to open uuid replay file: No such file or directory.\n");
     wait_for("nothing is left behind", || (!db.path("s").exists()).then_some(()));
 }
+
+/// A client that comes back is told everything, unless the server keeps a history.
+#[test]
+fn history_only_if_asked_for() {
+    for (options, found) in [(&[][..], false), (&["--history"], true)] {
+        let mut db = Database::create(OXVS, "k", PAIRS);
+        db.start(options);
+        let insert = |n| format!(r#"{{"op":"insert","table":"pair","row":{{"n":{n}}}}}"#);
+        db.connect().transact(&insert(1)).expect("an answer");
+        let since = |last: &str| {
+            let mut c = db.connect();
+            let request = format!(
+                r#"{{"id":1,"method":"monitor_cond_since","params":["k","m",{{"pair":{{"columns":["n"]}}}},"{last}"]}}"#
+            );
+            c.stream.write_all(request.as_bytes()).expect("taken");
+            let (mut answer, mut buf) = (String::new(), [0; 4096]);
+            while !answer.ends_with(r#""error":null}"#) {
+                let n = c.stream.read(&mut buf).expect("an answer");
+                answer.push_str(std::str::from_utf8(&buf[..n]).expect("text"));
+            }
+            answer
+        };
+        let zero = "00000000-0000-0000-0000-000000000000";
+        let first = since(zero);
+        let last = first.split('"').find(|s| s.len() == 36).expect("a transaction");
+        assert_eq!(last != zero, found, "{first}");
+        db.connect().transact(&insert(2)).expect("an answer");
+        let second = since(last);
+        let count = |what: &str| second.matches(what).count();
+        let expected = if found { ("[true,", 1, 0) } else { ("[false,", 0, 2) };
+        assert_eq!(
+            (count(expected.0), count("insert"), count("initial")),
+            (1, expected.1, expected.2),
+            "{second}"
+        );
+    }
+}

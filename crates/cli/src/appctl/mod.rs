@@ -116,7 +116,7 @@ fn parse(args: &[String], vlog: &Arc<Vlog>) -> Result<Parsed, Fatal> {
                 }
             }
             "pretty" => pretty = true,
-            "timeout" => seconds = timeout::parse(given.value())?,
+            "timeout" => seconds = timeout::parse("-T", given.value())?,
             "help" => return Ok(Parsed::Print(HELP.to_string())),
             "option" => return Ok(Parsed::Print(options.listing())),
             "version" => return Ok(Parsed::Print(version::text(PROGRAM, &[]))),

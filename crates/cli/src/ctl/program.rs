@@ -160,11 +160,7 @@ fn parse_options<P: Program>(args: &[String], dirs: Dirs, vlog: Arc<Vlog>) -> Re
             "dry-run" => s.dry_run = true,
             "oneline" => s.oneline = true,
             "retry" => s.retry = true,
-            "timeout" => {
-                s.timeout = timeout::parse(given.value()).map_err(|_| {
-                    Fatal::new(format!("value {} on -t or --timeout is invalid", given.value()))
-                })?;
-            }
+            "timeout" => s.timeout = timeout::parse("-t", given.value())?,
             "no-syslog" => s.vlog.verbose(Some(&format!("{}:syslog:warn", P::MODULE)))?,
             "help" => return Ok(Parsed::Done(P::help(&s.dirs))),
             "commands" => return Ok(Parsed::Done(command::completion(P::commands()))),

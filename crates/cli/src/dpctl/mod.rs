@@ -69,10 +69,7 @@ fn parse(args: &[String], vlog: &Arc<Vlog>, dirs: &Dirs) -> Result<Option<Reques
         let given = given?;
         match given.id {
             "read-only" => read_only = true,
-            "timeout" => {
-                let bad = |_| Fatal::new(format!("value {} on -t or --timeout is invalid", given.value()));
-                seconds = timeout::parse(given.value()).map_err(bad)?;
-            }
+            "timeout" => seconds = timeout::parse("-t", given.value())?,
             "help" => {
                 print(&help(dirs));
                 return Ok(None);

@@ -640,7 +640,7 @@ pub fn dump(bytes: &[u8]) -> String {
 /// Prints to standard output; a reader that has gone away is no error.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
+    let _ = out.write_all(&openflow::buf::raw(text));
 }
 
 /// Text on its way to standard output, in large pieces: what many lines cost is mostly to write each by itself. The

@@ -224,7 +224,7 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Option<(Conte
     for given in parser.by_ref() {
         let given = given?;
         match given.id {
-            "timeout" => seconds = parse_timeout(given.value())?,
+            "timeout" => seconds = timeout::parse("-t", given.value())?,
             "help" => {
                 context::print(&help::text(dirs));
                 return Ok(None);
@@ -270,10 +270,6 @@ pub(crate) fn parse_flows(file: &str, vlog: &Arc<Vlog>) -> Result<(Vec<FlowMod>,
     let mut all = Vec::new();
     flows::read(&c, &mut cx, file, "open failed", Some(FlowModCommand::Add), |fm| all.push(fm))?;
     Ok((all, cx.usable))
-}
-
-fn parse_timeout(value: &str) -> Result<u32, Fatal> {
-    timeout::parse(value).map_err(|_| Fatal::new(format!("value {value} on -t or --timeout is invalid")))
 }
 
 fn parse_color(given: &Given) -> Result<Color, Fatal> {

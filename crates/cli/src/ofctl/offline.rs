@@ -21,7 +21,7 @@ pub fn parse_flow(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let mut cx = TextCx::new(&NoNames);
     let parsed = parse_flow_mod(&args[0], Some(openflow::msg::FlowModCommand::Add), &mut cx);
     c.log_parse(&mut cx);
-    show_flows(c, &[parsed.map_err(Fatal::new)?], cx.usable)
+    show_flows(c, &[parsed.map_err(Fatal::new)?], &cx)
 }
 
 pub fn parse_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
@@ -35,7 +35,7 @@ pub fn parse_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> 
         Some(openflow::msg::FlowModCommand::Add),
         |fm| all.push(fm),
     )?;
-    show_flows(c, &all, cx.usable)
+    show_flows(c, &all, &cx)
 }
 
 /// Without `-O`, only OpenFlow 1.0.
@@ -43,9 +43,10 @@ fn allowed(c: &Context) -> ProtocolSet {
     c.settings.flow_formats.intersection(ProtocolSet::of_versions(c.versions()))
 }
 
-fn show_flows(c: &Context, all: &[FlowMod], usable: ProtocolSet) -> Result<ExitCode, Fatal> {
-    print(&format!("usable protocols: {usable}\n"));
-    let Some(protocol) = usable.intersection(allowed(c)).first() else {
+fn show_flows(c: &Context, all: &[FlowMod], cx: &TextCx<'_>) -> Result<ExitCode, Fatal> {
+    let protocol = cx.usable.intersection(allowed(c)).first();
+    print(&format!("usable protocols: {}\n", cx.usable));
+    let Some(protocol) = protocol else {
         return Err(Fatal::new("no usable protocol"));
     };
     print(&format!("chosen protocol: {}\n", protocol.name()));

@@ -33,7 +33,6 @@ const OPTIONS: &[Opt] = &[
     Opt::flag("no-db-change-aware"),
     Opt::flag("leader-only"),
     Opt::flag("no-leader-only"),
-    Opt::value("unixctl"),
     Opt::flag("help").short('h'),
     Opt::flag("version").short('V'),
 ];
@@ -51,7 +50,6 @@ struct Context {
     dirs: Dirs,
     vlog: Arc<Vlog>,
     daemon: DaemonOptions,
-    unixctl: Option<String>,
     /// Where output goes once standard output is let go of, in the background.
     out: Option<File>,
 }
@@ -134,7 +132,7 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     ];
     let options = Options::new(&tables);
     let mut parser = options.parser(args, Order::Anywhere);
-    let (mut style, mut force, mut seconds, mut unixctl) = (Style::TABLE, false, timeout::from_env(), None);
+    let (mut style, mut force, mut seconds) = (Style::TABLE, false, timeout::from_env());
     let mut daemon = DaemonOptions::new(PROGRAM, &dirs);
     let mut change_aware = true;
     let mut keys = reactor::tls::Settings::default();
@@ -142,12 +140,11 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
     for given in parser.by_ref() {
         let given = given?;
         match given.id {
-            "timeout" => seconds = timeout::parse(given.value())?,
+            "timeout" => seconds = timeout::parse("-t", given.value())?,
             "force" => force = true,
             "db-change-aware" => change_aware = true,
             "no-db-change-aware" => change_aware = false,
             "leader-only" | "no-leader-only" => {}
-            "unixctl" => unixctl = given.value.clone(),
             "help" => {
                 print!("{}", help(&dirs));
                 return Ok(ExitCode::SUCCESS);
@@ -217,7 +214,7 @@ fn run(args: &[String]) -> Result<ExitCode, Fatal> {
         return Err(invalid());
     }
     let mut context =
-        Context { rpc, database, style, force, change_aware, clock, dirs, vlog, daemon, unixctl, out: None };
+        Context { rpc, database, style, force, change_aware, clock, dirs, vlog, daemon, out: None };
     (c.run)(&mut context, args)
 }
 

@@ -249,7 +249,7 @@ fn row(
                 let datum = Datum::from_json_unchecked(value, &column.kind, &mut NoSymbols);
                 cell(&datum.map_err(|e| Fatal::new(e.to_string()))?, &column.kind)
             }
-            None => Cell::from(""),
+            None => Cell::Nothing,
         });
     }
     table.row(cells);
@@ -307,8 +307,7 @@ pub(super) fn begin(c: &mut Context) -> Result<()> {
 /// In the background: all is ready. Lets go of the terminal and opens a control socket.
 pub(super) fn detach(c: &mut Context) -> Result<unixctl::Server> {
     let vlog = c.vlog.clone();
-    let default = c.dirs.control_socket(PROGRAM, std::process::id() as i32);
-    let path = c.unixctl.as_ref().map_or(default, |p| c.dirs.run.join(p));
+    let path = c.dirs.control_socket(PROGRAM, std::process::id() as i32);
     let control = unixctl::Server::listen(&c.rpc.reactor, UNIXCTL, &path.display().to_string());
     let control = control.map_err(|e| {
         Fatal::new(format!("{}: could not initialize control socket ({})", path.display(), errno::text(&e)))

@@ -98,11 +98,14 @@ pub(super) fn compact(c: &Context, args: &[String]) -> Result {
         None => {
             let loaded = load(c, c.db(args, 0), Mode::ReadWrite, &mut uuids);
             let mut loaded = loaded.map_err(without_kind)?;
-            loaded.file.replace(&log::snapshot(&loaded.db, date, &comment)).map_err(fatal)?;
+            loaded
+                .file
+                .replace(&log::snapshot(&loaded.db, RecordOptions { date, comment: &comment, diff: false }))
+                .map_err(fatal)?;
         }
         Some(to) => {
             let loaded = load(c, c.db(args, 0), Mode::ReadOnly, &mut uuids)?;
-            let records = log::snapshot(&loaded.db, date, &comment);
+            let records = log::snapshot(&loaded.db, RecordOptions { date, comment: &comment, diff: false });
             file::write_over(to, &records, &c.log).map_err(|e| without_kind(fatal(e)))?;
         }
     }
@@ -117,7 +120,7 @@ pub(super) fn convert(c: &Context, args: &[String]) -> Result {
     let mode = if args.len() > 2 { Mode::ReadOnly } else { Mode::ReadWrite };
     let mut loaded = load(c, c.db(args, 0), mode, &mut uuids).map_err(without_kind)?;
     let db = ovsdb::convert::convert(&loaded.db, schema, &mut uuids).map_err(fatal)?;
-    let records = log::snapshot(&db, date, &comment);
+    let records = log::snapshot(&db, RecordOptions { date, comment: &comment, diff: false });
     match args.get(2) {
         None => loaded.file.replace(&records).map_err(fatal)?,
         Some(to) => file::write_over(to, &records, &c.log).map_err(|e| without_kind(fatal(e)))?,
@@ -134,7 +137,7 @@ fn schema_of(c: &Context, name: &str) -> std::result::Result<Schema, Fatal> {
     let damage = file
         .read(|record| {
             if schema.is_none() {
-                schema = Some(Schema::from_json(&record));
+                schema = Some(Schema::from_json(record));
                 return Ok(());
             }
             Err(stop())

@@ -14,7 +14,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use sys::lock::{FileLock, LockError, lock_path, sync_dir};
 
 /// Permissions of a new file, before the umask.
@@ -99,12 +99,19 @@ enum Parsed {
     Damaged(Error),
 }
 
-/// Reads all records of a file, until nobody wants more.
-fn read_records(name: &str, mut file: &File, send: &SyncSender<Result<Parsed, Error>>) {
+/// Reads all records of a file, until nobody wants more. Those that were used come back to be freed where they were
+/// made, which is much cheaper than elsewhere.
+fn read_records(
+    name: &str,
+    mut file: &File,
+    send: &SyncSender<Result<Parsed, Error>>,
+    used: &Receiver<Value>,
+) {
     const CHUNK: usize = 1 << 20;
     let mut reader = Reader::new(name);
     let mut chunk = vec![0; CHUNK];
     loop {
+        used.try_iter().for_each(drop);
         let parsed = match reader.next_record() {
             Step::Record(record) => Ok(Parsed::Record(record, reader.offset())),
             Step::More => {
@@ -193,24 +200,30 @@ impl DbFile {
 
     /// Gives every record to `take`. Returns what is wrong with the file behind the last whole record that
     /// `take` took, if anything; new records go there.
-    pub fn read(&mut self, mut take: impl FnMut(Value) -> Result<(), Error>) -> Result<Option<Error>, Error> {
+    pub fn read(
+        &mut self,
+        mut take: impl FnMut(&Value) -> Result<(), Error>,
+    ) -> Result<Option<Error>, Error> {
         self.file.seek(SeekFrom::Start(0)).map_err(|e| io_error(&self.name, "seek failed", &e))?;
         let (name, file) = (&self.name, &self.file);
         let mut end = 0;
         let (send, receive) = sync_channel(AHEAD);
+        let (give_back, used) = channel();
         // Reading, checking and parsing a record goes on while the one before is taken.
         let result = std::thread::scope(|s| {
             let reader = std::thread::Builder::new().name("read".into());
             reader
-                .spawn_scoped(s, move || read_records(name, file, &send))
+                .spawn_scoped(s, move || read_records(name, file, &send, &used))
                 .map_err(|e| io_error(name, "read failed", &e))?;
             for step in receive {
                 match step? {
                     Parsed::Record(record, offset) => {
-                        if let Err(e) = take(record) {
+                        if let Err(e) = take(&record) {
                             return Ok((false, Some(e)));
                         }
                         end = offset;
+                        // The last ones are freed here.
+                        let _ = give_back.send(record);
                     }
                     Parsed::End => return Ok((true, None)),
                     Parsed::Damaged(e) => return Ok((false, Some(e))),
@@ -423,10 +436,10 @@ pub fn read_database(mut file: DbFile, uuids: &mut UuidSource) -> Result<Loaded,
     let damage = file.read(|record| {
         match &mut db {
             None => {
-                db = Some(log::database_of(&record).inspect_err(|e| broken = Some(e.clone()))?);
+                db = Some(log::database_of(record).inspect_err(|e| broken = Some(e.clone()))?);
             }
             Some(db) => {
-                let changes = log::changes_of(db, &record, false, uuids)?;
+                let changes = log::changes_of(db, record, false, uuids)?;
                 db.apply(&changes);
                 transactions += 1;
             }

@@ -21,7 +21,7 @@ pub(super) fn show_log(c: &Context, args: &[String]) -> Result<ExitCode, Fatal> 
     let damage = file.read(|record| {
         match &schema {
             None => {
-                let s = Schema::from_json(&record)?;
+                let s = Schema::from_json(record)?;
                 println!(
                     "record {number}: \"{}\" schema, version=\"{}\", cksum=\"{}\"",
                     s.name, s.version, s.cksum
@@ -29,7 +29,7 @@ pub(super) fn show_log(c: &Context, args: &[String]) -> Result<ExitCode, Fatal> 
                 println!();
                 schema = Some(s);
             }
-            Some(schema) => print_record(c, number, &record, schema, &mut names),
+            Some(schema) => print_record(c, number, record, schema, &mut names),
         }
         number += 1;
         Ok(())
@@ -89,7 +89,7 @@ fn print_row(
     if more > 0 {
         let what = if known { "" } else { "insert " };
         let who = match names.get(&key).filter(|n| !n.is_empty()) {
-            Some(name) => format!("\"{name}\" ({short})"),
+            Some(name) => format!("{} ({short})", Value::string(&**name)),
             None => short,
         };
         let kind = if known && diff { " diff" } else { "" };

@@ -93,7 +93,7 @@ fn decode_fields(d: &mut Dec<'_>, load: bool) -> Decode<Action> {
         if s.n_bits < 16 {
             return Err(bad("bundle_load action requires at least 16 bit destination.".to_string()));
         }
-        super::check::subfield(s, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+        super::check::subfield(s, "destination")?;
         Some(s)
     } else {
         if place != 0 || dst.u32()? != 0 {

@@ -38,23 +38,24 @@ impl CheckCx {
 }
 
 /// Checks that a subfield exists and may be read (`role` "source") or written ("destination").
-pub(super) fn subfield(s: Subfield, role: &str, error: OfpErr) -> Decode<()> {
+pub(super) fn subfield(s: Subfield, role: &str) -> Decode<()> {
     let width = s.field.info().bits;
-    let text = if s.ofs >= width {
-        format!("bit offset {} exceeds {width}-bit width of {role} field {}", s.ofs, s.field)
-    } else if s.n_bits == 0 {
-        format!("{role} field {} has no bits", s.field)
+    let (error, text) = if s.n_bits == 0 {
+        (OfpErr::OFPBAC_BAD_SET_LEN, format!("zero bit {role} field {}", s.field))
+    } else if s.ofs >= width {
+        let text = format!("bit offset {} exceeds {width}-bit width of {role} field {}", s.ofs, s.field);
+        (OfpErr::OFPBAC_BAD_SET_LEN, text)
     } else if s.ofs + s.n_bits > width {
-        format!(
+        let text = format!(
             "bit offset {} and width {} exceeds {width}-bit width of {role} field {}",
             s.ofs, s.n_bits, s.field
-        )
+        );
+        (OfpErr::OFPBAC_BAD_SET_LEN, text)
     } else if role == "destination" && !s.field.info().writable {
-        format!("destination field {} is not writable", s.field)
+        (OfpErr::OFPBAC_BAD_SET_ARGUMENT, format!("destination field {} is not writable", s.field))
     } else {
         return Ok(());
     };
-    let error = if role == "destination" { error } else { OfpErr::OFPBAC_BAD_ARGUMENT };
     Err(DecodeError::logged(error, "meta_flow", text))
 }
 
@@ -70,12 +71,12 @@ fn prereq(s: Subfield, role: &str, m: &Match) -> Decode<()> {
 }
 
 fn check_src(s: Subfield, m: &Match) -> Decode<()> {
-    subfield(s, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    subfield(s, "source")?;
     prereq(s, "source", m)
 }
 
 fn check_dst(s: Subfield, m: &Match) -> Decode<()> {
-    subfield(s, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    subfield(s, "destination")?;
     prereq(s, "destination", m)
 }
 
@@ -88,7 +89,10 @@ struct Walk<'a> {
 /// Checks a list of actions against the match of its flow. Also notes in the actions what they need to know of the
 /// packet (whether it has a VLAN tag, its IP protocol).
 pub fn check(actions: &mut [Action], m: &Match, cx: &mut CheckCx) -> Decode<()> {
-    Walk { m: Cow::Borrowed(m), cx }.list(actions)
+    let had_any = !cx.usable.is_empty();
+    Walk { m: Cow::Borrowed(m), cx }.list(actions)?;
+    // What only OpenFlow 1.0 accepts is an error where that cannot be had.
+    if had_any && cx.usable.is_empty() { Err(OfpErr::OFPBAC_MATCH_INCONSISTENT.into()) } else { Ok(()) }
 }
 
 impl Walk<'_> {
@@ -99,7 +103,7 @@ impl Walk<'_> {
     /// Only OpenFlow 1.0 accepts what comes here.
     fn inconsistent(&mut self) -> Decode<()> {
         self.cx.usable = self.cx.usable.intersection(ProtocolSet::OF10);
-        if self.cx.usable.is_empty() { Err(OfpErr::OFPBAC_MATCH_INCONSISTENT.into()) } else { Ok(()) }
+        Ok(())
     }
 
     fn need(&mut self, prereq: Prereq) -> Decode<()> {
@@ -451,8 +455,10 @@ pub(super) fn together(actions: &[Action], outer: Outer) -> Result<(), Odds> {
             continue;
         }
         inside(a, outer)?;
-        if outer == Outer::Flow {
-            order(&mut last, a)?;
+        match outer {
+            Outer::Flow15 if matches!(a, Action::Meter(_)) => last = last.max(Some(1)),
+            Outer::Flow | Outer::Flow15 => order(&mut last, a)?,
+            _ => {}
         }
     }
     Ok(())
@@ -480,7 +486,7 @@ fn inside(a: &Action, outer: Outer) -> Result<(), Odds> {
             }
         };
     }
-    if instruction && outer != Outer::Flow {
+    if instruction && !matches!(outer, Outer::Flow | Outer::Flow15) {
         return Err((OfpErr::OFPBIC_UNSUP_INST, format!("{} instruction not allowed here", a.name())));
     }
     if of_ct {

@@ -23,7 +23,7 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
     let field = crate::oxm::pull_field(&mut d.r)?;
     d.zeros_to_end(OfpErr::NXBRC_MUST_BE_ZERO)?;
     let dst = Subfield { field, ofs, n_bits: 1 };
-    super::check::subfield(dst, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    super::check::subfield(dst, "destination")?;
     Ok(Action::CheckPktLarger(CheckPktLarger { pkt_len, dst }))
 }
 

@@ -115,7 +115,7 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
     }
     let zone = if has_field {
         let s = split_ofs_nbits(pull_header32(&mut zone_src)?, zone);
-        super::check::subfield(s, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+        super::check::subfield(s, "source")?;
         if s.n_bits != 16 {
             return Err(DecodeError::logged(
                 OfpErr::OFPBAC_BAD_SET_LEN,

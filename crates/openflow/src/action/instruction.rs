@@ -3,6 +3,7 @@
 
 use super::Action;
 use super::Resubmit;
+use super::text::Outer;
 use super::wire::{Dec, Enc, MODULE};
 use crate::Version;
 use crate::buf::{Decode, Put};
@@ -169,7 +170,8 @@ pub fn decode_instructions(bytes: &[u8], version: Version) -> Decode<Vec<Action>
             _ => out.push(Action::GotoTable(GotoTable { table: r.u8()? })),
         }
     }
-    super::wire::together(&out, super::text::Outer::Flow)?;
+    let outer = if version >= Version::V15 { Outer::Flow15 } else { Outer::Flow };
+    super::wire::together(&out, outer)?;
     Ok(out)
 }
 
@@ -189,7 +191,8 @@ fn pull_instruction<'a>(
     let body = r.sub(len - 4)?;
     let slot = TYPES.iter().position(|t| *t == kind);
     let slot = match slot {
-        Some(0) if version < Version::V13 || version >= Version::V15 => None,
+        // It came with OpenFlow 1.3, but earlier versions are not refused it.
+        Some(0) if version >= Version::V15 => None,
         s => s,
     };
     let Some(slot) = slot else {

@@ -111,7 +111,7 @@ pub(super) fn decode_2(d: &mut Dec<'_>) -> Decode<Action> {
     if l.flags & Learn::WRITE_RESULT != 0 {
         let field = crate::oxm::pull_field(&mut d.r)?;
         let dst = Subfield { field, ofs, n_bits: 1 };
-        super::check::subfield(dst, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+        super::check::subfield(dst, "destination")?;
         l.result_dst = Some(dst);
     }
     l.specs = specs(d)?;
@@ -179,14 +179,14 @@ fn spec(d: &mut Dec<'_>, header: u16) -> Decode<LearnSpec> {
         LearnSrc::Immediate(v)
     } else {
         let s = place(d, n_bits)?;
-        super::check::subfield(s, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+        super::check::subfield(s, "source")?;
         LearnSrc::Field(s)
     };
     let dst = match header & DST_MASK {
         0 => LearnDst::Match(checked_match(place(d, n_bits)?)?),
         DST_LOAD => {
             let s = place(d, n_bits)?;
-            super::check::subfield(s, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+            super::check::subfield(s, "destination")?;
             LearnDst::Load(s)
         }
         DST_OUTPUT if !immediate => LearnDst::Output,
@@ -196,7 +196,7 @@ fn spec(d: &mut Dec<'_>, header: u16) -> Decode<LearnSpec> {
 }
 
 fn checked_match(s: Subfield) -> Decode<Subfield> {
-    super::check::subfield(s, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    super::check::subfield(s, "source")?;
     Ok(s)
 }
 

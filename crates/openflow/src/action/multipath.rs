@@ -111,7 +111,7 @@ pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
             1u32 << dst.n_bits
         )));
     }
-    super::check::subfield(dst, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    super::check::subfield(dst, "destination")?;
     Ok(Action::Multipath(Box::new(Multipath { fields, basis, algorithm, max_link, arg, dst })))
 }
 

@@ -107,7 +107,7 @@ pub(super) fn decode_reg2(d: &mut Dec<'_>) -> Decode<Action> {
 }
 
 fn checked_src(src: Subfield) -> Decode<Subfield> {
-    super::check::subfield(src, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    super::check::subfield(src, "source")?;
     Ok(src)
 }
 

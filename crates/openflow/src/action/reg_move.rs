@@ -27,11 +27,8 @@ fn pair(d: &mut Dec<'_>, padding: usize) -> Decode<Action> {
         src: Subfield { field: src, ofs: src_ofs, n_bits },
         dst: Subfield { field: dst, ofs: dst_ofs, n_bits },
     };
-    if n_bits == 0 {
-        return Err(OfpErr::OFPBAC_BAD_ARGUMENT.into());
-    }
-    super::check::subfield(m.src, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
-    super::check::subfield(m.dst, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    super::check::subfield(m.src, "source")?;
+    super::check::subfield(m.dst, "destination")?;
     Ok(Action::Move(m))
 }
 

@@ -65,7 +65,7 @@ fn common(d: &mut Dec<'_>, version: u8) -> Decode<Sample> {
         let field = pull_header32(&mut header)?;
         let s = split_ofs_nbits(field, d.r.u16()?);
         d.r.skip(2)?;
-        super::check::subfield(s, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+        super::check::subfield(s, "source")?;
         Ok(SampleId::Field(s))
     };
     let obs_domain_id = id()?;

@@ -201,7 +201,7 @@ pub(super) fn decode_load(d: &mut Dec<'_>) -> Decode<Action> {
     let field = pull_header32(&mut d.r)?;
     let value = d.r.u64()?;
     let s = split_ofs_nbits(field, place);
-    super::check::subfield(s, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    super::check::subfield(s, "destination")?;
     if s.n_bits < 64 && value >> s.n_bits != 0 {
         return Err(OfpErr::OFPBAC_BAD_ARGUMENT.into());
     }

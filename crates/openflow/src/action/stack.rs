@@ -1,9 +1,7 @@
 //! `push` and `pop`: the stack.
 
 use super::Action;
-use super::wire::MODULE;
 use super::wire::{Dec, Enc};
-use crate::buf::DecodeError;
 use crate::buf::{Decode, Put};
 use crate::ofperr::OfpErr;
 use flow::Subfield;
@@ -19,26 +17,19 @@ fn decode(d: &mut Dec<'_>) -> Decode<Stack> {
     let ofs = d.r.u16()?;
     let field = crate::oxm::pull_field(&mut d.r)?;
     let n_bits = d.r.u16()?;
-    if n_bits == 0 {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBAC_BAD_ARGUMENT,
-            MODULE,
-            format!("{field}: stack field has no bits"),
-        ));
-    }
-    d.zeros_to_end(OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    d.zeros_to_end(OfpErr::NXBRC_MUST_BE_ZERO)?;
     Ok(Stack { subfield: Subfield { field, ofs, n_bits } })
 }
 
 pub(super) fn decode_push(d: &mut Dec<'_>) -> Decode<Action> {
     let s = decode(d)?;
-    super::check::subfield(s.subfield, "source", OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    super::check::subfield(s.subfield, "source")?;
     Ok(Action::Push(s))
 }
 
 pub(super) fn decode_pop(d: &mut Dec<'_>) -> Decode<Action> {
     let s = decode(d)?;
-    super::check::subfield(s.subfield, "destination", OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    super::check::subfield(s.subfield, "destination")?;
     Ok(Action::Pop(s))
 }
 

@@ -13,6 +13,8 @@ type ParseResult<T> = Result<T, String>;
 pub enum Outer {
     /// A flow: instructions are allowed.
     Flow,
+    /// A flow on the wire of OpenFlow 1.5, where metering is one of the actions.
+    Flow15,
     /// A plain action list: of a packet-out.
     List,
     /// A group's bucket.
@@ -225,7 +227,7 @@ fn check_metering(actions: &[Action], outer: Outer) -> ParseResult<()> {
         Outer::List => Err("meter instruction not allowed here".to_string()),
         Outer::Clone => Err("clone action doesn't support nested action meter".to_string()),
         Outer::WriteActions => Err("write_actions action doesn't support nested action meter".to_string()),
-        Outer::Flow | Outer::Bucket | Outer::Ct => Ok(()),
+        Outer::Flow | Outer::Flow15 | Outer::Bucket | Outer::Ct => Ok(()),
     }
 }
 

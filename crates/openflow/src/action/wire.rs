@@ -12,7 +12,7 @@ use super::text::Outer;
 use super::*;
 use crate::buf::{Decode, DecodeError, Note, Put, Reader, hex_dump};
 use crate::ofperr::OfpErr;
-use crate::text::Severity;
+use crate::text::{CHex, Severity};
 use crate::version::Version;
 
 pub(super) const MODULE: &str = "ofp_actions";
@@ -168,7 +168,7 @@ fn nicira_form(version: Version, subtype: u16) -> Option<Form> {
         14 => fix("NXAST_RESUBMIT_TABLE", 16, resubmit::decode_table),
         15 => fix("NXAST_OUTPUT_REG", 24, output::decode_reg),
         16 => var("NXAST_LEARN", 32, learn::decode),
-        17 => fix("NXAST_EXIT", 16, |d| d.zeros(6, OfpErr::NXBRC_MUST_BE_ZERO).map(|()| Action::Exit)),
+        17 => fix("NXAST_EXIT", 16, |_| Ok(Action::Exit)),
         18 if version == Version::V10 => {
             fix("OFPAT_DEC_NW_TTL", 16, |_| Ok(Action::DecTtl(DecTtl { ids: None })))
         }
@@ -282,7 +282,7 @@ fn pull_action(r: &mut Reader<'_>, version: Version, depth: u8) -> Decode<Action
                 return Err(DecodeError::logged(
                     OfpErr::OFPBAC_BAD_VENDOR,
                     MODULE,
-                    format!("OpenFlow action has unknown vendor {vendor:#x}"),
+                    format!("OpenFlow action has unknown vendor {}", CHex(vendor.into())),
                 ));
             }
         };
@@ -364,15 +364,15 @@ pub fn decode(bytes: &[u8], version: Version, outer: Outer) -> Decode<Vec<Action
     Ok(actions)
 }
 
-/// Takes the actions of a packet-out, whose length it gives.
-pub fn pull(r: &mut Reader<'_>, len: usize, version: Version) -> Decode<Vec<Action>> {
+/// Takes the actions of a message, whose length it gives.
+pub fn pull(r: &mut Reader<'_>, len: usize, version: Version, outer: Outer) -> Decode<Vec<Action>> {
     check_length(len)?;
     if len > r.len() {
         let text =
             format!("OpenFlow message actions length {len} exceeds remaining message length ({})", r.len());
         return Err(DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, MODULE, text));
     }
-    decode(r.take(len)?, version, Outer::Bucket)
+    decode(r.take(len)?, version, outer)
 }
 
 fn check_length(len: usize) -> Decode<()> {

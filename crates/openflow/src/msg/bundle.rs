@@ -122,11 +122,11 @@ pub(crate) fn check_add<'a>(f: &Framed<'a>) -> Decode<AddFrame<'a>> {
     let inner = r.take_all();
     let header = inner.first_chunk::<8>().ok_or(OfpErr::OFPBFC_MSG_BAD_LEN)?;
     let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    if len < 8 || len > inner.len() {
-        return Err(OfpErr::OFPBFC_MSG_BAD_LEN.into());
-    }
     if header[0] != f.version.wire() {
         return Err(OfpErr::OFPBFC_BAD_VERSION.into());
+    }
+    if len < 8 || len > inner.len() {
+        return Err(OfpErr::OFPBFC_MSG_BAD_LEN.into());
     }
     if header[4..8] != f.xid.0.to_be_bytes() {
         return Err(OfpErr::OFPBFC_MSG_BAD_XID.into());
@@ -170,6 +170,9 @@ pub(crate) fn decode_forward(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         return Err(OfpErr::OFPBFC_MSG_BAD_LEN.into());
     }
     let inner = &f.body[..len];
+    if header[0] != f.version.wire() {
+        return Err(OfpErr::OFPBRC_BAD_VERSION.into());
+    }
     let kind = crate::kind::kind_of(inner)?;
     if !matches!(kind, Kind::OfptGroupMod | Kind::OfptMeterMod | Kind::NxtGroupMod) {
         return Err(OfpErr::OFPBFC_MSG_UNSUP.into());

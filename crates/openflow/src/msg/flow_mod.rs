@@ -313,7 +313,7 @@ fn decode_11(
     pull_match_11(r, codec, true, m)?;
     let command = FlowModCommand::from_wire(cmd);
     let deleting = matches!(command, Some(FlowModCommand::Delete | FlowModCommand::DeleteStrict));
-    if fm.table == 0xff && command.is_some() && (version == Version::V11 || !deleting) {
+    if fm.table == 0xff && (version == Version::V11 || !deleting) {
         return Err(OfpErr::OFPFMFC_BAD_TABLE_ID.into());
     }
     let out_port = port_from_wire(out_port)?;

@@ -291,12 +291,12 @@ pub fn decode_one(r: &mut Reader<'_>, version: Version, kind: Kind, codec: &Code
         return Err(bad(format!("{name} has {left} leftover bytes at end")));
     }
     let len = usize::from(r.u16()?);
-    // From OpenFlow 1.1 on, a length that is too great shows in what comes last, the instructions.
-    let too_long = version >= Version::V11 && len > left;
-    if len < fixed || (len > left && !too_long) {
+    if len < fixed {
         return Err(bad(format!("{name} claims invalid length {len}")));
     }
-    let mut b = if too_long { Reader::new(r.take_all()) } else { r.sub(len - 2)? };
+    // A length that is too great shows in what comes last, actions or instructions.
+    let missing = len.saturating_sub(left);
+    let mut b = r.sub((len - missing) - 2)?;
     let b = &mut b;
     let mut s = FlowStats {
         matching: MiniMatch::default(),
@@ -317,10 +317,10 @@ pub fn decode_one(r: &mut Reader<'_>, version: Version, kind: Kind, codec: &Code
     };
     let mut m = Match::any();
     match version {
-        Version::V10 if nxst => decode_nxst(b, &mut s, &mut m, codec)?,
-        Version::V10 => decode_10(b, &mut s, &mut m)?,
-        Version::V15 => decode_15(b, &mut s, &mut m, codec, len.saturating_sub(left))?,
-        _ => decode_11(b, &mut s, &mut m, version, codec, len.saturating_sub(left))?,
+        Version::V10 if nxst => decode_nxst(b, &mut s, &mut m, codec, missing)?,
+        Version::V10 => decode_10(b, &mut s, &mut m, missing)?,
+        Version::V15 => decode_15(b, &mut s, &mut m, codec, missing)?,
+        _ => decode_11(b, &mut s, &mut m, version, codec, missing)?,
     }
     s.matching = MiniMatch::new(&m);
     let versions = crate::version::VersionSet::ALL;
@@ -341,7 +341,7 @@ fn common(b: &mut Reader<'_>, s: &mut FlowStats) -> Decode<()> {
     Ok(())
 }
 
-fn decode_10(b: &mut Reader<'_>, s: &mut FlowStats, m: &mut Match) -> Decode<()> {
+fn decode_10(b: &mut Reader<'_>, s: &mut FlowStats, m: &mut Match, missing: usize) -> Decode<()> {
     s.table = b.u8()?;
     b.skip(1)?;
     crate::fixed_match::pull_of10(b, m)?;
@@ -350,11 +350,17 @@ fn decode_10(b: &mut Reader<'_>, s: &mut FlowStats, m: &mut Match) -> Decode<()>
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
-    s.actions = action::wire::decode(b.take_all(), Version::V10, action::text::Outer::Flow)?.into();
+    s.actions = actions(b, missing).map_err(bad_instructions)?.into();
     Ok(())
 }
 
-fn decode_nxst(b: &mut Reader<'_>, s: &mut FlowStats, m: &mut Match, codec: &Codec) -> Decode<()> {
+fn decode_nxst(
+    b: &mut Reader<'_>,
+    s: &mut FlowStats,
+    m: &mut Match,
+    codec: &Codec,
+    missing: usize,
+) -> Decode<()> {
     s.table = b.u8()?;
     b.skip(1)?;
     common(b, s)?;
@@ -365,10 +371,19 @@ fn decode_nxst(b: &mut Reader<'_>, s: &mut FlowStats, m: &mut Match, codec: &Cod
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
-    crate::oxm::pull_nxm(b, len, &codec.match_cx(false), m)?;
-    let actions = action::wire::decode(b.take_all(), Version::V10, action::text::Outer::Flow);
-    s.actions = actions.map_err(bad_instructions)?.into();
+    if len.next_multiple_of(8) > b.len() + missing {
+        let total = b.len() + missing + 48;
+        return Err(bad(format!("NXST_FLOW reply with match_len={len} claims invalid length {total}")));
+    }
+    crate::oxm::pull_nxm(b, len, &codec.match_cx(true), m)?;
+    s.actions = actions(b, missing).map_err(bad_instructions)?.into();
     Ok(())
+}
+
+/// The actions at the end, of which `missing` bytes are not there.
+fn actions(b: &mut Reader<'_>, missing: usize) -> Decode<Vec<Action>> {
+    let len = b.len() + missing;
+    action::wire::pull(b, len, Version::V10, action::text::Outer::Flow)
 }
 
 /// The instructions at the end, of which `missing` bytes are not there.
@@ -417,7 +432,7 @@ fn decode_11(
     s.cookie = Cookie(b.u64()?);
     s.packet_count = b.u64()?;
     s.byte_count = b.u64()?;
-    pull_match_11(b, codec, false, m).map_err(bad_match)?;
+    pull_match_11(b, codec, true, m).map_err(bad_match)?;
     s.actions = instructions(b, version, missing).map_err(bad_instructions)?.into();
     Ok(())
 }
@@ -441,7 +456,7 @@ fn decode_15(
     pull_match_11(b, codec, true, m).map_err(bad_match)?;
     let x = oxs::pull(b).map_err(|e| e.and("ofp_flow", "OXS OFPST_FLOW reply bad stats".to_string()))?;
     (s.duration_sec, s.duration_nsec) = x.duration.unwrap_or((u32::MAX, u32::MAX));
-    s.idle_age = x.idle_time.map(|(sec, _)| sec).filter(|sec| *sec != u32::MAX);
+    s.idle_age = x.idle_time.map(|(sec, _)| sec).filter(|sec| *sec <= i32::MAX as u32);
     s.packet_count = x.packet_count.unwrap_or(u64::MAX);
     s.byte_count = x.byte_count.unwrap_or(u64::MAX);
     s.actions = instructions(b, Version::V15, missing).map_err(bad_instructions)?.into();

@@ -260,10 +260,11 @@ fn bad_watch(mut e: DecodeError) -> DecodeError {
 
 fn bucket_11(b: &mut Reader<'_>, bucket_id: u32, version: Version) -> Decode<Bucket> {
     let weight = b.u16()?;
-    let watch_port = port_from_wire(b.u32()?).map_err(bad_watch)?;
+    let watch_port = b.u32()?;
     let watch_group = GroupId(b.u32()?);
     b.skip(4)?;
     let actions = action::wire::decode(b.take_all(), version, action::text::Outer::Bucket)?;
+    let watch_port = port_from_wire(watch_port).map_err(bad_watch)?;
     Ok(Bucket { bucket_id, weight, watch_port, watch_group, actions })
 }
 
@@ -341,14 +342,14 @@ fn pull_props(r: &mut Reader<'_>, group: GroupType, command: Option<GroupModComm
             return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
         }
         props.selection_method = body.string(16)?;
-        if !["hash", "dp_hash"].contains(&&*props.selection_method) {
-            let text = format!("ntr selection method '{}' is not supported", props.selection_method);
-            return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
-        }
         props.selection_method_param = body.u64()?;
         let method = props.selection_method.as_str();
         if !matches!(method, "hash" | "dp_hash") {
             let text = format!("ntr selection method '{method}' is not supported");
+            return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
+        }
+        if method == "dp_hash" && !body.is_empty() {
+            let text = "ntr selection method dp_hash does not support fields";
             return Err(DecodeError::logged(OfpErr::OFPBPC_BAD_VALUE, MODULE, text));
         }
         props.fields = pull_fields(&mut body)
@@ -433,19 +434,21 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message
         if len > r.len() {
             return Err(OfpErr::OFPBRC_BAD_LEN.into());
         }
-        g.buckets = pull_buckets(&mut r.sub(len)?, version, kind)?;
         check_command_bucket(raw, g.command_bucket_id)?;
+        g.buckets = pull_buckets(&mut r.sub(len)?, version, kind)?;
         g.props = pull_props(r, kind, command)?;
     } else {
         g.buckets = pull_buckets(r, version, kind)?;
-        let old = version < Version::V13;
-        if command == Some(GroupModCommand::Delete) && !old && !g.buckets.is_empty() {
+        if command == Some(GroupModCommand::Delete) && version >= Version::V13 && !g.buckets.is_empty() {
             return Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
         }
     }
     // The buckets' and then the type's faults are reported before the command's.
     if wire_kind.is_none() {
         return Err(OfpErr::OFPGMFC_BAD_TYPE.into());
+    }
+    if g.kind == GroupType::Indirect && g.command != GroupModCommand::Delete && g.buckets.len() != 1 {
+        return Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
     }
     command.ok_or(OfpErr::OFPGMFC_BAD_COMMAND)?;
     check_mod(&g)?;
@@ -455,9 +458,6 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>, version: Version) -> Decode<Message
 /// Checks that hold whatever the switch's groups are.
 fn check_mod(g: &GroupMod) -> Decode<()> {
     let invalid = || Err(OfpErr::OFPGMFC_INVALID_GROUP.into());
-    if g.kind == GroupType::Indirect && g.command != GroupModCommand::Delete && g.buckets.len() != 1 {
-        return invalid();
-    }
     if g.command == GroupModCommand::RemoveBucket && !g.buckets.is_empty() {
         return Err(OfpErr::OFPGMFC_BAD_BUCKET.into());
     }
@@ -534,6 +534,9 @@ pub(crate) fn decode_one_desc(r: &mut Reader<'_>, version: Version) -> Decode<Gr
     let buckets = if new_form(version) {
         let n = usize::from(b.u16()?);
         b.skip(6)?;
+        if n > b.len() {
+            return bad(format!("OFPST11_GROUP_DESC reply claims invalid bucket list length {n}"));
+        }
         let buckets = pull_buckets(&mut b.sub(n)?, version, kind)?;
         props = pull_props(&mut b, kind, Some(GroupModCommand::Add))?;
         buckets
@@ -578,7 +581,7 @@ pub(crate) fn decode_one_stats(r: &mut Reader<'_>, version: Version) -> Decode<G
     }
     let len = usize::from(r.u16()?);
     let fixed = head;
-    if len == 0 {
+    if len < 8 {
         return bad(format!("{name} reply claims invalid length {len}"));
     }
     if len < fixed || len > left || (len - fixed) % 16 != 0 {

@@ -197,7 +197,7 @@ pub(crate) fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec
     };
     let mut matching = Match::any();
     if version >= Version::V14 {
-        m.out_port = port_from_wire(r.u32()?)?;
+        let out_port = r.u32()?;
         m.out_group = GroupId(r.u32()?);
         let flags = r.u16()?;
         m.table = r.u8()?;
@@ -210,6 +210,7 @@ pub(crate) fn decode_request(r: &mut Reader<'_>, version: Version, codec: &Codec
         };
         // What is to be told matters only where something is.
         m.flags = if m.command == MonitorCommand::Delete { MonitorFlags(0) } else { check(flags)? };
+        m.out_port = port_from_wire(out_port)?;
         pull_match_11(r, codec, true, &mut matching)?;
     } else if version == Version::V13 {
         m.flags = check(r.u16()?)?;
@@ -300,24 +301,25 @@ fn put_full(o: &mut Vec<u8>, u: &FlowUpdate, m: flow::Match, version: Version) {
 
 pub(crate) fn decode_update(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<FlowUpdate> {
     let left = r.len();
-    let leftover = |n: usize| {
-        let text = format!("{} reply has {n} leftover bytes at end", name(version));
-        DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_monitor", text)
-    };
-    let head = r.rest().first_chunk::<4>().ok_or_else(|| leftover(left))?;
+    let head = r.rest().first_chunk::<4>().ok_or_else(|| leftover(version, left))?;
     let [len, event] = [u16::from_be_bytes([head[0], head[1]]), u16::from_be_bytes([head[2], head[3]])];
     let len = usize::from(len);
     if len < 8 || len > left || len % 8 != 0 {
-        return Err(leftover(left));
+        return Err(leftover(version, left));
     }
     let full = event < if version >= Version::V14 { 4 } else { 3 };
     let known = event < if version >= Version::V14 { 7 } else { 4 };
     if full && len < UPDATE || known && !full && len != 8 {
-        return Err(leftover(left));
+        return Err(leftover(version, left));
     }
     let mut b = r.sub(len)?;
     b.skip(2)?;
     decode_update_body(&mut b, version, codec)
+}
+
+fn leftover(version: Version, n: usize) -> DecodeError {
+    let text = format!("{} reply has {n} leftover bytes at end", name(version));
+    DecodeError::logged(OfpErr::OFPBRC_BAD_LEN, "ofp_monitor", text)
 }
 
 /// Least length of an update that is told in full.
@@ -386,6 +388,9 @@ fn decode_update_body(b: &mut Reader<'_>, version: Version, codec: &Codec) -> De
             pull_match_11(b, codec, true, &mut m)?;
             u.actions = action::instruction::decode_instructions(b.take_all(), version)?;
         } else {
+            if len.next_multiple_of(8) > b.len() {
+                return Err(leftover(version, b.len()));
+            }
             crate::oxm::pull_nxm(b, len, &codec.match_cx(true), &mut m)?;
             u.actions = action::wire::decode(b.take_all(), version, action::text::Outer::Flow)?;
         }

@@ -54,6 +54,9 @@ pub(crate) fn put(o: &mut Vec<u8>, s: &Oxs) {
 
 /// Takes statistics and their padding.
 pub(crate) fn pull(r: &mut Reader<'_>) -> Decode<Oxs> {
+    if r.len() < 4 {
+        return Err(OfpErr::OFPBMC_BAD_LEN.into());
+    }
     r.skip(2)?;
     let len = usize::from(r.u16()?);
     let padded = len.next_multiple_of(8);

@@ -74,7 +74,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
         Version::V15 => {
             len = usize::from(r.u16()?);
             r.skip(2)?;
-            let mut cx = codec.match_cx(true);
+            let mut cx = codec.match_cx(false);
             cx.pipeline_only = true;
             crate::oxm::pull_oxm(r, &cx, &mut m)?;
             if m.get(Field::IN_PORT).1 == 0 {
@@ -88,15 +88,14 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
             r.skip(6)?;
         }
     }
-    let mut actions = action::wire::pull(r, len, version)?;
+    let mut actions = action::wire::pull(r, len, version, action::text::Outer::Bucket)?;
     let port = m.key.in_port();
     let special = [OfPort::LOCAL, OfPort::CONTROLLER, OfPort::NONE];
     if port.is_reserved() && !special.contains(&port) {
-        return Err(DecodeError::logged(
-            OfpErr::OFPBRC_BAD_PORT,
-            "ofp_packet",
-            format!("packet-out has bad input port {:#x}", port.to_u16().unwrap_or(0xffff)),
-        ));
+        let text = format!("packet-out has bad input port {:#x}", port.to_u16().unwrap_or(0xffff));
+        let mut e = DecodeError::logged(OfpErr::OFPBRC_BAD_PORT, "ofp_packet", text);
+        e.log.splice(..0, actions.iter().filter_map(|a| action::wire::deprecated(a.standard_11(), version)));
+        return Err(e);
     }
     let mut cx = action::check::CheckCx::new(ProtocolSet::of_versions(VersionSet::ALL));
     let _ = action::check::check(&mut actions, &Match::any(), &mut cx);

@@ -323,13 +323,13 @@ pub(crate) fn pull_phy(r: &mut Reader<'_>, version: Version) -> Decode<PhyPort> 
     p.name = r.name(16)?;
     p.config = PortConfig(r.u32()? & CONFIG_11);
     p.state = PortState(r.u32()? & STATE_11);
+    if version >= Version::V14 && (len < 40 || len > left) {
+        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+    }
     p.port = port_from_wire(port)?;
     if version < Version::V14 {
         pull_ethernet(r, &mut p)?;
         return Ok(p);
-    }
-    if len < 40 || len > left {
-        return Err(OfpErr::OFPBRC_BAD_LEN.into());
     }
     let mut props = r.sub(len - 40)?;
     while !props.is_empty() {
@@ -374,9 +374,6 @@ pub(crate) fn decode_status(r: &mut Reader<'_>, version: Version) -> Decode<Mess
     };
     r.skip(7)?;
     let desc = pull_phy(r, version)?;
-    if !r.is_empty() {
-        return Err(OfpErr::OFPBRC_BAD_LEN.into());
-    }
     Ok(Message::PortStatus(Box::new(PortStatus { reason, desc })))
 }
 

@@ -144,22 +144,32 @@ pub(crate) fn decode_config_reply(r: &mut Reader<'_>, version: Version) -> Decod
         port => port.unwrap_or(OfPort::NONE),
     };
     let mut out = Vec::new();
-    let fixed = if version >= Version::V12 { 16 } else { 8 };
     while !r.is_empty() {
-        let mut q = QueueConfig { port, queue: r.u32()?, min_rate: None, max_rate: None };
-        if version >= Version::V12 {
-            // The queue says its port, too, but only the message's counts.
-            r.skip(4)?;
+        match decode_one_config(r, port, version) {
+            Ok(q) => out.push(q),
+            Err(mut e) => {
+                e.partial = (!out.is_empty()).then(|| Box::new(Message::QueueGetConfigReply(port, out)));
+                return Err(e);
+            }
         }
-        let len = usize::from(r.u16()?);
-        r.skip(if version >= Version::V12 { 6 } else { 2 })?;
-        if len < fixed {
-            return Err(OfpErr::OFPBRC_BAD_LEN.into());
-        }
-        pull_rates(&mut r.sub(len - fixed)?, &mut q, false)?;
-        out.push(q);
     }
     Ok(Message::QueueGetConfigReply(port, out))
+}
+
+fn decode_one_config(r: &mut Reader<'_>, port: OfPort, version: Version) -> Decode<QueueConfig> {
+    let mut q = QueueConfig { port, queue: r.u32()?, min_rate: None, max_rate: None };
+    let fixed = if version >= Version::V12 {
+        // The queue says its port, too, but only the message's counts.
+        r.skip(4)?;
+        16
+    } else {
+        8
+    };
+    let len = usize::from(r.u16()?);
+    r.skip(if version >= Version::V12 { 6 } else { 2 })?;
+    let rates = len.checked_sub(fixed).ok_or(OfpErr::OFPBRC_BAD_LEN)?;
+    pull_rates(&mut r.sub(rates)?, &mut q, false)?;
+    Ok(q)
 }
 
 pub(crate) fn put_desc_request(e: &mut Enc<'_>, q: &QueueStatsRequest) -> Encode {
@@ -182,14 +192,12 @@ pub(crate) fn put_desc(e: &mut Enc<'_>, queues: &[QueueConfig], more: bool) -> E
 }
 
 pub(crate) fn decode_one_desc(r: &mut Reader<'_>) -> Decode<QueueConfig> {
-    let port = port_from_wire(r.u32()?)?;
-    let mut q = QueueConfig { port, queue: r.u32()?, min_rate: None, max_rate: None };
-    let len = usize::from(r.u16()?);
-    r.skip(6)?;
-    if len < 16 {
-        return Err(OfpErr::OFPBRC_BAD_LEN.into());
-    }
-    pull_rates(&mut r.sub(len - 16)?, &mut q, true)?;
+    let mut head = r.sub(16)?;
+    let port = port_from_wire(head.u32()?)?;
+    let mut q = QueueConfig { port, queue: head.u32()?, min_rate: None, max_rate: None };
+    let len = usize::from(head.u16()?);
+    let mut rates = r.sub(len.checked_sub(16).ok_or(OfpErr::OFPBRC_BAD_LEN)?)?;
+    pull_rates(&mut rates, &mut q, true)?;
     Ok(q)
 }
 

@@ -348,6 +348,9 @@ pub(crate) fn decode_status(r: &mut Reader<'_>) -> Decode<Message> {
         _ => return Err(OfpErr::OFPBPC_BAD_VALUE.into()),
     };
     r.skip(7)?;
+    if r.is_empty() {
+        return Err(OfpErr::OFPBRC_BAD_LEN.into());
+    }
     Ok(Message::TableStatus(Box::new(TableStatus { reason, desc: pull_one_desc(r)? })))
 }
 

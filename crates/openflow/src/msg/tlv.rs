@@ -61,7 +61,8 @@ fn put_mappings(o: &mut Vec<u8>, all: &[TlvMapping]) {
     }
 }
 
-fn pull_mappings(r: &mut Reader<'_>) -> Decode<Vec<TlvMapping>> {
+/// Takes mappings to as many fields as there are.
+fn pull_mappings(r: &mut Reader<'_>, fields: u16) -> Decode<Vec<TlvMapping>> {
     let mut out: Vec<TlvMapping> = Vec::new();
     while !r.is_empty() {
         let m =
@@ -70,6 +71,11 @@ fn pull_mappings(r: &mut Reader<'_>) -> Decode<Vec<TlvMapping>> {
         if !m.option_len.is_multiple_of(4) || m.option_len > 124 {
             let text = format!("tlv table option length ({}) is not a valid option size", m.option_len);
             return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_OPT_LEN, "ofp_match", text));
+        }
+        if m.index >= fields {
+            let last = u32::from(fields).wrapping_sub(1);
+            let text = format!("tlv table field index ({}) is too large (max {last})", m.index);
+            return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_FIELD_IDX, "ofp_match", text));
         }
         out.push(m);
     }
@@ -95,12 +101,7 @@ pub(crate) fn decode_mod(r: &mut Reader<'_>) -> Decode<Message> {
         }
     };
     r.skip(6)?;
-    let mappings = pull_mappings(r)?;
-    const LAST: u16 = 63;
-    if let Some(m) = mappings.iter().find(|m| m.index > LAST) {
-        let text = format!("tlv table field index ({}) is too large (max {LAST})", m.index);
-        return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_FIELD_IDX, "ofp_match", text));
-    }
+    let mappings = pull_mappings(r, 64)?;
     Ok(Message::TlvTableMod(TlvTableMod { command, mappings }))
 }
 
@@ -117,14 +118,6 @@ pub(crate) fn decode_reply(r: &mut Reader<'_>) -> Decode<Message> {
     let max_space = r.u32()?;
     let max_fields = r.u16()?;
     r.skip(10)?;
-    let mappings = pull_mappings(r)?;
-    if let Some(m) = mappings.iter().find(|m| m.index >= max_fields) {
-        let text = format!(
-            "tlv table field index ({}) is too large (max {})",
-            m.index,
-            u32::from(max_fields).wrapping_sub(1)
-        );
-        return Err(DecodeError::logged(OfpErr::NXTTMFC_BAD_FIELD_IDX, "ofp_match", text));
-    }
+    let mappings = pull_mappings(r, max_fields)?;
     Ok(Message::TlvTableReply(TlvTableReply { max_space, max_fields, mappings }))
 }

@@ -731,7 +731,7 @@ pub fn format_monitor(r: &MonitorRequest, f: &mut Fmt<'_>) {
         (MonitorFlags::MODIFY, "modify"),
         (MonitorFlags::ACTIONS, "actions"),
         (MonitorFlags::OWN, "own"),
-        (MonitorFlags::ONLY_OWN, "only_own"),
+        (MonitorFlags::ONLY_OWN, "own"),
     ];
     let names: Vec<&str> = NAMES.iter().filter(|(b, _)| r.flags.0 & b != 0).map(|(_, n)| *n).collect();
     f.put(&if names.is_empty() { "0".to_string() } else { names.join(",") });

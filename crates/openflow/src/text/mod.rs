@@ -17,6 +17,7 @@ pub mod table;
 pub use ::flow::text::lex;
 pub use print::to_string;
 
+use crate::buf::Note;
 use crate::port_map::Names;
 use crate::version::ProtocolSet;
 use ::flow::text::number;
@@ -157,7 +158,7 @@ pub struct TextCx<'a> {
     /// Protocols that can express what was parsed.
     pub usable: ProtocolSet,
     /// What to log: module, severity, text.
-    pub log: Vec<(&'static str, Severity, String)>,
+    pub log: Vec<Note>,
 }
 
 /// Severity of what parsing wants logged.

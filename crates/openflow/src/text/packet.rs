@@ -19,18 +19,24 @@ pub fn format_packet(packet: &[u8], f: &mut Fmt<'_>) {
     let text = packet_text(&key, style);
     f.put(&text);
     let l4 = flow::extract::Offsets::get(offsets.l4);
-    let csum = |at: usize| {
-        let i = l4? + at;
-        Some(u16::from_be_bytes([*packet.get(i)?, *packet.get(i + 1)?]))
+    // What the IP header does not count is padding.
+    let end = flow::extract::Offsets::get(offsets.l3).and_then(|l3| {
+        let (at, more) = if key.eth_type() == 0x0800 { (l3 + 2, l3) } else { (l3 + 4, l3 + 40) };
+        let len = packet.get(at..at + 2)?;
+        Some(packet.len().min(more + usize::from(u16::from_be_bytes([len[0], len[1]]))))
+    });
+    let header = l4.zip(end).and_then(|(from, to)| packet.get(from..to)).unwrap_or_default();
+    let csum = |least: usize, at: usize| {
+        let b = header.get(..least)?.get(at..at + 2)?;
+        Some(u32::from(u16::from_be_bytes([b[0], b[1]])))
     };
-    let ip = matches!(key.eth_type(), 0x0800 | 0x86dd);
-    if ip && key.nw_frag() & flow::key::frag::LATER == 0 {
+    if matches!(key.eth_type(), 0x0800 | 0x86dd) {
         let named = match key.ip_proto() {
-            6 => csum(16).map(|c| ("tcp_csum", u32::from(c))),
-            17 => csum(6).map(|c| ("udp_csum", u32::from(c))),
-            1 => csum(2).map(|c| ("icmp_csum", u32::from(c))),
-            58 => csum(2).map(|c| ("icmp6_csum", u32::from(c))),
-            132 => csum(8).zip(csum(10)).map(|(a, b)| ("sctp_csum", u32::from(a) << 16 | u32::from(b))),
+            6 => csum(20, 16).map(|c| ("tcp_csum", c)),
+            17 => csum(8, 6).map(|c| ("udp_csum", c)),
+            1 => csum(4, 2).map(|c| ("icmp_csum", c)),
+            58 => csum(4, 2).map(|c| ("icmp6_csum", c)),
+            132 => csum(12, 8).zip(csum(12, 10)).map(|(a, b)| ("sctp_csum", a << 16 | b)),
             _ => None,
         };
         if let Some((name, c)) = named {

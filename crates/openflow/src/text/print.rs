@@ -191,12 +191,16 @@ impl Printer<'_> {
                 }
                 let lead = if shown { "" } else { " " };
                 let dump = hex_dump(framed.bytes, true);
-                // Of flow statistics of OpenFlow 1.5, only what follows the match and the statistics has a known error.
-                let odd = framed.kind == Kind::OfpstFlowReply
-                    && framed.version == Version::V15
-                    && self.log.last().is_some_and(|(module, _, text)| {
-                        *module == "ofp_flow" && !text.ends_with("bad instructions")
-                    });
+                let odd = match framed.kind {
+                    // Of flow statistics of OpenFlow 1.5, only what follows match and statistics has a known error.
+                    Kind::OfpstFlowReply if framed.version == Version::V15 => {
+                        self.log.last().is_some_and(|(module, _, text)| {
+                            *module == "ofp_flow" && !text.ends_with("bad instructions")
+                        })
+                    }
+                    Kind::OfptTableStatus => framed.body.len() == 8 && matches!(framed.body[0], 3 | 4),
+                    _ => false,
+                };
                 let name = if odd { "<invalid>" } else { e.error.name() };
                 let _ = write!(f, "{lead}***decode error: {name}***\n{dump}");
             }
@@ -424,7 +428,9 @@ impl Printer<'_> {
                     })
                     .collect();
             f.put(&text);
-            f.put("\n");
+            if !text.is_empty() {
+                f.put("\n");
+            }
         } else {
             self.print_into(&e.data, &mut f.out);
         }
@@ -470,7 +476,7 @@ fn hello_bits(bytes: &[u8], log: &mut Vec<(&'static str, String)>) -> (u32, bool
             break;
         }
         match rest[4..len].first_chunk::<4>() {
-            Some(b) if kind == 1 && !found => {
+            Some(b) if kind == 1 && !found && len.is_multiple_of(4) => {
                 let claimed = u32::from_be_bytes(*b);
                 if claimed & 1 != 0 {
                     let text = "peer claims to support invalid OpenFlow version 0x00";
@@ -524,7 +530,13 @@ pub fn entries_text(bytes: &[u8]) -> String {
             let _ = write!(out, "{}(<truncated>)", entry_name(&h));
             return out;
         };
-        let hex = |b: &[u8]| b.iter().map(|x| format!("{x:02x}")).collect::<String>();
+        let option = h.field().is_some_and(|f| f.as_tun_metadata().is_some());
+        // Of a tunnel option, the most significant of the most bytes are shown.
+        let hex = |b: &[u8]| {
+            let lead = if option { b.len().min(124 - b.len().min(124)) } else { 0 };
+            let shown = std::iter::repeat_n(&0, lead).chain(b).take(b.len());
+            shown.map(|x| format!("{x:02x}")).collect::<String>()
+        };
         let name = entry_name(&h);
         if h.has_mask {
             let (v, m) = body.split_at(body.len() / 2);

@@ -130,7 +130,7 @@ fn compaction_keeps_everything() {
     let (file, states) = sample();
     let (db, _) = read(&file);
     let db = db.expect("database");
-    let compacted = snapshot(&db, 5, "compacted");
+    let compacted = snapshot(&db, RecordOptions { date: 5, comment: "compacted", diff: false });
     let (again, damage) = read(&compacted);
     assert_eq!(damage, None);
     assert_eq!(&dump(&again.expect("database")), &states.last().expect("states").1);

@@ -12,7 +12,6 @@
 //!
 //! The rows are in a [`Database`] with the server's own schema; columns that were not asked for have their
 //! default values. A [`Txn`] is a set of changes on top of it, to be sent as one transaction.
-
 //!
 //! * [`Record`] makes Rust values of rows; [`records!`](crate::records) declares them.
 //! * [`Replica::set_condition`] copies only some rows of a table.

@@ -117,7 +117,7 @@ impl Loop {
         let mut r = Reactor::new(clock, env)
             .map_err(|e| Fatal::new(format!("creating the event loop failed ({})", errno::text(&e))))?;
         let waker = r.waker(STOP);
-        let mut server = Server::new(&mut r, ServerOptions { component: SERVER, diff: true });
+        let mut server = Server::new(&mut r, ServerOptions { component: SERVER, diff: true, history: false });
         let name = dirs.default_db_file().display().to_string();
         server
             .open(&mut r, &name)

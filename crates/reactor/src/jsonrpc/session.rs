@@ -188,7 +188,7 @@ impl Session {
         self.reconnect.stats().seqno
     }
 
-    /// Why the last connection ended or did not come about.
+    /// Why the last connection ended; one that did not come about is told by the state alone.
     pub fn last_error(&self) -> Option<&io::Error> {
         self.last_error.as_ref()
     }
@@ -274,7 +274,6 @@ impl Session {
                 self.conn = None;
                 self.connecting = false;
                 self.reconnect.connect_failed(r.now(), Some(&e));
-                self.last_error = Some(e);
             }
         }
     }
@@ -291,7 +290,6 @@ impl Session {
             Err(e) => {
                 self.listener = None;
                 self.reconnect.listen_failed(r.now(), &e);
-                self.last_error = Some(e);
             }
         }
     }
@@ -316,10 +314,7 @@ impl Session {
                     self.listener = Some(l);
                     self.reconnect.listening(now);
                 }
-                Err(e) => {
-                    self.reconnect.connect_failed(now, Some(&e));
-                    self.last_error = Some(e);
-                }
+                Err(e) => self.reconnect.connect_failed(now, Some(&e)),
             }
             return;
         }
@@ -330,10 +325,7 @@ impl Session {
                 self.conn = Some(Connection::new(stream));
                 self.run_connection(r);
             }
-            Err(e) => {
-                self.reconnect.connect_failed(now, Some(&e));
-                self.last_error = Some(e);
-            }
+            Err(e) => self.reconnect.connect_failed(now, Some(&e)),
         }
     }
 
