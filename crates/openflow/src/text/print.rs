@@ -220,7 +220,12 @@ impl Printer<'_> {
         match framed.kind {
             Kind::OfptBundleControl | Kind::OnftBundleControl => {
                 let (Ok(id), Ok(_), Ok(flags)) = (r.u32(), r.u16(), r.u16()) else { return false };
-                let _ = write!(f, "\n bundle_id={} type= flags={}", CHex(id.into()), message::bundle_flags(flags));
+                let _ = write!(
+                    f,
+                    "\n bundle_id={} type= flags={}",
+                    CHex(id.into()),
+                    message::bundle_flags(flags)
+                );
             }
             Kind::NxtSetFlowFormat => f.put(" format=(unknown)"),
             Kind::NxstFlowMonitorRequest | Kind::OnfstFlowMonitorRequest | Kind::OfpstFlowMonitorRequest => {
