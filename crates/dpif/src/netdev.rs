@@ -125,6 +125,8 @@ pub struct NetdevStats {
     pub rx_frame_errors: Option<u64>,
     pub rx_fifo_errors: Option<u64>,
     pub rx_missed_errors: Option<u64>,
+    pub tx_aborted_errors: Option<u64>,
+    pub tx_carrier_errors: Option<u64>,
     /// Counters of this kind of device alone, by name (`rx_custom_packets_1` ...).
     pub custom: Vec<(String, u64)>,
 }

@@ -228,6 +228,8 @@ pub(crate) fn stats(s: &LinkStats) -> NetdevStats {
         rx_frame_errors: Some(s.rx_frame_errors),
         rx_fifo_errors: Some(s.rx_fifo_errors),
         rx_missed_errors: Some(s.rx_missed_errors),
+        tx_aborted_errors: Some(s.tx_aborted_errors),
+        tx_carrier_errors: Some(s.tx_carrier_errors),
         custom: Vec::new(),
     }
 }

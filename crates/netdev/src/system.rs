@@ -31,9 +31,10 @@ use dpif::netdev::{DevError, Features, Link, Netdev, NetdevStats, RxQueue, TxCap
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use sys::packet::{PacketSocket, RxRing, TxRing};
-use wire::{Offload, Packet, PacketPool};
+use wire::{Offload, Packet, PacketPool, ethernet, ipv4, udp, vlan};
 
 /// Frames that wait in a receiving ring (4 MiB).
 const RX_SLOTS: usize = 2048;
@@ -53,6 +54,8 @@ pub struct SystemDev {
     /// The receiving socket, and frames that found no room in its ring.
     receiver: Weak<PacketSocket>,
     lost: Cell<u64>,
+    /// What the sending queues go by.
+    mtu: Arc<AtomicU32>,
 }
 
 impl SystemDev {
@@ -69,12 +72,14 @@ impl SystemDev {
             sockets: RefCell::default(),
             receiver: Weak::new(),
             lost: Cell::new(0),
+            mtu: Arc::new(AtomicU32::new(info.mtu)),
         })
     }
 
     /// Binds the queues to the device that now has the name.
     fn follow(&self) {
         let Ok(info) = self.dev.info() else { return };
+        self.mtu.store(info.mtu, Relaxed);
         if info.index == self.bound.get() {
             return;
         }
@@ -120,7 +125,7 @@ impl Netdev for SystemDev {
         for s in ring.sockets() {
             self.keep(s);
         }
-        Ok(Box::new(SystemTx { ring }))
+        Ok(Box::new(SystemTx { ring, mtu: self.mtu.clone(), too_long: 0 }))
     }
     fn mac(&self) -> Result<Mac, DevError> {
         self.dev.mac()
@@ -132,7 +137,9 @@ impl Netdev for SystemDev {
         self.dev.info().ok().map(|i| i.mtu)
     }
     fn set_mtu(&mut self, mtu: u32) -> Result<(), DevError> {
-        self.dev.set_mtu(mtu)
+        self.dev.set_mtu(mtu)?;
+        self.mtu.store(mtu, Relaxed);
+        Ok(())
     }
     fn link(&self) -> Link {
         self.dev.link()
@@ -221,6 +228,19 @@ impl RxQueue for SystemRx {
 
 struct SystemTx {
     ring: TxRing,
+    mtu: Arc<AtomicU32>,
+    /// Frames dropped since the last flush because they do not fit the device's MTU, which the kernel lets pass.
+    too_long: u64,
+}
+
+/// Bytes behind the Ethernet header and a tag, on the wire. Of what is still to be cut into segments, the least that
+/// the first may have.
+fn payload(frame: &[u8], offload: &Offload) -> usize {
+    if let Some(gso) = offload.gso {
+        return ipv4::LEN + udp::LEN + usize::from(gso.size);
+    }
+    let tagged = vlan::Vlan::parse(frame.get(12..).unwrap_or_default()).is_ok();
+    frame.len().saturating_sub(ethernet::LEN + if tagged { vlan::LEN } else { 0 })
 }
 
 impl TxQueue for SystemTx {
@@ -228,10 +248,15 @@ impl TxQueue for SystemTx {
         TxCaps { csum: true, gso: true }
     }
     fn send(&mut self, frame: &[u8], offload: &Offload) {
+        if payload(frame, offload) > self.mtu.load(Relaxed) as usize {
+            self.too_long += 1;
+            return;
+        }
         self.ring.send(frame, &to_vnet(offload));
     }
     fn flush(&mut self) -> TxResult {
         let s = self.ring.flush();
-        TxResult { sent: s.frames, bytes: s.bytes, dropped: s.dropped }
+        let too_long = std::mem::take(&mut self.too_long);
+        TxResult { sent: s.frames, bytes: s.bytes, dropped: s.dropped + too_long }
     }
 }

@@ -169,7 +169,12 @@ pub struct RawPort {
 impl RawPort {
     /// Sends a frame.
     pub fn send(&mut self, frame: &[u8]) {
-        self.tx.send(frame, &VnetHdr::default());
+        self.send_with(frame, &VnetHdr::default());
+    }
+
+    /// Sends a frame with what is left to the device.
+    pub fn send_with(&mut self, frame: &[u8], vnet: &VnetHdr) {
+        self.tx.send(frame, vnet);
         self.tx.flush();
     }
 

@@ -7,7 +7,6 @@ use dpif::action::{ControllerCookie, UserCookie, Userspace};
 use flow::{Field, FlowKey, Match, MiniMatch};
 use openflow::action::Controller;
 use openflow::msg::PacketInReason;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// To whom, and what.
@@ -46,7 +45,9 @@ pub(crate) fn run(ctx: &mut Ctx<'_, '_>, c: &Controller) {
 /// Sends the packet.
 pub(crate) fn send(ctx: &mut Ctx<'_, '_>, to: To<'_>) {
     crate::commit::commit(ctx);
-    let cookie = cookie(ctx, to);
+    let mut cookie = cookie(ctx, to);
+    // Nothing resumes from here: the number tells states apart.
+    cookie.recirc_id = ctx.snap.recirc.intern(ctx.frozen(Vec::new(), None));
     push(ctx, cookie);
 }
 
@@ -60,16 +61,12 @@ fn cookie(ctx: &Ctx<'_, '_>, to: To<'_>) -> ControllerCookie {
     // Only what is the same for all packets of the megaflow: their headers are in the packet.
     let mut flow = crate::ctx::pipeline_fields(&ctx.key);
     flow.set_in_port(ctx.key.in_port());
-    let mut h = DefaultHasher::new();
-    (ctx.bridge.id, ctx.table).hash(&mut h);
-    flow.words.hash(&mut h);
     ControllerCookie {
         bridge: ctx.bridge.id.0,
         reason: to.reason.number(),
         dont_send: ctx.dry_run,
         continuation: false,
-        // Nothing resumes from here: the number only tells states apart.
-        recirc_id: (h.finish() as u32 & 0xff_ffff) | 1,
+        recirc_id: 0,
         rule_cookie: ctx.cookie,
         table: ctx.table,
         controller_id: to.controller_id,

@@ -38,6 +38,8 @@ pub struct LinkStats {
     pub rx_frame_errors: u64,
     pub rx_fifo_errors: u64,
     pub rx_missed_errors: u64,
+    pub tx_aborted_errors: u64,
+    pub tx_carrier_errors: u64,
 }
 
 impl LinkStats {
@@ -60,6 +62,8 @@ impl LinkStats {
             rx_frame_errors: n(13)?,
             rx_fifo_errors: n(14)?,
             rx_missed_errors: n(15)?,
+            tx_aborted_errors: n(16)?,
+            tx_carrier_errors: n(17)?,
         })
     }
 }

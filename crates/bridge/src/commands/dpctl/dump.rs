@@ -58,14 +58,8 @@ fn show_one(backer: &Backer, counters: bool, out: &mut String) {
     let _ = writeln!(out, "  flows: {}", stats.flows);
     let _ = writeln!(out, "  port 0: {} ({})", backer.own_port(), backer.own_kind);
     if counters {
-        let none = NetdevStats {
-            rx_packets: Some(0),
-            tx_packets: Some(0),
-            rx_bytes: Some(0),
-            tx_bytes: Some(0),
-            ..Default::default()
-        };
-        port_counters(&backer.dp.device(DpPort(0)).map_or(none, |d| d.stats()), out);
+        let stats = backer.dp.device(DpPort(0)).map_or_else(|| untouched(backer.own_kind), |d| d.stats());
+        port_counters(&stats, out);
     }
     for (number, port) in &backer.ports {
         let _ = write!(out, "  port {number}: {}", port.name);
@@ -85,6 +79,27 @@ fn show_one(backer: &Backer, counters: bool, out: &mut String) {
     }
 }
 
+/// Counters of the datapath's own port, which has no device: what one of its kind would count.
+fn untouched(kind: &str) -> NetdevStats {
+    let errors = (kind == "tap").then_some(0);
+    NetdevStats {
+        rx_packets: Some(0),
+        tx_packets: Some(0),
+        rx_bytes: Some(0),
+        tx_bytes: Some(0),
+        rx_errors: errors,
+        tx_errors: errors,
+        rx_dropped: errors,
+        tx_dropped: errors,
+        collisions: errors,
+        rx_over_errors: errors,
+        rx_frame_errors: errors,
+        tx_aborted_errors: errors,
+        tx_carrier_errors: errors,
+        ..Default::default()
+    }
+}
+
 fn port_counters(s: &NetdevStats, out: &mut String) {
     let n = |v: Option<u64>| v.map_or("?".to_string(), |v| v.to_string());
     let _ = writeln!(
@@ -98,10 +113,12 @@ fn port_counters(s: &NetdevStats, out: &mut String) {
     );
     let _ = writeln!(
         out,
-        "    TX packets:{} errors:{} dropped:{} aborted:? carrier:?",
+        "    TX packets:{} errors:{} dropped:{} aborted:{} carrier:{}",
         n(s.tx_packets),
         n(s.tx_errors),
-        n(s.tx_dropped)
+        n(s.tx_dropped),
+        n(s.tx_aborted_errors),
+        n(s.tx_carrier_errors)
     );
     let _ = writeln!(out, "    collisions:{}", n(s.collisions));
     let _ = write!(out, "    RX bytes:{}{}", n(s.rx_bytes), scale(s.rx_bytes));
