@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A leaf holds up to 12 items and then splits into eight of one or two, so that leaves are half full on average
-//! however many items there are, which keeps the overhead near 20 bytes per item; depth is near `log8(n / 12)`.
+//! however many items there are; depth is near `log8(n / 12)`.
 
 use std::sync::Arc;
 
@@ -24,12 +24,15 @@ const COLLAPSE: usize = LEAF_CAP / 3;
 const MAX_DEPTH: u32 = 10;
 const FANOUT: usize = 8;
 
-type Items<T> = Vec<(u32, T)>;
+/// An item with its hash; none only while items move from one leaf to another.
+type Item<T> = (u32, Option<T>);
+/// What a leaf holds: just that, in one place in memory.
+type Items<T> = Arc<[Item<T>]>;
 
 #[derive(Clone, Debug)]
 enum Node<T> {
     Empty,
-    Leaf(Arc<Items<T>>),
+    Leaf(Items<T>),
     Branch(Arc<[Node<T>; FANOUT]>),
 }
 
@@ -71,7 +74,7 @@ impl<T: Clone> HashTrie<T> {
         }
     }
 
-    fn leaf(&self, hash: u32) -> &[(u32, T)] {
+    fn leaf(&self, hash: u32) -> &[Item<T>] {
         let mut node = &self.root;
         let mut depth = 0;
         loop {
@@ -86,7 +89,7 @@ impl<T: Clone> HashTrie<T> {
 
     /// The items with this hash, in order.
     pub fn with_hash(&self, hash: u32) -> impl Iterator<Item = &T> {
-        self.leaf(hash).iter().filter(move |(h, _)| *h == hash).map(|(_, t)| t)
+        self.leaf(hash).iter().filter(move |(h, _)| *h == hash).filter_map(|(_, t)| t.as_ref())
     }
 
     /// Whether any item has this hash.
@@ -98,11 +101,9 @@ impl<T: Clone> HashTrie<T> {
     pub fn insert(&mut self, hash: u32, item: T, goes_after: impl FnMut(&T) -> bool) {
         let mut goes_after = goes_after;
         let items = leaf_mut(&mut self.root, hash);
-        let at = items.iter().position(|(h, t)| *h == hash && goes_after(t)).unwrap_or(items.len());
-        if items.len() == items.capacity() && items.len() < LEAF_CAP {
-            items.reserve_exact(items.len().clamp(2, 8));
-        }
-        items.insert(at, (hash, item));
+        let after = |i: &Item<T>| i.0 == hash && i.1.as_ref().is_some_and(&mut goes_after);
+        let at = items.iter().position(after).unwrap_or(items.len());
+        *items = with(items, at, (hash, Some(item)));
         self.len += 1;
     }
 
@@ -113,7 +114,8 @@ impl<T: Clone> HashTrie<T> {
         if !self.contains_hash(hash) {
             return None;
         }
-        leaf_mut(&mut self.root, hash).iter_mut().find(|(h, t)| *h == hash && which(t)).map(|(_, t)| t)
+        let items = Arc::make_mut(leaf_mut(&mut self.root, hash)).iter_mut();
+        items.filter(|(h, _)| *h == hash).filter_map(|(_, t)| t.as_mut()).find(|t| which(t))
     }
 
     /// Takes out the first item with this hash that `which` accepts.
@@ -129,7 +131,7 @@ impl<T: Clone> HashTrie<T> {
 
     /// The leaf at which a hash has its place, and the hash from which the next one goes on. So a walk over all items in
     /// their order can be left and taken up again: from 0 until there is no next.
-    pub fn leaf_at(&self, hash: u32) -> (&[(u32, T)], Option<u32>) {
+    pub fn leaf_at(&self, hash: u32) -> (impl Iterator<Item = &T>, Option<u32>) {
         let mut node = &self.root;
         let mut depth = 0;
         while let Node::Branch(b) = node {
@@ -137,8 +139,8 @@ impl<T: Clone> HashTrie<T> {
             depth += 1;
         }
         let last = hash | u32::MAX.checked_shr(3 * depth).unwrap_or(0);
-        let items: &[_] = if let Node::Leaf(items) = node { items } else { &[] };
-        (items, last.checked_add(1))
+        let items: &[Item<T>] = if let Node::Leaf(items) = node { items } else { &[] };
+        (items.iter().filter_map(|(_, t)| t.as_ref()), last.checked_add(1))
     }
 
     /// All items, in the order of their hashes' leaves.
@@ -149,37 +151,65 @@ impl<T: Clone> HashTrie<T> {
     }
 }
 
-/// The leaf in which an item with this hash goes, unshared, with room made for one more.
+/// Takes an item along.
+fn moved<T>(item: &mut Item<T>) -> Item<T> {
+    (item.0, item.1.take())
+}
+
+/// A leaf with one item more; the others move, if nobody else has them.
+fn with<T: Clone>(leaf: &mut Items<T>, at: usize, item: Item<T>) -> Items<T> {
+    let new = std::iter::once(item);
+    match Arc::get_mut(leaf) {
+        Some(own) => {
+            let (before, after) = own.split_at_mut(at);
+            before.iter_mut().map(moved).chain(new).chain(after.iter_mut().map(moved)).collect()
+        }
+        None => {
+            let (before, after) = leaf.split_at(at);
+            before.iter().cloned().chain(new).chain(after.iter().cloned()).collect()
+        }
+    }
+}
+
+/// A leaf with one item less.
+fn without<T: Clone>(leaf: &mut Items<T>, at: usize) -> Items<T> {
+    match Arc::get_mut(leaf) {
+        Some(own) => {
+            let (before, after) = own.split_at_mut(at);
+            before.iter_mut().map(moved).chain(after[1..].iter_mut().map(moved)).collect()
+        }
+        None => leaf[..at].iter().cloned().chain(leaf[at + 1..].iter().cloned()).collect(),
+    }
+}
+
+/// The leaf in which an item with this hash goes, the path to it unshared, with room made for one more.
 fn leaf_mut<T: Clone>(root: &mut Node<T>, hash: u32) -> &mut Items<T> {
     let mut node = root;
     let mut depth = 0;
     loop {
         if let Node::Empty = node {
-            *node = Node::Leaf(Arc::new(Vec::new()));
+            *node = Node::Leaf(Arc::new([]));
         } else if let Node::Leaf(items) = node
             && items.len() >= LEAF_CAP
             && depth < MAX_DEPTH
         {
-            let items = std::mem::take(Arc::make_mut(items));
-            *node = split(items, depth);
+            *node = split(Arc::make_mut(items), depth);
         }
         match node {
             Node::Branch(b) => node = &mut Arc::make_mut(b)[slot(hash, depth)],
-            Node::Leaf(items) => return Arc::make_mut(items),
+            Node::Leaf(items) => return items,
             Node::Empty => unreachable!("replaced by a leaf above"),
         }
         depth += 1;
     }
 }
 
-fn split<T>(items: Items<T>, depth: u32) -> Node<T> {
-    let mut sizes = [0; FANOUT];
-    items.iter().for_each(|(h, _)| sizes[slot(*h, depth)] += 1);
-    let mut parts: [Items<T>; FANOUT] = sizes.map(|n| Vec::with_capacity(if n == 0 { 0 } else { n + 1 }));
-    for (h, t) in items {
-        parts[slot(h, depth)].push((h, t));
+fn split<T>(items: &mut [Item<T>], depth: u32) -> Node<T> {
+    let mut parts: [Vec<Item<T>>; FANOUT] = std::array::from_fn(|_| Vec::new());
+    for item in items.iter_mut().map(moved) {
+        parts[slot(item.0, depth)].push(item);
     }
-    Node::Branch(Arc::new(parts.map(|p| if p.is_empty() { Node::Empty } else { Node::Leaf(Arc::new(p)) })))
+    Node::Branch(Arc::new(parts.map(|p| if p.is_empty() { Node::Empty } else { Node::Leaf(p.into()) })))
 }
 
 fn remove_from<T: Clone>(
@@ -191,17 +221,13 @@ fn remove_from<T: Clone>(
     match node {
         Node::Empty => None,
         Node::Leaf(items) => {
-            let at = items.iter().position(|(h, t)| *h == hash && which(t))?;
-            if items.len() == 1 {
-                let Node::Leaf(items) = std::mem::replace(node, Node::Empty) else { unreachable!() };
-                return Arc::unwrap_or_clone(items).pop().map(|(_, t)| t);
-            }
-            let items = Arc::make_mut(items);
-            let (_, taken) = items.remove(at);
-            if items.capacity() > 2 * LEAF_CAP && items.len() * 4 < items.capacity() {
-                items.shrink_to(items.len() * 2);
-            }
-            Some(taken)
+            let at = items.iter().position(|(h, t)| *h == hash && t.as_ref().is_some_and(&mut *which))?;
+            let taken = match Arc::get_mut(items) {
+                Some(own) => own[at].1.take(),
+                None => items[at].1.clone(),
+            };
+            *node = if items.len() == 1 { Node::Empty } else { Node::Leaf(without(items, at)) };
+            taken
         }
         Node::Branch(b) => {
             let b = Arc::make_mut(b);
@@ -236,20 +262,20 @@ fn collapse<T: Clone>(b: &mut [Node<T>; FANOUT]) -> Option<Node<T>> {
     if total == 0 {
         return Some(Node::Empty);
     }
-    let mut all = Vec::with_capacity(total.max(4));
+    let mut all = Vec::with_capacity(total);
     for n in b.iter_mut() {
-        if let Node::Leaf(items) = std::mem::replace(n, Node::Empty) {
-            all.extend(Arc::unwrap_or_clone(items));
+        if let Node::Leaf(items) = n {
+            all.extend(Arc::make_mut(items).iter_mut().map(moved));
         }
     }
-    Some(Node::Leaf(Arc::new(all)))
+    Some(Node::Leaf(all.into()))
 }
 
 /// Iterator over the items of a [`HashTrie`].
 #[derive(Clone, Debug)]
 pub struct Iter<'a, T> {
     stack: Vec<std::slice::Iter<'a, Node<T>>>,
-    leaf: std::slice::Iter<'a, (u32, T)>,
+    leaf: std::slice::Iter<'a, Item<T>>,
 }
 
 impl<'a, T> Iter<'a, T> {
@@ -267,7 +293,7 @@ impl<'a, T> Iterator for Iter<'a, T> {
     fn next(&mut self) -> Option<&'a T> {
         loop {
             if let Some((_, t)) = self.leaf.next() {
-                return Some(t);
+                return t.as_ref();
             }
             match self.stack.last_mut()?.next() {
                 Some(node) => self.push(node),
@@ -319,7 +345,7 @@ mod tests {
             let (mut walked, mut from) = (Vec::new(), Some(0));
             while let Some(hash) = from {
                 let (leaf, next) = trie.leaf_at(hash);
-                walked.extend(leaf.iter().map(|(_, v)| *v));
+                walked.extend(leaf.copied());
                 from = next;
             }
             assert!(walked.iter().eq(trie.iter()));

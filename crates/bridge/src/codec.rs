@@ -1,14 +1,14 @@
 //! OpenFlow on the wire, as the bridge uses it: decoding with its log records, encoding, error replies.
 
 use base::{DpPort, Logger, Xid};
-use datapath::Band;
+use datapath::{Band, Excess};
 use flow::FlowKey;
 use flow::compose::Payload;
 use flow::odp::{DpPortMap, parse_odp};
 use ofproto::Connection;
 use openflow::action::text::format_list;
 use openflow::codec::{Codec, decode_framed};
-use openflow::msg::{ErrorMsg, MeterBand, MeterBandKind, Role};
+use openflow::msg::{ErrorMsg, MeterBand, MeterBandKind, Role, StatsReply};
 use openflow::text::Fmt;
 use openflow::{Action, Message, NoNames, OfpErr, Version, VersionSet};
 use reactor::vconn::State;
@@ -92,6 +92,26 @@ pub fn asks_for_counters(bytes: &[u8]) -> bool {
     matches!((bytes.first(), bytes.get(1)), (Some(1), Some(16)) | (Some(2..=6), Some(18)))
 }
 
+/// Whether a statistics request says that there is more to come, as it can from OpenFlow 1.3 on.
+pub fn has_more(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|v| *v >= 4) && bytes.get(11).is_some_and(|flags| flags & 1 != 0)
+}
+
+/// Whether a statistics request is of the extension.
+pub fn is_nxst(bytes: &[u8]) -> bool {
+    matches!(bytes, [1, 16, _, _, _, _, _, _, 0xff, 0xff, ..])
+}
+
+/// The codec for an answer: statistics that OpenFlow 1.0 has twice come in the form in which they were asked for.
+pub fn in_kind(mut codec: Codec, answer: &Message, nxst: bool) -> Codec {
+    let twice =
+        matches!(answer, Message::StatsReply { body: StatsReply::Flow(_) | StatsReply::Aggregate(_), .. });
+    if twice && codec.version() == Version::V10 {
+        codec.protocol = codec.protocol.with_nxm(nxst);
+    }
+    codec
+}
+
 /// Name of a connection's state in the database.
 pub fn state_name(state: State) -> &'static str {
     state.name()
@@ -106,12 +126,13 @@ pub fn role_name(role: Role) -> &'static str {
     }
 }
 
-/// A meter's band for the datapath, which knows dropping alone.
-pub fn band(band: &MeterBand) -> Option<Band> {
-    match band.kind {
-        MeterBandKind::Drop => Some(Band { rate: band.rate, burst: band.burst_size }),
-        MeterBandKind::DscpRemark { .. } => None,
-    }
+/// A meter's band for the datapath.
+pub fn band(band: &MeterBand) -> Band {
+    let excess = match band.kind {
+        MeterBandKind::Drop => Excess::Drop,
+        MeterBandKind::DscpRemark { prec_level } => Excess::Remark(prec_level),
+    };
+    Band { rate: band.rate, burst: band.burst_size, excess }
 }
 
 /// Highest speed in kb/s that a set of features names.

@@ -4,16 +4,20 @@
 //! use, the nearest neighbours of an address. Like [`crate::trie::HashTrie`] it is cloned for the price of one
 //! reference count, and a change copies at most one path.
 
+use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
 /// Keys per node before it splits: few, since a change copies a node of every level.
 const CAP: usize = 16;
 
+/// What a node holds, in the node itself: a search waits for memory once per level.
+type Row<T> = SmallVec<[T; CAP + 1]>;
+
 #[derive(Clone, Debug)]
 enum Node<K> {
-    Leaf(Arc<Vec<(K, u32)>>),
+    Leaf(Arc<Row<(K, u32)>>),
     /// Each child with a key not above any of its own.
-    Inner(Arc<Vec<(K, Node<K>)>>),
+    Inner(Arc<Row<(K, Node<K>)>>),
 }
 
 /// A persistent multiset of `K` that knows its order.
@@ -44,7 +48,7 @@ impl<K: Copy + Ord> Counts<K> {
     pub fn add(&mut self, key: K) -> bool {
         let new = match &mut self.root {
             None => {
-                self.root = Some(Node::Leaf(Arc::new(vec![(key, 1)])));
+                self.root = Some(Node::Leaf(Arc::new(smallvec![(key, 1)])));
                 true
             }
             Some(root) => {
@@ -53,7 +57,7 @@ impl<K: Copy + Ord> Counts<K> {
                     && let Some(left) = self.root.take()
                 {
                     let first = lowest(&left);
-                    self.root = Some(Node::Inner(Arc::new(vec![(first, left), right])));
+                    self.root = Some(Node::Inner(Arc::new(smallvec![(first, left), right])));
                 }
                 new
             }
@@ -146,7 +150,7 @@ fn add_to<K: Copy + Ord>(node: &mut Node<K>, key: K) -> (bool, Option<(K, Node<K
                     // Appending in order is common: keep the left node full then.
                     let at = if i + 1 == items.len() { CAP } else { CAP / 2 };
                     let split = (items.len() > CAP).then(|| {
-                        let right = items.split_off(at);
+                        let right: Row<_> = items.drain(at..).collect();
                         (right[0].0, Node::Leaf(Arc::new(right)))
                     });
                     (true, split)
@@ -163,7 +167,7 @@ fn add_to<K: Copy + Ord>(node: &mut Node<K>, key: K) -> (bool, Option<(K, Node<K
                 children.insert(i + 1, right);
                 if children.len() > CAP {
                     let at = if i + 2 == children.len() { CAP } else { CAP / 2 };
-                    let right = children.split_off(at);
+                    let right: Row<_> = children.drain(at..).collect();
                     mine = Some((right[0].0, Node::Inner(Arc::new(right))));
                 }
             }
@@ -197,7 +201,7 @@ fn sub_from<K: Copy + Ord>(node: &mut Node<K>, key: K) -> bool {
 }
 
 /// After a removal below child `i`: drops it if empty, joins it with a neighbour if both are small.
-fn tidy<K: Copy + Ord>(children: &mut Vec<(K, Node<K>)>, i: usize) {
+fn tidy<K: Copy + Ord>(children: &mut Row<(K, Node<K>)>, i: usize) {
     let size = |n: &Node<K>| match n {
         Node::Leaf(items) => items.len(),
         Node::Inner(c) => c.len(),
@@ -220,7 +224,7 @@ fn tidy<K: Copy + Ord>(children: &mut Vec<(K, Node<K>)>, i: usize) {
     let (_, right) = children.remove(left + 1);
     match (&mut children[left].1, right) {
         (Node::Leaf(a), Node::Leaf(b)) => Arc::make_mut(a).extend_from_slice(&b),
-        (Node::Inner(a), Node::Inner(b)) => Arc::make_mut(a).extend_from_slice(&b),
+        (Node::Inner(a), Node::Inner(b)) => Arc::make_mut(a).extend(b.iter().cloned()),
         _ => unreachable!("siblings have one depth"),
     }
 }

@@ -173,8 +173,7 @@ impl<R: Entry> Subtable<R> {
 
     /// The rules of one leaf of the trie, and where the next begins ([`HashTrie::leaf_at`]).
     pub fn leaf_at(&self, hash: u32) -> (impl Iterator<Item = &R>, Option<u32>) {
-        let (leaf, next) = self.rules.leaf_at(hash);
-        (leaf.iter().map(|(_, r)| r), next)
+        self.rules.leaf_at(hash)
     }
 
     /// The hashes of `m`'s values under this mask; `m` has at least its bits.

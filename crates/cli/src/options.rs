@@ -28,29 +28,22 @@ pub struct Opt {
     pub short: Option<char>,
     /// Whether it takes a value.
     pub takes: Takes,
-    /// Whether [`Options::listing`] prints it.
-    pub listed: bool,
 }
 
 impl Opt {
     /// `--long`.
     pub const fn flag(long: &'static str) -> Opt {
-        Opt { id: long, long: Some(long), short: None, takes: Takes::Nothing, listed: true }
-    }
-
-    /// One of our own, which is not among those that [`Options::listing`] prints.
-    pub const fn unlisted(self) -> Opt {
-        Opt { listed: false, ..self }
+        Opt { id: long, long: Some(long), short: None, takes: Takes::Nothing }
     }
 
     /// `--long=VALUE`.
     pub const fn value(long: &'static str) -> Opt {
-        Opt { id: long, long: Some(long), short: None, takes: Takes::Value, listed: true }
+        Opt { id: long, long: Some(long), short: None, takes: Takes::Value }
     }
 
     /// `--long[=VALUE]`.
     pub const fn optional(long: &'static str) -> Opt {
-        Opt { id: long, long: Some(long), short: None, takes: Takes::OptionalValue, listed: true }
+        Opt { id: long, long: Some(long), short: None, takes: Takes::OptionalValue }
     }
 
     /// The same with a short form.
@@ -65,7 +58,7 @@ impl Opt {
 
     /// Only `-s`.
     pub const fn only_short(id: &'static str, short: char, takes: Takes) -> Opt {
-        Opt { id, long: None, short: Some(short), takes, listed: true }
+        Opt { id, long: None, short: Some(short), takes }
     }
 }
 
@@ -165,7 +158,7 @@ impl Options {
     /// The options one a line, for shell completion: `--long=ARG` then `-s ARG`.
     pub fn listing(&self) -> String {
         let mut s = String::new();
-        for o in self.all.iter().filter(|o| o.listed) {
+        for o in &self.all {
             let (eq, arg) = match o.takes {
                 Takes::Nothing => ("", ""),
                 Takes::Value => ("=", "ARG"),

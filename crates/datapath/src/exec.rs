@@ -5,7 +5,7 @@
 
 use crate::drops::{Counters, DropCause};
 use crate::event::{Event, Events, Upcall};
-use crate::meter::Meter;
+use crate::meter::{Excess, Meter};
 use crate::ports::TxPorts;
 use crate::seam::Pipeline;
 use base::{DpPort, Time};
@@ -157,11 +157,17 @@ impl<P: Pipeline> Exec<P> {
             DpAction::Recirc(id) => self.recirculate(w, *id, last),
             DpAction::Hash { alg, basis } => w.meta.dp_hash = crate::hash::dp_hash(w.key, *alg, *basis),
             DpAction::Meter(id) => match self.meters.get(id) {
-                Some(m) if m.pass(w.packet.buf.len() as u64, self.now) => {}
-                Some(_) => {
-                    self.stats.dropped(DropCause::Meter, 1);
-                    return false;
-                }
+                Some(m) => match m.pass(w.packet.buf.len() as u64, self.now) {
+                    Ok(()) => {}
+                    Err(Excess::Remark(levels)) => {
+                        let at = w.headers.get_or_insert_with(|| w.meta.headers(w.packet, w.tags));
+                        crate::set::raise_precedence(w.packet, at, levels);
+                    }
+                    Err(Excess::Drop) => {
+                        self.stats.dropped(DropCause::Meter, 1);
+                        return false;
+                    }
+                },
                 None => self.stats.dropped(DropCause::InvalidMeter, 1),
             },
             DpAction::AddMpls(_)

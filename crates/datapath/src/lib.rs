@@ -39,7 +39,7 @@ pub use event::{Event, Upcall};
 pub use exec::Meta;
 pub use load::{QueuePlace, Usage};
 pub use megaflow::{Body, Megaflow};
-pub use meter::{Band, Meter, MeterStats, MeterUnit};
+pub use meter::{Band, Excess, Meter, MeterStats, MeterUnit};
 pub use ports::PortCounters;
 pub use seam::{NoWake, Pipeline, Translated, Waiter, Wake};
 pub use snapshot::Effects;

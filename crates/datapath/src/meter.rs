@@ -15,13 +15,24 @@ pub enum MeterUnit {
     Pktps,
 }
 
-/// A band: what exceeds it is dropped.
+/// What becomes of what exceeds a band.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// It is dropped.
+    Drop,
+    /// Its drop precedence is raised by so many levels, if its DSCP has one.
+    Remark(u8),
+}
+
+/// A band.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Band {
     /// Units per second.
     pub rate: u32,
     /// Units at once; 0 is a second's worth.
     pub burst: u32,
+    /// What becomes of what exceeds it.
+    pub excess: Excess,
 }
 
 /// Counters of a meter.
@@ -31,7 +42,7 @@ pub struct MeterStats {
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Packets and bytes that each band dropped.
+    /// Packets and bytes that exceeded each band.
     pub bands: Vec<(u64, u64)>,
 }
 
@@ -68,8 +79,8 @@ impl Meter {
         Meter { unit, bands, packets: AtomicU64::new(0), bytes: AtomicU64::new(0), created: now }
     }
 
-    /// Runs a packet through; `false`: drop it. Of several bands that it exceeds, the one with the highest rate acts.
-    pub fn pass(&self, bytes: u64, now: Time) -> bool {
+    /// Runs a packet through. Of several bands that it exceeds, the one with the highest rate acts.
+    pub fn pass(&self, bytes: u64, now: Time) -> Result<(), Excess> {
         self.packets.fetch_add(1, Relaxed);
         self.bytes.fetch_add(bytes, Relaxed);
         let units = match self.unit {
@@ -82,11 +93,10 @@ impl Meter {
                 worst = Some(b);
             }
         }
-        if let Some(b) = worst {
-            b.packets.fetch_add(1, Relaxed);
-            b.bytes.fetch_add(bytes, Relaxed);
-        }
-        worst.is_none()
+        let Some(b) = worst else { return Ok(()) };
+        b.packets.fetch_add(1, Relaxed);
+        b.bytes.fetch_add(bytes, Relaxed);
+        Err(b.band.excess)
     }
 
     /// The counters.
@@ -97,6 +107,16 @@ impl Meter {
             bands: self.bands.iter().map(|b| (b.packets.load(Relaxed), b.bytes.load(Relaxed))).collect(),
         }
     }
+}
+
+/// A DSCP with its drop precedence raised by some levels, for the classes of assured forwarding (RFC 2597): three
+/// bits of class, two of precedence, 1 to 3. Others have none.
+pub fn raised_precedence(dscp: u8, levels: u8) -> u8 {
+    let (class, precedence) = (dscp >> 3, dscp >> 1 & 3);
+    if !(1..=4).contains(&class) || precedence == 0 || dscp & 1 != 0 {
+        return dscp;
+    }
+    class << 3 | precedence.saturating_add(levels).min(3) << 1
 }
 
 impl Bucket {
@@ -128,26 +148,45 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    fn dropping(n: u32) -> Band {
+        Band { rate: n, burst: n, excess: Excess::Drop }
+    }
+
+    #[test]
+    fn remarking() {
+        let t = Time(5_000_000_000);
+        let remark = Band { rate: 1, burst: 1, excess: Excess::Remark(1) };
+        let drop = Band { rate: 2, burst: 2, excess: Excess::Drop };
+        let m = Meter::new(MeterUnit::Pktps, &[remark, drop], t);
+        let seen: Vec<_> = (0..4).map(|_| m.pass(60, t)).collect();
+        assert_eq!(seen, [Ok(()), Err(Excess::Remark(1)), Err(Excess::Drop), Err(Excess::Drop)]);
+        // AF11 to AF12 and on to AF13; AF43; what has no precedence: best effort, CS1, EF.
+        let cases = [(10, 1, 12), (10, 2, 14), (12, 9, 14), (38, 1, 38), (0, 1, 0), (8, 1, 8), (46, 1, 46)];
+        for (dscp, levels, want) in cases {
+            assert_eq!(raised_precedence(dscp, levels), want, "{dscp} by {levels}");
+        }
+    }
+
     #[test]
     fn packets_per_second() {
         let t = Time(5_000_000_000);
-        let m = Meter::new(MeterUnit::Pktps, &[Band { rate: 10, burst: 3 }], t);
-        let passed = (0..5).filter(|_| m.pass(60, t)).count();
+        let m = Meter::new(MeterUnit::Pktps, &[Band { rate: 10, burst: 3, excess: Excess::Drop }], t);
+        let passed = (0..5).filter(|_| m.pass(60, t).is_ok()).count();
         assert_eq!(passed, 3);
-        assert!(m.pass(60, t + Duration::from_millis(100)));
-        assert!(!m.pass(60, t + Duration::from_millis(100)));
+        assert!(m.pass(60, t + Duration::from_millis(100)).is_ok());
+        assert!(m.pass(60, t + Duration::from_millis(100)).is_err());
         assert_eq!(m.stats(), MeterStats { packets: 7, bytes: 420, bands: vec![(3, 180)] });
     }
 
     #[test]
     fn kilobits_and_the_highest_band_exceeded() {
         let t = Time(5_000_000_000);
-        let bands = [Band { rate: 8, burst: 8 }, Band { rate: 16, burst: 16 }];
+        let bands = [dropping(8), dropping(16)];
         let m = Meter::new(MeterUnit::Kbps, &bands, t);
-        assert!(m.pass(1000, t));
-        assert!(!m.pass(1000, t), "the first band has 8 kbit");
-        assert!(!m.pass(1000, t));
+        assert!(m.pass(1000, t).is_ok());
+        assert!(m.pass(1000, t).is_err(), "the first band has 8 kbit");
+        assert!(m.pass(1000, t).is_err());
         assert_eq!(m.stats().bands, [(1, 1000), (1, 1000)]);
-        assert!(!Meter::new(MeterUnit::Kbps, &[Band { rate: 0, burst: 0 }], t).pass(1, t));
+        assert!(Meter::new(MeterUnit::Kbps, &[dropping(0)], t).pass(1, t).is_err());
     }
 }

@@ -34,6 +34,16 @@ pub(crate) fn apply(
     true
 }
 
+/// Raises the drop precedence of an IP packet (see [`crate::meter::raised_precedence`]).
+pub(crate) fn raise_precedence(packet: &mut Packet, at: &Headers, levels: u8) {
+    let raised = |tos: u8| crate::meter::raised_precedence(tos >> 2, levels) << 2 | tos & 3;
+    match at.l3 {
+        L3::Ipv4 => rewrite::ipv4(packet, at, |h| h.tos = raised(h.tos)),
+        L3::Ipv6 => rewrite::ipv6(packet, at, |h| h.tclass = raised(h.tclass)),
+        _ => {}
+    }
+}
+
 fn behind_ethernet(packet: &mut Packet, at: &Headers, set: &SetField) {
     match set {
         SetField::Mpls(m) if at.is_mpls() => {

@@ -70,6 +70,11 @@ impl TunLayout {
         Some(())
     }
 
+    /// The options that have a place, one bit each.
+    pub fn options(&self) -> u64 {
+        (0..64).filter(|n| self.len[*n] != 0).fold(0, |bits, n| bits | 1 << n)
+    }
+
     /// Length of option `n` in bytes; 0 if it has no place.
     pub fn len_of(&self, n: u8) -> usize {
         self.len.get(n as usize).map_or(0, |v| *v as usize)

@@ -44,15 +44,28 @@ impl MacKey {
     }
 }
 
+/// Where a station is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Place {
+    bundle: BundleId,
+    /// It was put there by hand, and stays.
+    fixed: bool,
+}
+
 /// The table as translation sees it.
 #[derive(Clone, Debug, Default)]
-pub struct MacView(CowMap<BundleId>);
+pub struct MacView(CowMap<Place>);
 
 impl MacView {
     /// Where a station was last heard.
     #[inline]
     pub fn lookup(&self, key: MacKey) -> Option<BundleId> {
-        self.0.get(key.0).copied()
+        self.0.get(key.0).map(|p| p.bundle)
+    }
+
+    /// Whether a station's entry is static: nothing is learned of it.
+    pub fn is_static(&self, key: MacKey) -> bool {
+        self.0.get(key.0).is_some_and(|p| p.fixed)
     }
 
     /// Whether two views are the same image.
@@ -196,7 +209,7 @@ impl MacTable {
             lock(&mut e);
             self.link(h.key, e);
             self.stats.learned += 1;
-            self.show(h.key, h.bundle);
+            self.show(h.key, h.bundle, false);
             return true;
         };
         if old.heard.is_none() || (h.gratuitous_arp && h.bond && now < old.locked_until) {
@@ -212,7 +225,7 @@ impl MacTable {
             return false;
         }
         self.stats.moved += 1;
-        self.show(h.key, h.bundle);
+        self.show(h.key, h.bundle, false);
         true
     }
 
@@ -220,7 +233,7 @@ impl MacTable {
     pub fn add_static(&mut self, key: MacKey, bundle: BundleId) {
         self.unlink(key);
         self.link(key, Entry { bundle, seq: 0, heard: None, locked_until: Time::ZERO });
-        self.show(key, bundle);
+        self.show(key, bundle, true);
     }
 
     /// Removes a static entry (`fdb/del`); false if there is none.
@@ -348,8 +361,9 @@ impl MacTable {
         }
     }
 
-    fn show(&mut self, key: MacKey, bundle: BundleId) {
-        if self.view.0.insert(key.0, bundle) != Some(bundle) {
+    fn show(&mut self, key: MacKey, bundle: BundleId, fixed: bool) {
+        let place = Place { bundle, fixed };
+        if self.view.0.insert(key.0, place) != Some(place) {
             self.generation += 1;
         }
     }

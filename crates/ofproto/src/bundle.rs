@@ -117,11 +117,18 @@ impl Bundles {
         Ok(())
     }
 
-    /// Drops the bundles that have lain too long; gives the xids under which to say so.
-    pub fn expire(&mut self, now: Time) -> Vec<Xid> {
+    /// Drops the bundles that have lain too long; gives what opened each.
+    pub fn expire(&mut self, now: Time) -> Vec<(Xid, BundleControl)> {
         let old: Vec<u32> =
             self.open.iter().filter(|(_, b)| now.since(b.used) >= IDLE_TIMEOUT).map(|(id, _)| *id).collect();
-        old.into_iter().filter_map(|id| self.take(id)).map(|b| b.xid).collect()
+        let mut gone = Vec::new();
+        for bundle_id in old {
+            if let Some(b) = self.take(bundle_id) {
+                let kind = BundleControlKind::OpenRequest;
+                gone.push((b.xid, BundleControl { bundle_id, kind, flags: b.flags }));
+            }
+        }
+        gone
     }
 
     /// When the first of them will have.

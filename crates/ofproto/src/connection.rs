@@ -60,6 +60,8 @@ pub struct Connection {
     pub tun: std::sync::Arc<flow::TunLayout>,
     /// Pacing of packet-ins, of misses and of others; none unless a limit is set.
     pub(crate) paces: Option<Box<[Pace; 2]>>,
+    /// Statistics requests of which there is more to come.
+    pub(crate) parts: openflow::multipart::Parts,
     /// Bundles that it is filling.
     pub(crate) bundles: Bundles,
     /// What it watches.
@@ -91,6 +93,7 @@ impl Connection {
             },
             tun: std::sync::Arc::default(),
             paces: None,
+            parts: Default::default(),
             bundles: Bundles::default(),
             monitors: Monitors::default(),
             tally: Tally::default(),

@@ -30,8 +30,8 @@ pub enum Effect {
     ErrorAbout(ConnId, Xid, OfpErr, Box<Message>),
     /// Run a packet through actions.
     PacketOut(Box<PacketOutRequest>),
-    /// Go on with a paused packet.
-    Resume(Box<PacketIn>),
+    /// Go on with a paused packet, or say that its bridge is no more.
+    Resume(ConnId, Xid, Box<PacketIn>),
     /// A port's administrative settings changed: carry out what they say.
     PortConfig(OfPort, PortConfig),
     /// Advertise these features on a port.

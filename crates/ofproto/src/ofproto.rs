@@ -516,8 +516,12 @@ impl Ofproto {
             self.commit(None, now);
         }
         for conn in self.connections.values_mut() {
-            for xid in conn.bundles.expire(now) {
-                self.effects.push(Effect::Error(conn.id, xid, OfpErr::OFPBFC_TIMEOUT));
+            for xid in conn.parts.expire(now) {
+                self.effects.push(Effect::Error(conn.id, xid, OfpErr::OFPBRC_MULTIPART_REQUEST_TIMEOUT));
+            }
+            for (xid, opened) in conn.bundles.expire(now) {
+                let about = Box::new(Message::BundleControl(opened));
+                self.effects.push(Effect::ErrorAbout(conn.id, xid, OfpErr::OFPBFC_TIMEOUT, about));
             }
         }
         self.run_paces(now);
@@ -531,7 +535,8 @@ impl Ofproto {
 
     /// When [`Ofproto::run`] has something to do next, if nothing happens before.
     pub fn next_deadline(&self) -> Time {
-        let bundles = self.connections.values().map(|c| c.bundles.next_deadline()).min();
+        let waiting = self.connections.values();
+        let bundles = waiting.map(|c| c.bundles.next_deadline().min(c.parts.next_deadline())).min();
         let paces = self.connections.values().filter_map(|c| c.paces.as_ref());
         let paces = paces.flat_map(|p| p.iter().map(Pace::next_deadline)).min();
         let connections = bundles.unwrap_or(Time::NEVER).min(paces.unwrap_or(Time::NEVER));

@@ -822,7 +822,7 @@ fn meters() {
     let config = |id: u32, kind| MeterConfig {
         meter: MeterId(id),
         flags: MeterConfig::KBPS,
-        bands: vec![MeterBand { kind, rate: 100, burst_size: 0 }],
+        bands: vec![MeterBand { kind, rate: 100, burst_size: 100 }],
     };
     let mut mm = |command, id, kind| {
         let e = s.send(Message::MeterMod(Box::new(MeterMod { command, config: config(id, kind) })));
@@ -836,8 +836,33 @@ fn meters() {
     assert_eq!(mm(C::Add, 1, drop), Err(OfpErr::OFPMMFC_METER_EXISTS));
     assert_eq!(mm(C::Modify, 2, drop), Err(OfpErr::OFPMMFC_UNKNOWN_METER));
     assert_eq!(mm(C::Add, 0, drop), Err(OfpErr::OFPMMFC_INVALID_METER));
-    assert_eq!(mm(C::Add, 2, MeterBandKind::DscpRemark { prec_level: 1 }), Err(OfpErr::OFPMMFC_BAD_BAND));
+    let remark = MeterBandKind::DscpRemark { prec_level: 1 };
+    assert_eq!(mm(C::Add, 2, remark), Ok(vec![Effect::Meter(Ok(config(2, remark)))]));
+    assert_eq!(mm(C::Delete, 2, remark), Ok(vec![Effect::Meter(Err(MeterId(2)))]));
     assert_eq!(mm(C::Delete, 77, drop), Ok(vec![]));
+    assert_eq!(mm(C::Delete, 0, drop), Ok(vec![]), "there is no such meter, which is as well");
+    // What a meter must say of itself, in the order in which it is looked at.
+    let band = |rate, burst_size| MeterBand { kind: drop, rate, burst_size };
+    let (kbps, pktps) = (MeterConfig::KBPS, MeterConfig::PKTPS);
+    let cases = [
+        (0, vec![band(1, 0)], OfpErr::OFPMMFC_BAD_FLAGS),
+        (kbps | pktps, vec![band(1, 0)], OfpErr::OFPMMFC_BAD_FLAGS),
+        (kbps | 0x10, vec![band(0, 0)], OfpErr::OFPMMFC_BAD_FLAGS),
+        (kbps, vec![], OfpErr::OFPMMFC_OUT_OF_BANDS),
+        (kbps, vec![band(1, 0); 9], OfpErr::OFPMMFC_OUT_OF_BANDS),
+        (kbps, vec![band(1, 0), band(0, 5)], OfpErr::OFPMMFC_BAD_RATE),
+    ];
+    for (flags, bands, error) in cases {
+        let config = MeterConfig { meter: MeterId(1), flags, bands };
+        let mm = MeterMod { command: C::Add, config };
+        assert_eq!(s.error(Message::MeterMod(Box::new(mm))), Some(error));
+    }
+    // A burst that is not given is a second's worth.
+    let config9 = |burst| MeterConfig { meter: MeterId(9), flags: pktps, bands: vec![band(7, burst)] };
+    let add = MeterMod { command: C::Add, config: config9(0) };
+    assert_eq!(s.send(Message::MeterMod(Box::new(add))), [Effect::Meter(Ok(config9(7)))]);
+    let gone = MeterMod { command: C::Delete, config: config9(0) };
+    assert_eq!(s.send(Message::MeterMod(Box::new(gone))), [Effect::Meter(Err(MeterId(9)))]);
     let meter = vec![Action::Meter(MeterAction { meter: MeterId(1) }), output(1)];
     s.ok(msg(fm(FlowModCommand::Add, on_port(1), meter)));
     let stats = s.send(Message::StatsRequest(StatsRequest::Meter(MeterId(1))));
@@ -974,7 +999,9 @@ fn bundles() {
     s.send(control(20, K::OpenRequest, 3));
     assert_eq!(s.pass(9_999), []);
     let e = s.pass(1);
-    assert!(matches!(&e[..], [Effect::Error(_, _, OfpErr::OFPBFC_TIMEOUT)]), "{e:?}");
+    let [Effect::ErrorAbout(_, _, OfpErr::OFPBFC_TIMEOUT, about)] = &e[..] else { panic!("{e:?}") };
+    let Message::BundleControl(opened) = &**about else { panic!("{about:?}") };
+    assert_eq!(opened.kind, BundleControlKind::OpenRequest);
 }
 
 #[test]

@@ -6,8 +6,8 @@
 use crate::rule::Rule;
 use crate::tables::Tables;
 use flow::{TunLayout, layout};
+use openflow::OfpErr;
 use openflow::msg::{TlvMapping, TlvTableMod, TlvTableModCommand, TlvTableReply};
-use openflow::{Action, OfpErr};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -115,27 +115,8 @@ fn used(tables: &Tables) -> u64 {
 }
 
 fn used_by(rule: &Rule) -> u64 {
-    let mut bits = rule.matching.mask().expand().0.u64_at(layout::TUN_OPTS_PRESENT);
-    let mut add = |f: flow::Field| bits |= f.as_tun_metadata().map_or(0, |n| 1 << n);
-    fields_of(&rule.actions, &mut add);
-    bits
-}
-
-/// The fields that actions read or write by name.
-fn fields_of(actions: &[Action], f: &mut impl FnMut(flow::Field)) {
-    for a in actions {
-        match a {
-            Action::SetField(s) => f(s.field),
-            Action::Move(m) => {
-                f(m.src.field);
-                f(m.dst.field);
-            }
-            Action::Push(s) | Action::Pop(s) => f(s.subfield.field),
-            Action::WriteActions(w) => fields_of(&w.actions, f),
-            Action::Clone(c) => fields_of(&c.actions, f),
-            _ => {}
-        }
-    }
+    let matched = rule.matching.mask().expand().0.u64_at(layout::TUN_OPTS_PRESENT);
+    matched | openflow::action::tun_options(&rule.actions)
 }
 
 #[cfg(test)]

@@ -99,6 +99,15 @@ impl Codec {
         m
     }
 
+    /// Refuses actions on tunnel options of which the switch does not know which they are.
+    pub(crate) fn check_tun_options(&self, actions: &[crate::Action]) -> Decode<()> {
+        let unknown = |tun: &Arc<TunLayout>| crate::action::tun_options(actions) & !tun.options() != 0;
+        if self.tun.as_ref().is_some_and(unknown) {
+            return Err(OfpErr::NXFMFC_INVALID_TLV_FIELD.into());
+        }
+        Ok(())
+    }
+
     pub(crate) fn match_cx(&self, strict: bool) -> crate::oxm::MatchCx<'_> {
         crate::oxm::MatchCx { strict, tun: self.tun.as_deref(), pipeline_only: false }
     }
@@ -414,7 +423,9 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         Kind::OfpstMeterConfigRequest => request(StatsRequest::MeterConfig(base::MeterId(r.u32()?))),
         Kind::OfpstMeterFeaturesRequest => request(StatsRequest::MeterFeatures),
         Kind::OfpstTableFeaturesRequest => {
-            match list(&mut r, StatsReply::TableFeatures, |r| table::decode_one_features(r, v))? {
+            match list(&mut r, StatsReply::TableFeatures, |r| {
+                table::decode_one_features(r, v, !codec.lenient)
+            })? {
                 StatsReply::TableFeatures(all) => request(StatsRequest::TableFeatures(all)),
                 _ => Err(OfpErr::OFPBRC_BAD_LEN.into()),
             }
@@ -458,7 +469,7 @@ pub fn decode_framed(f: &Framed<'_>, codec: &Codec) -> Decode<Message> {
         }
         Kind::OfpstMeterFeaturesReply => reply(StatsReply::MeterFeatures(meter::decode_features(&mut r)?)),
         Kind::OfpstTableFeaturesReply => {
-            reply(list(&mut r, StatsReply::TableFeatures, |r| table::decode_one_features(r, v))?)
+            reply(list(&mut r, StatsReply::TableFeatures, |r| table::decode_one_features(r, v, false))?)
         }
         Kind::OfpstTableDescReply => reply(list(&mut r, StatsReply::TableDesc, table::pull_one_desc)?),
         Kind::OfpstPortDescReply => reply(list(&mut r, StatsReply::PortDesc, |r| port::pull_phy(r, v))?),

@@ -10,6 +10,7 @@ pub mod fixed_match;
 mod form;
 pub mod kind;
 pub mod msg;
+pub mod multipart;
 pub mod ofperr;
 pub mod oxm;
 pub mod port_map;

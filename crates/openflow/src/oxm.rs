@@ -705,7 +705,7 @@ pub fn pull_oxm(r: &mut Reader<'_>, cx: &MatchCx<'_>, m: &mut Match) -> Decode<(
     let len = usize::from(r.u16()?);
     match kind {
         1 => {}
-        0 => {
+        0 if !cx.pipeline_only => {
             *r = start;
             return crate::fixed_match::pull_of11(r, m);
         }

@@ -26,9 +26,21 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn messages_are_printed_as_recorded() {
+    let count = compare(include_str!("recorded/messages.txt"));
+    assert!(count > 2_000);
+}
+
+#[test]
+fn what_is_refused_and_what_is_noted_are_as_recorded() {
+    let count = compare(include_str!("recorded/refused.txt"));
+    assert!(count > 200);
+}
+
+/// Prints the messages of a record; gives how many there are.
+fn compare(record: &str) -> usize {
     let mut wrong = Vec::new();
     let mut count = 0;
-    for line in include_str!("recorded/messages.txt").lines().filter(|l| !l.starts_with('#')) {
+    for line in record.lines().filter(|l| !l.starts_with('#')) {
         let fields: Vec<&str> = line.split('\t').collect();
         let [job, text, log] = fields[..] else { panic!("{line}") };
         let Some((verbosity, hex)) = job.split_once(' ') else { panic!("{line}") };
@@ -48,6 +60,6 @@ fn messages_are_printed_as_recorded() {
             wrong.push(format!("{job}\nwanted: {want}{}\ngot: {got}{got_log}", plain(log)));
         }
     }
-    assert!(count > 2_000);
     assert!(wrong.is_empty(), "{} of {count} differ, the first:\n{}", wrong.len(), wrong[0]);
+    count
 }

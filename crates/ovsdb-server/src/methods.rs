@@ -3,6 +3,7 @@
 use crate::database::Model;
 use crate::server::Server;
 use crate::session::{Encoded, notification};
+use crate::system;
 use ovsdb::convert::convert;
 use ovsdb::json::{Object, Value};
 use ovsdb::monitor::{Monitor, Version};
@@ -51,7 +52,13 @@ impl Server {
     ) {
         let answer = match method {
             "transact" => self.transact(r, number, &id, params).unwrap_or_else(Answer::from),
-            "list_dbs" => Answer::Result(Value::Array(self.dbs.keys().map(|n| n.as_str().into()).collect())),
+            "list_dbs" => {
+                // The server's own first, as clients of Open_vSwitch know it.
+                let others = self.dbs.keys().map(String::as_str).filter(|n| *n != system::NAME);
+                Answer::Result(Value::Array(
+                    [system::NAME].into_iter().chain(others).map(Value::from).collect(),
+                ))
+            }
             "get_schema" => match self.named_db(method, &params) {
                 Ok(name) => Answer::Result(self.dbs[&name].db.schema().to_json()),
                 Err(e) => e.into(),

@@ -43,10 +43,9 @@ const OPTIONS: &[Opt] = &[
     Opt::value("sync-exclude-tables"),
     Opt::value("config-file"),
     Opt::flag("disable-file-column-diff"),
-    Opt::flag("history").unlisted(),
+    Opt::flag("history"),
     Opt::flag("help").short('h'),
     Opt::flag("version").short('V'),
-    Opt::flag("option").short('o'),
 ];
 
 fn help(dirs: &Dirs) -> String {
@@ -165,7 +164,6 @@ fn parse(args: &[String], dirs: &Dirs, vlog: &Arc<Vlog>) -> Result<Parsed, Fatal
             "history" => s.history = true,
             "help" => return Ok(Parsed::Print(help(dirs))),
             "version" => return Ok(Parsed::Print(version::text(PROGRAM, &[]))),
-            "option" => return Ok(Parsed::Print(options.listing())),
             "active" => s.active = true,
             "sync-from" => s.sync.from = Some(given.value().to_owned()),
             "sync-exclude-tables" => s.sync.exclude = Some(given.value().to_owned()),

@@ -101,6 +101,58 @@ fn garbage_costs_only_the_connection_that_sends_it() {
     s.assert_clean(ALLOWED);
 }
 
+/// A long list of flows waits for its reader, and says what was there when it was asked for; nobody waits for it.
+#[test]
+fn ft_44_who_does_not_read_all_flows_holds_nobody_up() {
+    const FLOWS: usize = 50_000;
+    if !can_make_hosts() {
+        return;
+    }
+    let s = switch();
+    let good = Controller::listen(&s.ns, 0).unwrap();
+    let (slow, target) = listen(&s);
+    let good_target = good.target.clone();
+    set_controllers(&s, &[&good_target, &target]);
+    let mut good = good.accept();
+    let (mut stream, _) = slow.accept().unwrap();
+    stream.write_all(&hello()).unwrap();
+    let (file, line) = (s.state.join("flows"), |n: usize| format!("ip,nw_dst=10.0.{}.{},actions=1\n", n >> 8, n & 255));
+    std::fs::write(&file, (0..FLOWS).map(line).collect::<String>()).unwrap();
+    s.ofctl(&["-OOpenFlow13", "--bundle", "add-flows", "br0", &file.display().to_string()]);
+
+    let any = [0xff; 8];
+    let mut body = vec![0, 1, 0, 0, 0, 0, 0, 0, 0xff, 0, 0, 0];
+    body.extend(any);
+    body.extend([0; 20]);
+    body.extend([0, 1, 0, 4, 0, 0, 0, 0]);
+    let barrier = message(kind::BARRIER_REQUEST, &[]);
+    let before = resident_kilobytes(&s);
+    stream.write_all(&[message(18, &body), barrier].concat()).unwrap();
+    good.barrier().unwrap();
+    s.ofctl(&["-OOpenFlow13", "del-flows", "br0"]);
+    good.barrier().unwrap();
+    let grown = resident_kilobytes(&s).saturating_sub(before);
+    assert!(grown < 16 << 10, "{grown} kB more");
+
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let (mut flows, mut head) = (0, [0; 8]);
+    loop {
+        stream.read_exact(&mut head).unwrap();
+        let mut rest = vec![0; usize::from(u16::from_be_bytes([head[2], head[3]])) - 8];
+        stream.read_exact(&mut rest).unwrap();
+        if head[1] == kind::BARRIER_REPLY {
+            break;
+        }
+        let mut at = 8;
+        while head[1] == 19 && at < rest.len() {
+            flows += 1;
+            at += usize::from(u16::from_be_bytes([rest[at], rest[at + 1]]));
+        }
+    }
+    assert_eq!(flows, FLOWS);
+    s.assert_clean(ALLOWED);
+}
+
 #[test]
 fn cm_29_who_does_not_read_is_not_heard_and_takes_no_memory() {
     if !can_make_hosts() {

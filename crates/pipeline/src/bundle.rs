@@ -61,6 +61,12 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// Whether stations learned by this bundle would be by another in its place.
+    pub fn treats_vlans_as(&self, other: &Bundle) -> bool {
+        let vlans = |b: &Bundle| (b.vlan_mode, b.vlan, b.qinq_ethertype, b.priority_tags, b.protected);
+        vlans(self) == vlans(other) && self.trunks == other.trunks && self.cvlans == other.cvlans
+    }
+
     /// A trunk of all VLANs with one member.
     pub fn new(name: &str, member: OfPort) -> Bundle {
         Bundle {

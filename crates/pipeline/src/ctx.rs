@@ -28,7 +28,7 @@ pub(crate) struct Freeze {
     /// What is left, innermost level first.
     pub actions: Vec<FrozenActions>,
     /// The packet goes to a controller, which resumes it, instead of recirculating.
-    pub pause: Option<Box<ControllerCookie>>,
+    pub pause: Option<Box<(ControllerCookie, Option<base::MeterId>)>>,
     /// Emitted just before recirculation: a hash that the datapath computes.
     pub hash: Option<DpAction>,
 }
@@ -330,10 +330,11 @@ impl<'a> Ctx<'a, '_> {
         match freeze.pause {
             // In a dry run nobody would ever resume the packet.
             Some(_) if self.dry_run => {}
-            Some(mut cookie) => {
+            Some(paused) => {
+                let (mut cookie, meter) = *paused;
                 cookie.continuation = true;
                 cookie.recirc_id = self.snap.recirc.intern(state);
-                crate::action::controller::push(self, *cookie);
+                crate::action::controller::push(self, cookie, meter);
             }
             None => {
                 let id = self.snap.recirc.intern(state);

@@ -3,8 +3,8 @@
 use crate::ctx::Ctx;
 use crate::effect::Effect;
 use crate::port::PortView;
+use crate::recorder::NodeKind;
 use crate::vlan::{self, Tags};
-use dpif::DpAction;
 use flow::key::VLAN_PRESENT;
 use l2::BundleId;
 
@@ -33,6 +33,11 @@ fn copy(ctx: &mut Ctx<'_, '_>, id: BundleId, wanted: u32) {
     let mut todo = wanted & !ctx.mirrors;
     let bridge = ctx.bridge;
     let Some(from) = bridge.bundle(id) else { return };
+    let vid = ctx.key.vlan_tci() & 0xfff;
+    let admitted = vlan::admits(from, vid);
+    if !admitted && let Some(text) = vlan::refusal(from, vid) {
+        ctx.record(NodeKind::Error, |_| text);
+    }
     if todo == 0 {
         return;
     }
@@ -42,7 +47,7 @@ fn copy(ctx: &mut Ctx<'_, '_>, id: BundleId, wanted: u32) {
     if !from.is_plain_trunk() || bridge.mirrors.iter().any(by_vlan) {
         ctx.vlan_tci(VLAN_PRESENT | 0xfff);
     }
-    if !vlan::admits(from, ctx.key.vlan_tci() & 0xfff) {
+    if !admitted {
         return;
     }
     let tags = Tags::of(&ctx.key).received(from);
@@ -75,11 +80,8 @@ fn copy(ctx: &mut Ctx<'_, '_>, id: BundleId, wanted: u32) {
 fn deliver(ctx: &mut Ctx<'_, '_>, m: &crate::bundle::Mirror, from: &crate::bundle::Bundle, tags: Tags) {
     let bridge = ctx.bridge;
     if let Some(out) = m.out.and_then(|id| bridge.bundle(id)) {
-        if m.snaplen != 0 {
-            ctx.out.push(DpAction::Trunc(m.snaplen));
-        }
         let as_is = from.is_plain_trunk() && out.is_plain_trunk();
-        crate::normal::send_tagged(ctx, None, out, tags, as_is);
+        crate::normal::send_tagged(ctx, out, tags, as_is, (m.snaplen != 0).then_some(m.snaplen));
         return;
     }
     let Some(out_vlan) = m.out_vlan else { return };
@@ -94,7 +96,7 @@ fn deliver(ctx: &mut Ctx<'_, '_>, m: &crate::bundle::Mirror, from: &crate::bundl
     tags.0[0].vid = out_vlan.0;
     for (id, b) in bridge.each_bundle() {
         if b.includes(out_vlan, tags.inner()) && !bridge.mirrors.iter().any(|m| m.out == Some(id)) {
-            crate::normal::send(ctx, None, b, tags);
+            crate::normal::send(ctx, b, tags);
         }
     }
 }

@@ -60,13 +60,14 @@ pub(crate) fn run(ctx: &mut Ctx<'_, '_>) {
         let text = || "packet has reserved destination MAC, dropping".into();
         return ctx.drop(DropReason::ReservedDestination, NodeKind::Detail, text);
     }
+    let mut learned = None;
     if let Some((id, b)) = from {
         if !bond_admits(ctx, id, b, tags.vlan()) {
             return;
         }
-        learn(ctx, id, b, tags.vlan());
+        learned = learn(ctx, id, b, tags.vlan()).map(|key| (key, id));
     }
-    forward(ctx, from, tags);
+    forward(ctx, from, tags, learned);
 }
 
 /// A bond accepts a frame only by the member that its partner uses for it.
@@ -121,23 +122,30 @@ fn is_gratuitous_arp(ctx: &mut Ctx<'_, '_>) -> bool {
     }
 }
 
-fn learn(ctx: &mut Ctx<'_, '_>, id: BundleId, b: &Bundle, vlan: VlanId) {
+/// Takes note of where the source is, unless nothing is to be learned here.
+fn learn(ctx: &mut Ctx<'_, '_>, id: BundleId, b: &Bundle, vlan: VlanId) -> Option<MacKey> {
     let bridge = ctx.bridge;
     let src = ctx.key.eth_src();
     if src.is_multicast() || bridge.config.flood_vlans.contains(vlan) {
-        return;
+        return None;
     }
     if bridge.port(ctx.key.in_port()).is_some_and(|p| p.stp.is_some_and(|s| !s.learn)) {
-        return;
+        return None;
+    }
+    let key = MacKey::new(vlan, src);
+    if bridge.mac.is_static(key) {
+        // For as long as it is.
+        lookup(ctx, key);
+        return None;
     }
     let gratuitous_arp = is_gratuitous_arp(ctx);
-    let key = MacKey::new(vlan, src);
     let heard = Heard { key, bundle: id, gratuitous_arp, bond: b.bond.is_some() };
     if !ctx.dry_run && bridge.mac.lookup(key) != Some(id) {
         let port = bridge.port(ctx.key.in_port()).map_or("", |p| &*p.name);
         ctx.detail(|| format!("learned that {src} is on port {port} in VLAN {}", vlan.0));
     }
     ctx.effects.push(Effect::MacLearn { bridge: bridge.id, heard });
+    (!ctx.dry_run).then_some(key)
 }
 
 /// Where a station is; what comes out depends on it.
@@ -147,13 +155,21 @@ fn lookup(ctx: &mut Ctx<'_, '_>, key: MacKey) -> Option<BundleId> {
     at
 }
 
-fn forward(ctx: &mut Ctx<'_, '_>, from: Option<(BundleId, &Bundle)>, tags: Tags) {
+/// `learned`: what this very packet has taught, which counts for it already.
+fn forward(
+    ctx: &mut Ctx<'_, '_>,
+    from: Option<(BundleId, &Bundle)>,
+    tags: Tags,
+    learned: Option<(MacKey, BundleId)>,
+) {
     let bridge = ctx.bridge;
     let dst = ctx.key.eth_dst();
     let known = if dst.is_multicast() || bridge.config.flood_vlans.contains(tags.vlan()) {
         None
     } else {
-        lookup(ctx, MacKey::new(tags.vlan(), dst))
+        let key = MacKey::new(tags.vlan(), dst);
+        let at = lookup(ctx, key);
+        learned.filter(|(k, _)| *k == key).map(|(_, id)| id).or(at)
     };
     if let Some((id, to)) = known.and_then(|id| Some((id, bridge.bundle(id)?))) {
         if from.is_some_and(|(f, _)| f == id) {
@@ -161,7 +177,7 @@ fn forward(ctx: &mut Ctx<'_, '_>, from: Option<(BundleId, &Bundle)>, tags: Tags)
             return ctx.drop(DropReason::LearnedOnInput, NodeKind::Detail, text);
         }
         ctx.detail(|| "forwarding to learned port".into());
-        return send(ctx, from.map(|f| f.1), to, tags);
+        return send(ctx, to, tags);
     }
     ctx.detail(|| "no learned MAC for destination, flooding".into());
     for (id, to) in bridge.each_bundle() {
@@ -170,36 +186,29 @@ fn forward(ctx: &mut Ctx<'_, '_>, from: Option<(BundleId, &Bundle)>, tags: Tags)
             && to.includes(tags.vlan(), tags.inner())
             && !bridge.mirrors.iter().any(|m| m.out == Some(id));
         if ok {
-            send(ctx, from.map(|f| f.1), to, tags);
+            send(ctx, to, tags);
         }
     }
 }
 
 /// Sends the packet to a bundle, tagged as it wants it.
-pub(crate) fn send(ctx: &mut Ctx<'_, '_>, from: Option<&Bundle>, to: &Bundle, tags: Tags) {
-    send_tagged(ctx, from, to, tags, false);
+pub(crate) fn send(ctx: &mut Ctx<'_, '_>, to: &Bundle, tags: Tags) {
+    send_tagged(ctx, to, tags, false, None);
 }
 
-/// Sends the packet to a bundle; `as_is` leaves its tags alone.
-pub(crate) fn send_tagged(
-    ctx: &mut Ctx<'_, '_>,
-    from: Option<&Bundle>,
-    to: &Bundle,
-    tags: Tags,
-    as_is: bool,
-) {
-    if to.protected && from.is_some_and(|b| b.protected) {
-        let text = || "Flow is between protected ports, skipping output.".into();
-        return ctx.drop(DropReason::Protected, NodeKind::Warning, text);
-    }
+/// Sends the packet to a bundle; `as_is` leaves its tags alone, `trunc` cuts it.
+pub(crate) fn send_tagged(ctx: &mut Ctx<'_, '_>, to: &Bundle, tags: Tags, as_is: bool, trunc: Option<u32>) {
     let Some(port) = member(ctx, to, tags.vlan()) else { return };
     if as_is {
-        return crate::port_out::send(ctx, port, None, false);
+        return crate::port_out::send(ctx, port, trunc, false);
     }
     let old = (ctx.key.vlan(0), ctx.key.vlan(1));
     ctx.look_tags_for(to, tags);
     tags.sent(to).put(&mut ctx.key, to);
-    crate::port_out::send(ctx, port, None, false);
+    if trunc.is_some() {
+        crate::commit::commit(ctx);
+    }
+    crate::port_out::send(ctx, port, trunc, false);
     ctx.key.set_vlan(0, old.0.0, old.0.1);
     ctx.key.set_vlan(1, old.1.0, old.1.1);
 }

@@ -21,6 +21,10 @@ pub(crate) fn send(ctx: &mut Ctx<'_, '_>, port: OfPort, trunc: Option<u32>, last
         let text = || "OFPPC_NO_FWD set, skipping output".into();
         return ctx.drop(DropReason::NoForward, NodeKind::Detail, text);
     }
+    if view.bundle.and_then(|id| ctx.bridge.bundle(id)).is_some_and(|b| b.protected) && from_protected(ctx) {
+        let text = || "Flow is between protected ports, skipping output.".into();
+        return ctx.drop(DropReason::Protected, NodeKind::Warning, text);
+    }
     if view.stp.is_some_and(|s| !s.forward) {
         let text = || "STP not in forwarding state, skipping output".into();
         return ctx.drop(DropReason::StpNotForwarding, NodeKind::Warning, text);
@@ -43,6 +47,12 @@ pub(crate) fn send(ctx: &mut Ctx<'_, '_>, port: OfPort, trunc: Option<u32>, last
     if !ctx.bridge.mirrors.is_empty() && ctx.error.is_none() {
         crate::mirror::egress(ctx, view);
     }
+}
+
+/// Whether the packet came in by a protected port of this bridge.
+fn from_protected(ctx: &Ctx<'_, '_>) -> bool {
+    let bundle = ctx.bridge.port(ctx.key.in_port()).and_then(|p| p.bundle);
+    bundle.and_then(|id| ctx.bridge.bundle(id)).is_some_and(|b| b.protected)
 }
 
 /// The packet leaves this bridge and enters the other: all that is not in the packet stays behind. Afterwards the packet

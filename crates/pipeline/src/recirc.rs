@@ -66,16 +66,23 @@ struct Maps {
     by_digest: CowMap<Vec<u32>>,
 }
 
+impl Maps {
+    fn find(&self, digest: u64, state: &Frozen) -> Option<u32> {
+        let same = |n: &&u32| self.by_id.get(u64::from(**n)).is_some_and(|s| **s == *state);
+        self.by_digest.get(digest)?.iter().find(same).copied()
+    }
+}
+
 /// Frozen states by number. Reading and adding take no lock; the owner removes what no cached flow refers to.
 #[derive(Debug)]
 pub struct RecircTable {
     maps: ArcSwap<Maps>,
-    next: AtomicU32,
+    next: Arc<AtomicU32>,
 }
 
 impl Default for RecircTable {
     fn default() -> Self {
-        RecircTable { maps: ArcSwap::default(), next: AtomicU32::new(1) }
+        RecircTable { maps: ArcSwap::default(), next: Arc::new(AtomicU32::new(1)) }
     }
 }
 
@@ -85,18 +92,26 @@ impl RecircTable {
         self.maps.load().by_id.get(id.into()).cloned()
     }
 
+    /// A table with these states, too, that draws its numbers from the same source: for who only wants to see what
+    /// would happen.
+    pub fn branch(&self) -> RecircTable {
+        RecircTable { maps: ArcSwap::from(self.maps.load_full()), next: self.next.clone() }
+    }
+
     /// The number of a state, which is added if it is new.
     pub fn intern(&self, state: Frozen) -> u32 {
         let digest = state.digest();
+        if let Some(n) = self.maps.load().find(digest, &state) {
+            return n;
+        }
         let state = Arc::new(state);
         let mut id = None;
         self.maps.rcu(|old| {
-            let known = old.by_digest.get(digest);
-            let same = |n: &&u32| old.by_id.get(u64::from(**n)).is_some_and(|s| *s == state);
-            if let Some(n) = known.and_then(|list| list.iter().find(same)) {
-                id = Some(*n);
+            if let Some(n) = old.find(digest, &state) {
+                id = Some(n);
                 return old.clone();
             }
+            let known = old.by_digest.get(digest);
             let n = *id.get_or_insert_with(|| self.allocate());
             let mut maps = Maps::clone(old);
             let mut list = known.cloned().unwrap_or_default();
@@ -181,5 +196,10 @@ mod tests {
         t.retain(|n| n == b);
         assert!(t.get(a).is_none() && t.len() == 1);
         assert_ne!(t.intern(state(1)), a);
+        let branch = t.branch();
+        let c = branch.intern(state(3));
+        assert_eq!(branch.intern(state(2)), b);
+        assert!(t.get(c).is_none());
+        assert!(t.intern(state(3)) > c);
     }
 }

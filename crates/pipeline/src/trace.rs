@@ -22,6 +22,7 @@ use openflow::text::TextCx;
 use openflow::{Action, NameMap, Names, NoNames};
 use std::collections::VecDeque;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// What a trace is about, and how it prints.
 #[derive(Clone, Copy)]
@@ -244,11 +245,10 @@ fn run(snap: &Snapshot, p: Parsed, actions: Option<&[Action]>) -> Traced {
     let dp = |port: DpPort| DpNames(snap).dp_port_name(port);
     let dp_names: Option<dpif::text::PortName<'_>> = if p.names { Some(&dp) } else { None };
     let names = p.names.then_some(&map as &dyn Names);
-    let (text, translation) = record(
-        snap,
-        &Trace { key: &p.key, origin, names, dp_names, ct_next: &p.ct_next },
-        p.packet.is_none(),
-    );
+    let dry_run = p.packet.is_none();
+    let t = Trace { key: &p.key, origin, names, dp_names, ct_next: &p.ct_next };
+    let recirc = if dry_run { Arc::new(snap.recirc.branch()) } else { snap.recirc.clone() };
+    let (text, translation) = record(&Snapshot { recirc, ..snap.clone() }, &t, dry_run);
     let port = snap.bridge(p.bridge).and_then(|b| b.port(p.in_port)).map_or(DpPort::NONE, |p| p.dp_port);
     let live = p.packet.map(|packet| Live { packet, key: p.key, port, translation });
     Traced { text, live }

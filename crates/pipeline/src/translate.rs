@@ -227,6 +227,7 @@ fn finish(ctx: &mut Ctx<'_, '_>, req: &Request<'_>) -> Outcome {
     if ctx.out.len() > MANY_ACTIONS {
         ctx.slow = ctx.slow.union(SlowPath::ACTION);
     }
+    slow_path_meter(ctx);
     let drop_reason = ctx.error.or(if ctx.out.iter().any(sends) {
         None
     } else {
@@ -248,6 +249,17 @@ fn finish(ctx: &mut Ctx<'_, '_>, req: &Request<'_>) -> Outcome {
         bridge: Some(ctx.bridge.id),
     };
     Outcome { translation, shown }
+}
+
+/// What the reference hands to its slow path runs through that path's meter, though here all paths are one.
+fn slow_path_meter(ctx: &mut Ctx<'_, '_>) {
+    if ctx.slow.is_empty() || ctx.dry_run || ctx.out.is_empty() {
+        return;
+    }
+    ctx.bridge_deps().meters = true;
+    if let Some(n) = ctx.bridge.dp_meters.get(&openflow::msg::MeterConfig::SLOWPATH) {
+        ctx.out.insert(0, DpAction::Meter(*n));
+    }
 }
 
 /// From so many actions on, the reference hands packets to its slow path.

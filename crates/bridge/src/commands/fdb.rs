@@ -2,8 +2,9 @@
 
 use super::bridge;
 use crate::switch::Switch;
+use crate::switch::bridge::Bridge;
 use base::{Mac, VlanId};
-use l2::mac_learning::MacKey;
+use l2::{BundleId, MacKey};
 use reactor::Reactor;
 use reactor::unixctl::{Call, Command, Outcome};
 
@@ -22,20 +23,20 @@ const NO_BRIDGE: &str = "no such bridge";
 fn show(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
     let now = s.now();
     match bridge(s, call.arg(0), NO_BRIDGE) {
-        Ok(b) => Outcome::ok(b.mac.show_text(now, |id| match b.bundle_port(id) {
-            Some(base::OfPort::LOCAL) => "LOCAL".to_string(),
-            Some(p) => p.0.to_string(),
-            None => "?".to_string(),
-        })),
+        Ok(b) => Outcome::ok(b.mac.show_text(now, |id| port_text(b, id))),
         Err(e) => Outcome::error(e),
     }
 }
 
-fn each(
-    s: &mut Switch,
-    name: Option<&str>,
-    mut f: impl FnMut(&mut crate::switch::bridge::Bridge),
-) -> Result<(), String> {
+fn port_text(b: &Bridge, id: BundleId) -> String {
+    match b.bundle_port(id) {
+        Some(base::OfPort::LOCAL) => "LOCAL".to_string(),
+        Some(p) => p.0.to_string(),
+        None => "?".to_string(),
+    }
+}
+
+fn each(s: &mut Switch, name: Option<&str>, mut f: impl FnMut(&mut Bridge)) -> Result<(), String> {
     match name {
         Some(_) => f(bridge(s, name, NO_BRIDGE)?),
         None => s.bridges.values_mut().for_each(f),
@@ -80,10 +81,17 @@ fn add(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
     let Some(bundle) = bundle else {
         return Outcome::error("software error, odp port is present but no ofp port");
     };
-    b.mac.add_static(MacKey::new(VlanId(number(vlan)), mac), bundle);
+    let key = MacKey::new(VlanId(number(vlan)), mac);
+    let (view, was) = (b.mac.view(), b.mac.lookup(key));
+    if was == Some(bundle) && view.is_static(key) {
+        return Outcome::ok("");
+    }
+    let kind = if view.is_static(key) { "static" } else { "dynamic" };
+    let told = was.map(|at| format!("Overriding already existing {kind} entry on {}\n", port_text(b, at)));
+    b.mac.add_static(key, bundle);
     b.mac_changed();
     s.dirty = true;
-    Outcome::ok("")
+    Outcome::ok(told.unwrap_or_default())
 }
 
 fn del(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {

@@ -81,6 +81,8 @@ pub struct Conn {
     pub id: Option<ConnId>,
     /// Packet-ins that may wait to be sent.
     packet_in_limit: usize,
+    /// Whether it last asked for statistics in the form of the extension (OpenFlow 1.0 has two).
+    asked_nxst: bool,
     /// Connection number for which `id` is.
     pub(super) seqno: u64,
 }
@@ -88,7 +90,7 @@ pub struct Conn {
 impl Conn {
     /// A connection that is about to be made.
     pub(super) fn new(rconn: Rconn, packet_in_limit: usize) -> Conn {
-        Conn { rconn, id: None, packet_in_limit, seqno: 0 }
+        Conn { rconn, id: None, packet_in_limit, asked_nxst: false, seqno: 0 }
     }
 }
 
@@ -611,8 +613,19 @@ impl Switch {
         let Some(id) = conn.id else { return };
         let Some(state) = b.ofproto.connection(id) else { return };
         let (of, secondary) = (codec::of(state), state.is_secondary());
-        let (xid, message) = match codec::decode(&of, secondary, bytes, &self.env.log) {
-            Ok(decoded) => decoded,
+        let decoded = codec::decode(&of, secondary, bytes, &self.env.log);
+        let whole = decoded.and_then(|(xid, m)| match m {
+            Message::StatsRequest(request) => {
+                conn.asked_nxst = codec::is_nxst(bytes);
+                let more = codec::has_more(bytes);
+                let whole = b.ofproto.stats_part(id, xid, request, (bytes.len(), more), now)?;
+                Ok(whole.map(|r| (xid, Message::StatsRequest(r))))
+            }
+            m => Ok(Some((xid, m))),
+        });
+        let (xid, message) = match whole {
+            Ok(Some(whole)) => whole,
+            Ok(None) => return,
             Err(error) => {
                 let reply = codec::error_reply(&of, error, bytes);
                 conn.rconn.send(r, &reply, CLASS_REPLY);
@@ -638,6 +651,7 @@ impl Switch {
         let Some(b) = self.bridges.get_mut(bridge) else { return };
         let Some(of) = b.ofproto.connection(id).map(codec::of) else { return };
         let Some(conn) = b.connections.by_id(id) else { return };
+        let of = codec::in_kind(of, message, conn.asked_nxst);
         let limit = conn.packet_in_limit;
         let class = match message {
             Message::PacketIn(_) => CLASS_PACKET_IN,

@@ -6,6 +6,7 @@ use crate::codec;
 use base::Xid;
 use datapath::{Band, MeterUnit};
 use ofproto::Effect;
+use openflow::OfpErr;
 use openflow::msg::{MeterConfig, PortConfig};
 use reactor::Reactor;
 use std::collections::HashSet;
@@ -70,10 +71,13 @@ impl Switch {
                 self.publish();
                 self.packet_out(r, bridge, &request);
             }
-            Effect::Resume(packet) => {
-                self.publish();
-                self.resume(r, bridge, &packet);
-            }
+            Effect::Resume(id, xid, packet) => match self.paused_bridge(&packet) {
+                Some(paused) => {
+                    self.publish();
+                    self.resume(r, &paused, &packet);
+                }
+                None => self.effect(r, bridge, Effect::Error(id, xid, OfpErr::NXR_STALE), request),
+            },
             Effect::PortConfig(port, config) => self.port_config(bridge, port, config),
             Effect::PortAdvertise(..) => {}
             Effect::Fragments(_) => {
@@ -99,7 +103,7 @@ impl Switch {
             Ok(config) => {
                 let packets = config.flags & MeterConfig::PKTPS != 0;
                 let unit = if packets { MeterUnit::Pktps } else { MeterUnit::Kbps };
-                let bands: Vec<Band> = config.bands.iter().filter_map(codec::band).collect();
+                let bands: Vec<Band> = config.bands.iter().map(codec::band).collect();
                 backer.dp.set_meter(number, unit, &bands);
                 Arc::make_mut(&mut b.meters).insert(config.meter, number);
             }

@@ -1,6 +1,7 @@
 //! Packets that the control side sends into the pipeline, and counters on their way back.
 
 use super::Switch;
+use super::bridge::Bridge;
 use crate::view::{Effects, ended};
 use base::{DpPort, OfPort};
 use datapath::Meta;
@@ -65,6 +66,13 @@ impl Switch {
     }
 
     /// Goes on with a packet that a controller resumes: it enters the tables again where it left.
+    /// The bridge in which a packet was paused, if it still is.
+    pub(super) fn paused_bridge(&self, packet: &PacketIn) -> Option<String> {
+        let id = packet.continuation.as_ref()?.bridge?;
+        let paused = |b: &&Bridge| b.config.row.0.to_be_bytes() == id;
+        self.bridges.values().find(paused).map(|b| b.config.name.clone())
+    }
+
     pub(super) fn resume(&mut self, r: &mut Reactor, bridge: &str, packet: &PacketIn) {
         let metadata = packet.metadata.expand();
         let in_port = OfPort(metadata.get(Field::IN_PORT_OXM).0 as u32);

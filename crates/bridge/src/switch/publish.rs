@@ -119,20 +119,18 @@ fn refreshed(b: &mut Bridge, patches: &Patches) -> Arc<BridgeView> {
     if stale.tables {
         view.tables = b.ofproto.tables().clone();
     }
-    if stale.mac {
-        view.mac = b.mac.view();
-    }
     if !stale.ports.is_empty() || !stale.gone.is_empty() {
         refresh_ports(b, &mut view, &stale, patches);
     }
     if stale.config || !stale.ports.is_empty() {
         configure(b, &mut view);
     }
+    view.mac = b.mac.view();
     Arc::new(view)
 }
 
 /// Makes ports anew that have changed, with their bundles. A bundle keeps its number; a new one takes the lowest that
-/// is free.
+/// is free. One that goes away or treats VLANs in another way from now on has no stations.
 fn refresh_ports(b: &mut Bridge, view: &mut BridgeView, stale: &Stale, patches: &Patches) {
     let (ports, bundles) = (Arc::make_mut(&mut view.ports), Arc::make_mut(&mut view.bundles));
     stale.gone.iter().for_each(|number| ports.remove(*number));
@@ -142,8 +140,9 @@ fn refresh_ports(b: &mut Bridge, view: &mut BridgeView, stale: &Stale, patches: 
         let open: Vec<&Interface> = interfaces.filter_map(|i| b.interfaces.get(&i.name)).collect();
         let members: SmallVec<[OfPort; 1]> = open.iter().map(|i| i.of_port).collect();
         let Some(config) = config.filter(|_| !members.is_empty()) else {
-            if let Some(slot) = b.bundles.remove(name).and_then(|id| bundles.get_mut(id.0 as usize)) {
-                *slot = None;
+            if let Some(id) = b.bundles.remove(name) {
+                bundles[id.0 as usize] = None;
+                b.mac.flush_bundle(id);
             }
             continue;
         };
@@ -153,7 +152,11 @@ fn refresh_ports(b: &mut Bridge, view: &mut BridgeView, stale: &Stale, patches: 
             bundles.push(None);
         }
         open.iter().for_each(|i| ports.insert(port_view(b, i, id, patches)));
-        bundles[id.0 as usize] = Some(Arc::new(bundle(b, &config, members)));
+        let new = bundle(b, &config, members);
+        let old = bundles[id.0 as usize].replace(Arc::new(new));
+        if old.zip(bundles[id.0 as usize].as_ref()).is_some_and(|(old, new)| !old.treats_vlans_as(new)) {
+            b.mac.flush_bundle(id);
+        }
         b.bundles.insert(name.clone(), id);
     }
 }
@@ -163,6 +166,10 @@ fn configure(b: &mut Bridge, view: &mut BridgeView) {
     view.name = b.name.clone();
     view.dp_meters = b.meters.clone();
     view.mirrors = Arc::new(b.config.mirrors.iter().map(|m| mirror(b, m)).collect());
+    let flood_vlans = vlan_set(&b.config.flood_vlans);
+    if flood_vlans != view.config.flood_vlans {
+        b.mac.flush();
+    }
     view.config = Arc::new(pipeline::BridgeConfig {
         forward_bpdu: flag(&b.config.other_config, "forward-bpdu"),
         frag_mode: match b.ofproto.fragments() {
@@ -171,7 +178,7 @@ fn configure(b: &mut Bridge, view: &mut BridgeView) {
             FragHandling::Reassemble => FragMode::Reassemble,
             FragHandling::NxMatch => FragMode::NxMatch,
         },
-        flood_vlans: vlan_set(&b.config.flood_vlans),
+        flood_vlans,
         invalid_ttl_to_controller: false,
         mac: b.ether,
         in_band: b.in_band.is_some(),
@@ -217,7 +224,8 @@ fn bundle(b: &Bridge, port: &PortConfig, members: SmallVec<[OfPort; 1]>) -> Bund
         V::Dot1qTunnel => VlanMode::Dot1qTunnel,
     };
     let vlan = VlanId(if vlan_mode == VlanMode::Trunk { 0 } else { port.tag.unwrap_or(0) });
-    let trunks = (!port.trunks.is_empty()).then(|| vlan_set(&port.trunks));
+    let trunk = !matches!(vlan_mode, VlanMode::Access | VlanMode::Dot1qTunnel);
+    let trunks = (trunk && !port.trunks.is_empty()).then(|| vlan_set(&port.trunks));
     let cvlans = (!port.cvlans.is_empty()).then(|| vlan_set(&port.cvlans));
     Bundle {
         name: port.name.to_string(),

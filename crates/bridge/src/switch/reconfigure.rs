@@ -211,6 +211,9 @@ impl Switch {
         self.dirty = true;
         if let Some(backer) = self.backers.get_mut(&b.kind) {
             backer.remove_bridge(b.id);
+            for number in b.meters.values() {
+                let _ = backer.dp.del_meter(*number);
+            }
             if backer.bridges.iter().all(Option::is_none) {
                 self.backers.remove(&b.kind);
             }

@@ -15,19 +15,20 @@ const FLAGS: u16 = BundleControl::ATOMIC | BundleControl::ORDERED;
 
 /// Sends messages as one bundle: all of them take effect, or none. Errors are printed and end the program.
 pub fn transact(c: &Context, conn: &mut Connection, messages: Vec<Message>) -> Result<(), Fatal> {
+    let mut parts = Vec::with_capacity(messages.len());
+    for message in messages {
+        let xid = c.next_xid();
+        let inner = conn.codec.encode(xid, &message).map_err(|e| Fatal::new(e.to_string()))?;
+        let add = BundleAdd { bundle_id: 0, flags: FLAGS, xid, message };
+        let add = conn.codec.encode(xid, &Message::BundleAdd(Box::new(add)));
+        parts.push((xid.0, inner, add.map_err(|e| Fatal::new(e.to_string()))?));
+    }
     let mut failed = control(c, conn, BundleControlKind::OpenRequest, &[])?;
     if !failed {
-        let mut sent = Vec::with_capacity(messages.len());
-        for message in messages {
-            let xid = c.next_xid();
-            let add = BundleAdd { bundle_id: 0, flags: FLAGS, xid, message };
-            let inner = conn.codec.encode(xid, &add.message).map_err(|e| Fatal::new(e.to_string()))?;
-            let bytes = conn
-                .codec
-                .encode(xid, &Message::BundleAdd(Box::new(add)))
-                .map_err(|e| Fatal::new(e.to_string()))?;
-            sent.push((xid.0, inner));
-            c.send(conn, bytes)?;
+        let mut sent = Vec::with_capacity(parts.len());
+        for (xid, inner, add) in parts {
+            sent.push((xid, inner));
+            c.send(conn, add)?;
         }
         // What is wrong with a part is known before the whole is committed.
         failed |= ask(c, conn, &Message::BarrierRequest, &sent)?;

@@ -205,10 +205,11 @@ fn entries(text: &str, version: Version) -> Result<Vec<u8>, String> {
 
 pub fn check_vlan(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     let number = |s: &str| {
-        u16::from_str_radix(s.trim_start_matches("0x"), 16)
-            .map_err(|_| Fatal::new(format!("{s}: bad number")))
+        let digits = s.trim_start_matches("0x");
+        let end = digits.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(digits.len());
+        u64::from_str_radix(&digits[..end], 16).unwrap_or(0) as u16
     };
-    let (tci, mask) = (number(&args[0])?, number(&args[1])?);
+    let (tci, mask) = (number(&args[0]), number(&args[1]));
     let mut m = Match::any();
     m.set_masked(flow::Field::VLAN_TCI, u128::from(tci), u128::from(mask));
     let vlan = |m: &Match| {

@@ -141,7 +141,7 @@ impl Context {
     pub fn new(settings: Settings, daemon: DaemonOptions, dirs: Dirs, vlog: Arc<Vlog>) -> Context {
         let setting = std::env::var("OVS_COLORS").ok();
         let colors = if settings.colored { Colors::on(setting.as_deref()) } else { colors::NONE.clone() };
-        Context { settings, daemon, dirs, vlog, colors, xids: Cell::new(1) }
+        Context { settings, daemon, dirs, vlog, colors, xids: Cell::new(0) }
     }
 
     pub fn logger(&self) -> Logger {
@@ -279,8 +279,13 @@ impl Context {
     pub fn open_versions(&self, name: &str, socket: &str, versions: VersionSet) -> Result<Connection, Fatal> {
         let target = self.target(name, socket)?;
         let env = Environment::new(self.logger(), self.dirs.run.clone()).with_tls(self.settings.tls.clone());
-        let any_version = socket == "snoop";
-        let options = vconn::Options { versions, dscp: None, describe: Some(describe), any_version };
+        let options = vconn::Options {
+            versions,
+            describe: Some(describe),
+            any_version: socket == "snoop",
+            xid: self.next_xid().0,
+            ..vconn::Options::default()
+        };
         match Client::connect(&target, options, env) {
             Ok(client) => {
                 let codec = Codec::new(client.version());
@@ -300,11 +305,7 @@ impl Context {
 
     /// Encodes a message for a connection.
     pub fn encode(&self, c: &Connection, m: &Message) -> Result<Vec<u8>, Fatal> {
-        self.encode_for(&c.codec, m)
-    }
-
-    pub fn encode_for(&self, codec: &Codec, m: &Message) -> Result<Vec<u8>, Fatal> {
-        codec.encode(self.next_xid(), m).map_err(|e| Fatal::new(e.to_string()))
+        c.codec.encode(self.next_xid(), m).map_err(|e| Fatal::new(e.to_string()))
     }
 
     /// Decodes a message; why that cannot be done is logged.

@@ -182,29 +182,28 @@ pub fn replace_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal
         fm.new_cookie = v.cookie;
         fm.idle_timeout = v.idle_timeout;
         fm.hard_timeout = v.hard_timeout;
-        fm.importance = v.importance;
-        fm.flags = FlowModFlags(v.flags);
         fm
     };
-    for e in &set.entries {
-        if let [None, Some(v)] = &e.versions {
-            mods.push(make(e, v, FlowModCommand::DeleteStrict));
+    for table in set.in_order().chunk_by(|a, b| a.table == b.table) {
+        for e in table {
+            if let [None, Some(v)] = &e.versions {
+                mods.push(make(e, v, FlowModCommand::DeleteStrict));
+            }
+        }
+        for e in table {
+            if let [Some(v), other] = &e.versions
+                && (c.settings.readd || other.as_ref() != Some(v))
+            {
+                let mut fm = make(e, v, FlowModCommand::Add);
+                fm.importance = v.importance;
+                fm.flags = FlowModFlags(v.flags);
+                fm.actions = v.actions.clone();
+                mods.push(fm);
+            }
         }
     }
-    for e in &set.entries {
-        if let [Some(v), other] = &e.versions
-            && (c.settings.readd || other.as_ref() != Some(v))
-        {
-            let mut fm = make(e, v, FlowModCommand::Add);
-            fm.actions = v.actions.clone();
-            mods.push(fm);
-        }
-    }
-    // Tables beyond the first need the extension.
-    if conn.codec.protocol.with_table_id(true) != conn.codec.protocol && mods.iter().any(|m| m.table != 0) {
-        let want = conn.codec.protocol.with_table_id(true);
-        c.set_protocol(&mut conn, want)?;
-    } else if !conn.codec.protocol.has_table_id() {
+    if !conn.codec.protocol.has_table_id() {
+        // What is deleted is found in any table.
         mods.iter_mut().for_each(|m| m.table = 0xff);
     }
     let messages = mods.into_iter().map(|fm| Message::FlowMod(Box::new(fm)));
@@ -212,8 +211,8 @@ pub fn replace_flows(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal
         super::bundle::transact(c, &mut conn, messages.collect())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let codec = conn.codec.clone();
-    c.perform_all(&mut conn, messages.map(|m| c.encode_for(&codec, &m)))?;
+    let requests: Vec<_> = messages.map(|m| c.encode(&conn, &m)).collect();
+    c.perform_all(&mut conn, requests)?;
     Ok(ExitCode::SUCCESS)
 }
 

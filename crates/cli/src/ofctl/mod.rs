@@ -152,7 +152,7 @@ const COMMANDS: &[Command] = &[
     command("ofp-parse", "file", 1, 1, WRITE, offline::ofp_parse),
     command("ofp-parse-pcap", "pcap", 1, MANY, WRITE, offline::ofp_parse_pcap),
     command("add-group", "switch group", 1, 2, WRITE, groups::add_group),
-    command("add-groups", "switch file", 1, 2, WRITE, groups::add_groups),
+    command("add-groups", "switch file", 2, 2, WRITE, groups::add_groups),
     command("mod-group", "switch group", 1, 2, WRITE, groups::mod_group),
     command("del-groups", "switch [group]", 1, 2, WRITE, groups::del_groups),
     command("insert-buckets", "switch [group]", 1, 2, WRITE, groups::insert_buckets),

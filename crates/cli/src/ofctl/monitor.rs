@@ -56,6 +56,11 @@ pub fn monitor(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
             let mut now = config(c, &mut conn)?;
             now.invalid_ttl_to_controller = Some(true);
             set_config(c, &mut conn, now)?;
+            if config(c, &mut conn)?.invalid_ttl_to_controller != Some(true) {
+                return Err(Fatal::new(
+                    "setting invalid_ttl_to_controller failed (this switch probably doesn't support this flag)",
+                ));
+            }
         } else if let Some(what) = arg.strip_prefix("watch:") {
             watch(c, &mut conn, &args[0], what, watches)?;
             watches += 1;

@@ -5,13 +5,13 @@ use crate::fatal::Fatal;
 use base::{Level, OfPort, Xid};
 use openflow::NoNames;
 use openflow::codec::Codec;
-use openflow::msg::{ErrorMsg, FlowMod, Hello, Message};
+use openflow::msg::{ErrorMsg, FlowMod, Message};
 use openflow::ofperr::OfpErr;
 use openflow::text::TextCx;
 use openflow::text::flow::parse_flow_mod;
 use openflow::text::group::parse_group_mod;
 use openflow::text::packet::hex_prefix;
-use openflow::version::{ProtocolSet, Version, VersionSet};
+use openflow::version::{ProtocolSet, Version};
 use std::io::Read;
 use std::process::ExitCode;
 
@@ -58,7 +58,7 @@ fn show_flows(c: &Context, all: &[FlowMod], cx: &TextCx<'_>) -> Result<ExitCode,
         codec
             .encode_flow_mod_into(Xid(i as u32 + 1), fm, &mut bytes)
             .map_err(|e| Fatal::new(e.to_string()))?;
-        c.put_text_of(&bytes, &NoNames, c.settings.verbosity + 1, text.page());
+        c.put_text_of(&bytes, &NoNames, c.settings.verbosity, text.page());
     }
     OK
 }
@@ -172,7 +172,7 @@ pub fn ofp_parse_pcap(c: &mut Context, args: &[String]) -> Result<ExitCode, Fata
     /// Addresses and ports of one direction of a connection.
     type Direction = (u128, u128, u16, u16);
     let mut streams: HashMap<Direction, (u32, Vec<u8>)> = HashMap::new();
-    for (_, packet) in read_pcap(c, &args[0])? {
+    for (_, packet) in read_pcap(c, &args[0]).map_err(|e| e.with_status(1))? {
         let (key, offsets) = flow::extract_key(&packet, &flow::Metadata::default());
         let Some(payload) = tcp_payload(&packet, &key, usize::from(offsets.l4)) else { continue };
         let addresses = if key.eth_type() == 0x0800 {
@@ -274,12 +274,16 @@ pub fn encode_error_reply(c: &mut Context, args: &[String]) -> Result<ExitCode, 
     OK
 }
 
+/// A hello of the versions whose bits are set: of the latest, and with the bitmap when one before that is missing.
 pub fn encode_hello(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
-    let bits = openflow::text::lex::c_int(&args[0]).unwrap_or(0) as u32;
-    let hello = Hello::new(VersionSet(bits));
-    let bytes = Codec::new(Version::V10)
-        .encode(Xid(1), &Message::Hello(hello))
-        .map_err(|e| Fatal::new(e.to_string()))?;
+    let bits = openflow::text::lex::c_int(&args[0]).unwrap_or(0) as u32 & !1;
+    let latest = bits.checked_ilog2().ok_or_else(|| Fatal::new("no OpenFlow version"))?;
+    let mut bytes = vec![latest as u8, 0, 0, 8, 0, 0, 0, 1];
+    if bits.count_ones() != latest {
+        bytes.extend([0, 1, 0, 8]);
+        bytes.extend(bits.to_be_bytes());
+        bytes[3] = bytes.len() as u8;
+    }
     print(&dump(&bytes));
     print(&c.text_of(&bytes, &NoNames, 0));
     OK

@@ -5,10 +5,11 @@ use crate::fatal::Fatal;
 use base::OfPort;
 use flow::text::{MatchParser, Style, flow_text};
 use flow::{Field, Match, Metadata, MiniMatch, extract_key};
+use openflow::NoNames;
 use openflow::action::text::{Outer, parse_list};
 use openflow::msg::{Message, PacketOut};
 use openflow::text::TextCx;
-use openflow::text::packet::{hex_prefix, parse_packet_out};
+use openflow::text::packet::{format_packet, hex_prefix, parse_packet_out};
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
@@ -63,12 +64,12 @@ fn packet_out_of_old(c: &Context, args: &[String]) -> Result<ExitCode, Fatal> {
     OK
 }
 
-pub fn parse_packet(_: &mut Context, _: &[String]) -> Result<ExitCode, Fatal> {
+pub fn parse_packet(c: &mut Context, _: &[String]) -> Result<ExitCode, Fatal> {
     let mut packet = Vec::new();
     std::io::stdin().lock().read_to_end(&mut packet).map_err(|e| Fatal::new(reactor::errno::text(&e)))?;
-    let (key, _) = extract_key(&packet, &Metadata::default());
-    // Nobody received it on a port.
-    print(&format!("{}\n", flow_text(&key, Style::default()).replacen("in_port=0,", "", 1)));
+    let mut f = c.fmt(&NoNames);
+    format_packet(&packet, &mut f);
+    print(&format!("{}\n", f.out));
     OK
 }
 

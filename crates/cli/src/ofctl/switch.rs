@@ -22,6 +22,7 @@ pub fn show(c: &mut Context, args: &[String]) -> Result<ExitCode, Fatal> {
     if conn.version() >= Version::V13 {
         c.dump_stats(&mut conn, StatsRequest::PortDesc(OfPort::NONE), &names)?;
     }
+    drop(conn);
     let mut conn = c.open(&args[0])?;
     c.dump(&mut conn, &Message::GetConfigRequest, &names)?;
     OK

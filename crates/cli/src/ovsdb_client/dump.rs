@@ -67,14 +67,19 @@ fn chosen(schema: &Schema, args: &[String]) -> Result<Vec<(usize, Vec<usize>)>, 
         }
     }
     list.sort_by_key(|c| &ts.columns[*c].name);
-    list.dedup();
     Ok(vec![(t, list)])
 }
 
 fn contents(schema: &Schema, t: usize, columns: &[usize], result: &Value) -> Result<Table, Fatal> {
     let ts = &schema.tables[t];
     let mut rows: Vec<Vec<Datum>> = Vec::new();
-    for row in result.get("rows").and_then(Value::as_array).unwrap_or_default() {
+    let Some(replied) = result.get("rows").and_then(Value::as_array) else {
+        let name = &ts.name;
+        return Err(Fatal::new(format!(
+            "{name} table reply is not an object with a \"rows\" member array: {result}"
+        )));
+    };
+    for row in replied {
         let mut cells = Vec::with_capacity(columns.len());
         for &c in columns {
             let value = row.get(&ts.columns[c].name).unwrap_or(&Value::Null);

@@ -59,27 +59,22 @@ fn run(
 ) -> Result<ExitCode> {
     let database = c.database.clone();
     let (_, schema) = fetch_schema(c, &database)?;
-    let all = args == ["ALL"];
-    if let (Some(name), false) = (args.first(), all)
-        && schema.table(name).is_none()
-    {
-        let server = prefix(c, version);
-        return Err(Fatal::new(format!("{server}{database} does not have a table named \"{name}\"")));
-    }
+    let Some((name, columns)) = args.split_first() else {
+        return Err(Fatal::new("invalid syntax for 'monitor' (use --help for help)"));
+    };
+    let all = name == "ALL";
+    let tables = match schema.table(name) {
+        _ if all => 0..schema.tables.len(),
+        Some(t) => t..t + 1,
+        None => {
+            let server = prefix(c, version);
+            return Err(Fatal::new(format!("{server}{database} does not have a table named \"{name}\"")));
+        }
+    };
     let condition = condition.map(|text| parse_condition(text)).transpose()?;
     let mut watched = Vec::new();
     let mut requests = Object::new();
-    if all {
-        for t in 0..schema.tables.len() {
-            let (w, request) = request(c, &schema, t, &[], condition.as_ref())?;
-            watched.push(w);
-            requests.insert(schema.tables[t].name.clone(), request);
-        }
-    } else {
-        let Some((name, columns)) = args.split_first() else {
-            return Err(Fatal::new("invalid syntax for 'monitor' (use --help for help)"));
-        };
-        let t = schema.table(name).unwrap_or_default();
+    for t in tables {
         let (w, request) = request(c, &schema, t, columns, condition.as_ref())?;
         watched.push(w);
         requests.insert(schema.tables[t].name.clone(), request);

@@ -54,13 +54,8 @@ impl Rpc {
         } else {
             one(&mut reactor, server).map_err(|e| {
                 // An address that means nothing could have been of either kind.
-                let meant = e.raw_os_error() != Some(reactor::errno::NO_SUCH_FAMILY);
-                let known = (target::is_active(server) || target::is_passive(server)) && meant;
-                let what = match (known, target::is_passive(server)) {
-                    (false, _) => "connect or listen to",
-                    (true, true) => "listen on",
-                    (true, false) => "connect to",
-                };
+                let active = target::is_active(server) && e.raw_os_error() != Some(errno::NO_SUCH_FAMILY);
+                let what = if active { "connect to" } else { "connect or listen to" };
                 Fatal::new(format!("failed to {what} \"{server}\" ({})", errno::text(&e)))
             })
         }?;

@@ -71,9 +71,8 @@ pub fn run(asked: Asked, dirs: &Dirs, vlog: &Arc<Vlog>, clock: Clock) -> Result<
         settings: asked.settings,
         options: vconn::Options {
             versions: asked.versions,
-            dscp: None,
             describe: Some(describe),
-            any_version: false,
+            ..vconn::Options::default()
         },
         switches: BTreeMap::new(),
         listeners: BTreeMap::new(),

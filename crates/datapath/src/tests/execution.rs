@@ -1,7 +1,7 @@
 //! Actions over packets.
 
 use super::mini::{Bench, Rule, assert_checksums, csum, ipv4};
-use crate::{Band, DropCause, Event, MeterUnit};
+use crate::{Band, DropCause, Event, Excess, MeterUnit};
 use base::DpPort;
 use dpif::Datapath as _;
 use dpif::netdev::TxCaps;
@@ -223,7 +223,7 @@ fn packets_for_controllers_and_bounded_queues() {
 fn meters_drop() {
     let f = ipv4(17, A, B, (1, 2), b"x");
     let mut b = with("meter(7),1");
-    b.dp.set_meter(7, MeterUnit::Pktps, &[Band { rate: 10, burst: 5 }]);
+    b.dp.set_meter(7, MeterUnit::Pktps, &[Band { rate: 10, burst: 5, excess: Excess::Drop }]);
     for _ in 0..20 {
         b.wires[0].inject(&f);
     }
@@ -236,6 +236,23 @@ fn meters_drop() {
     assert_eq!(b.dp.del_meter(7).unwrap().packets, 21);
     assert!(b.dp.del_meter(7).is_err());
     assert_eq!(b.pass(0, &f)[1].len(), 1, "a meter that is gone lets pass");
+}
+
+#[test]
+fn meters_remark() {
+    let mut af11 = ipv4(17, A, B, (1, 2), b"x");
+    af11[15] = 10 << 2 | 1;
+    af11[24..26].fill(0);
+    let sum = csum(&[&af11[14..34]]).to_be_bytes();
+    af11[24..26].copy_from_slice(&sum);
+    let mut b = with("meter(7),1");
+    let remark = Band { rate: 1, burst: 1, excess: Excess::Remark(2) };
+    b.dp.set_meter(7, MeterUnit::Pktps, &[remark]);
+    assert_eq!(b.pass(0, &af11)[1], [af11.clone()], "what is within the rate stays as it is");
+    let sent = b.pass(0, &af11)[1].pop().unwrap();
+    assert_eq!(sent[15], 14 << 2 | 1, "AF13, and the ECN bits stay");
+    assert_checksums(&sent);
+    assert_eq!(b.dp.meter(7).unwrap().0.bands, [(1, af11.len() as u64)]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn decode_fields(d: &mut Dec<'_>, load: bool) -> Decode<Action> {
     if member_type != MEMBER_TYPE {
         return Err(bad(format!("unsupported member type {member_type}")));
     }
-    d.zeros(4, OfpErr::OFPBAC_BAD_ARGUMENT)?;
+    let reserved = d.r.u32()?;
     let dst = if load {
         let s = split_ofs_nbits(pull_header32(&mut dst)?, place);
         if s.n_bits < 16 {
@@ -96,7 +96,7 @@ fn decode_fields(d: &mut Dec<'_>, load: bool) -> Decode<Action> {
         super::check::subfield(s, "destination")?;
         Some(s)
     } else {
-        if place != 0 || dst.u32()? != 0 {
+        if place != 0 || dst.u32()? != 0 || reserved != 0 {
             return Err(bad("bundle action has nonzero reserved fields".to_string()));
         }
         None

@@ -185,12 +185,14 @@ impl Controller {
             return;
         }
         f.paren("controller(");
-        let mut first = true;
-        let mut item = |f: &mut Fmt<'_>, name: &str| {
-            if !first {
+        let first = std::cell::Cell::new(true);
+        let separate = |f: &mut Fmt<'_>| {
+            if !first.take() {
                 f.put(",");
             }
-            first = false;
+        };
+        let item = |f: &mut Fmt<'_>, name: &str| {
+            separate(f);
             f.param(name);
         };
         if self.reason != PacketInReason::Action {
@@ -210,7 +212,8 @@ impl Controller {
             super::text::format_hex(f, &self.userdata);
         }
         if self.pause {
-            item(f, "pause");
+            separate(f);
+            f.value("pause");
         }
         if let Some(m) = self.meter_id {
             item(f, "meter_id=");

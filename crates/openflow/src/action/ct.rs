@@ -188,6 +188,13 @@ pub(super) fn decode_nat(d: &mut Dec<'_>) -> Decode<Action> {
     let (min6, max6) = (opt128(V6_MIN, &mut d.r)?, opt128(V6_MAX, &mut d.r)?);
     let opt16 = |bit, r: &mut crate::buf::Reader<'_>| if present & bit != 0 { r.u16() } else { Ok(0) };
     let (port_min, port_max) = (opt16(PORT_MIN, &mut d.r)?, opt16(PORT_MAX, &mut d.r)?);
+    let orderly = |bit: u16, fits: bool| present & bit == 0 || fits;
+    if !orderly(V4_MAX, min4 <= max4)
+        || !orderly(V6_MAX, min6 <= max6)
+        || !orderly(PORT_MAX, port_min <= port_max)
+    {
+        return Err(OfpErr::OFPBAC_BAD_ARGUMENT.into());
+    }
     let range = if present & V4_MIN != 0 {
         NatRange::V4 { min: min4, max: max4 }
     } else if present & V6_MIN != 0 {

@@ -3,7 +3,6 @@
 use super::Action;
 use super::wire::{Dec, Enc};
 use crate::buf::{Decode, Put};
-use crate::ofperr::OfpErr;
 use flow::Field;
 
 /// Remove `field` from the packet.
@@ -15,7 +14,6 @@ pub struct DeleteField {
 
 pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
     let field = crate::oxm::pull_field(&mut d.r)?;
-    d.zeros_to_end(OfpErr::OFPBAC_BAD_ARGUMENT)?;
     Ok(Action::DeleteField(DeleteField { field }))
 }
 

@@ -148,8 +148,10 @@ struct Entry<'a> {
 
 fn pull_entry<'a>(d: &mut Dec<'a>) -> Decode<Entry<'a>> {
     let header = crate::oxm::pull_header(&mut d.r)?;
-    let field = header.field().filter(|f| header.len != 0 || f.as_tun_metadata().is_some());
-    let field = field.ok_or(OfpErr::OFPBAC_BAD_SET_TYPE)?;
+    if header.len == 0 {
+        return Err(OfpErr::OFPBAC_BAD_SET_TYPE.into());
+    }
+    let field = header.field().ok_or(OfpErr::OFPBAC_BAD_SET_LEN)?;
     let width = if header.has_mask { header.len / 2 } else { header.len };
     let fits = if field.as_tun_metadata().is_some() {
         header.len <= 124
@@ -186,6 +188,10 @@ impl Entry<'_> {
 pub(super) fn decode(d: &mut Dec<'_>) -> Decode<Action> {
     let entry = pull_entry(d)?;
     d.zeros_to_end(OfpErr::OFPBAC_BAD_SET_ARGUMENT)?;
+    // The port as OpenFlow 1.1 and later number it is to be matched only.
+    if entry.field == Field::IN_PORT_OXM {
+        return Err(OfpErr::OFPBAC_BAD_SET_ARGUMENT.into());
+    }
     let info = entry.field.info();
     if let Some(mask) = entry.mask.map(to_value)
         && (d.version < Version::V15

@@ -50,11 +50,9 @@ impl DecTtl {
 
 impl DecTtl {
     pub(super) fn format(&self, f: &mut Fmt<'_>) {
-        let Some(ids) = &self.ids else {
-            f.value("dec_ttl");
-            return;
-        };
-        f.paren("dec_ttl(");
+        f.paren("dec_ttl");
+        let Some(ids) = &self.ids else { return };
+        f.paren("(");
         for (i, id) in ids.iter().enumerate() {
             let _ = write!(f, "{}{id}", if i == 0 { "" } else { "," });
         }

@@ -121,10 +121,10 @@ pub(crate) fn check_add<'a>(f: &Framed<'a>) -> Decode<AddFrame<'a>> {
     let flags = r.u16()?;
     let inner = r.take_all();
     let header = inner.first_chunk::<8>().ok_or(OfpErr::OFPBFC_MSG_BAD_LEN)?;
-    let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
     if header[0] != f.version.wire() {
         return Err(OfpErr::OFPBFC_BAD_VERSION.into());
     }
+    let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
     if len < 8 || len > inner.len() {
         return Err(OfpErr::OFPBFC_MSG_BAD_LEN.into());
     }

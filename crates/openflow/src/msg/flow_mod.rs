@@ -284,7 +284,7 @@ pub(crate) fn decode(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Dec
     } else {
         decode_11(r, &mut fm, &mut m, version, codec)?;
     }
-    finish(fm, &m, version)
+    finish(fm, &m, version, codec)
 }
 
 fn decode_11(
@@ -348,11 +348,12 @@ pub(crate) fn pull_match_11(r: &mut Reader<'_>, codec: &Codec, strict: bool, m: 
 pub(crate) fn decode_nxt(r: &mut Reader<'_>, version: Version, codec: &Codec) -> Decode<Message> {
     let mut fm = FlowMod::new(FlowModCommand::Add, MiniMatch::default());
     let cookie = r.u64()?;
-    let flags = tail_10(r, &mut fm, cookie, codec)?;
+    let mut tail = r.sub(16)?;
     let len = usize::from(r.u16()?);
     r.skip(6)?;
     let mut m = Match::any();
     let (value, mask) = crate::oxm::pull_nxm(r, len, &codec.match_cx(true), &mut m)?;
+    let flags = tail_10(&mut tail, &mut fm, cookie, codec)?;
     fm.cookie = Cookie(value);
     fm.cookie_mask = Cookie(mask);
     if fm.command == FlowModCommand::Add && mask != 0 {
@@ -364,11 +365,12 @@ pub(crate) fn decode_nxt(r: &mut Reader<'_>, version: Version, codec: &Codec) ->
         action::wire::decode(r.take_all(), version, action::text::Outer::Flow)?
     };
     fm.flags = flags_from_wire(flags, version)?;
-    finish(fm, &m, version)
+    finish(fm, &m, version, codec)
 }
 
 /// Checks the actions against the match, and what cannot be said together.
-fn finish(mut fm: FlowMod, m: &Match, version: Version) -> Decode<Message> {
+fn finish(mut fm: FlowMod, m: &Match, version: Version, codec: &Codec) -> Decode<Message> {
+    codec.check_tun_options(&fm.actions)?;
     if fm.flags.0 & FlowModFlags::EMERG != 0 && (fm.idle_timeout != 0 || fm.hard_timeout != 0) {
         return Err(OfpErr::OFPFMFC_BAD_EMERG_TIMEOUT.into());
     }

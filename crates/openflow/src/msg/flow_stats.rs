@@ -243,7 +243,7 @@ fn put_11(o: &mut Vec<u8>, s: &FlowStats, version: Version, put: PutMatch<'_>) {
     o.u64(s.packet_count);
     o.u64(s.byte_count);
     // Also in 1.1, whose own form of match cannot say everything.
-    put_oxm_with(o, |o| put(o, version.max(Version::V12)));
+    put_oxm_with(o, |o| put(o, version));
     action::instruction::encode_instructions(&s.actions, version, o);
 }
 

@@ -145,7 +145,7 @@ fn pull_bands(r: &mut Reader<'_>) -> Decode<Vec<MeterBand>> {
         let left = r.len();
         let kind = r.u16()?;
         let len = usize::from(r.u16()?);
-        if len > left || len < 8 {
+        if len > left || len < 12 {
             return Err(OfpErr::OFPBRC_BAD_LEN.into());
         }
         if !matches!(kind, 1 | 2) {

@@ -164,6 +164,19 @@ pub enum StatsRequest {
     IpfixFlow,
 }
 
+impl StatsRequest {
+    /// Whether its kind says it all.
+    pub fn is_bare(&self) -> bool {
+        use StatsRequest::*;
+        match self {
+            Desc | Table | GroupFeatures | MeterFeatures | TableDesc | IpfixBridge | IpfixFlow => true,
+            PortDesc(port) => *port == OfPort::NONE,
+            GroupDesc(group) => *group == GroupId::ALL,
+            _ => false,
+        }
+    }
+}
+
 /// The body of a statistics reply.
 #[derive(Clone, PartialEq, Debug)]
 #[allow(missing_docs, reason = "each variant is documented at its struct")]

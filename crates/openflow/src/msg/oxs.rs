@@ -38,14 +38,14 @@ pub(crate) fn put(o: &mut Vec<u8>, s: &Oxs) {
     if let Some(d) = s.idle_time {
         entry(o, 1, &pair(d));
     }
-    if let Some(n) = s.flow_count {
-        entry(o, 3, &n.to_be_bytes());
-    }
     if let Some(n) = s.packet_count {
         entry(o, 4, &n.to_be_bytes());
     }
     if let Some(n) = s.byte_count {
         entry(o, 5, &n.to_be_bytes());
+    }
+    if let Some(n) = s.flow_count {
+        entry(o, 3, &n.to_be_bytes());
     }
     let len = o.len() - start;
     o.patch16(start + 2, len as u16);

@@ -4,9 +4,9 @@ use super::Message;
 use super::flow_mod::{pull_match_11, put_match_11};
 use super::port::port_from_wire;
 use crate::Action;
-use crate::action;
+use crate::action::{self, Resubmit, SetField};
 use crate::buf::{Decode, DecodeError, Put, Reader};
-use crate::codec::{Codec, pull_property, put_property};
+use crate::codec::{Codec, pull_property, put_property, unknown_property};
 use crate::codec::{Enc, Encode};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
@@ -275,6 +275,8 @@ const C_COOKIE: u16 = 0x8005;
 const C_ACTIONS: u16 = 0x8006;
 const C_ACTION_SET: u16 = 0x8007;
 const C_ODP_PORT: u16 = 0x8008;
+/// In place of [`C_ACTIONS`], our own: with instructions that have no form as actions.
+const C_INSTRUCTIONS: u16 = 0x80ff;
 
 fn put_continuation(o: &mut Vec<u8>, c: &Continuation, version: Version) {
     if let Some(b) = c.bridge {
@@ -311,10 +313,34 @@ fn put_continuation(o: &mut Vec<u8>, c: &Continuation, version: Version) {
 }
 
 fn put_actions(o: &mut Vec<u8>, kind: u16, actions: &[Action], version: Version) {
+    let kept = |a: &Action| matches!(a, Action::Meter(_) | Action::ClearActions | Action::WriteActions(_));
+    if actions.iter().any(kept) {
+        return put_property(o, C_INSTRUCTIONS, |o| {
+            o.zeros(4);
+            action::instruction::encode_instructions(actions, Version::V13, o);
+        });
+    }
+    let actions: Vec<Action> = actions.iter().map(as_action).collect();
     put_property(o, kind, |o| {
         o.zeros(4);
-        action::wire::encode(actions, version, o);
+        action::wire::encode(&actions, version, o);
     });
+}
+
+/// What an instruction comes to in a list of actions.
+fn as_action(a: &Action) -> Action {
+    match a {
+        Action::GotoTable(g) => Action::Resubmit(Resubmit {
+            in_port: OfPort::IN_PORT,
+            table: g.table,
+            with_ct_orig: false,
+            short: false,
+        }),
+        Action::WriteMetadata(w) => {
+            Action::SetField(SetField::new(Field::METADATA, w.metadata.into(), w.mask.into()))
+        }
+        a => a.clone(),
+    }
 }
 
 /// Widest value that the stack can hold.
@@ -329,7 +355,7 @@ fn pull_actions(r: &mut Reader<'_>, version: Version) -> Decode<Vec<Action>> {
     action::wire::decode(r.take_all(), version, action::text::Outer::Flow)
 }
 
-fn continuation(r: &mut Reader<'_>, version: Version) -> Decode<Continuation> {
+fn continuation(r: &mut Reader<'_>, version: Version, lenient: bool) -> Decode<Continuation> {
     let mut c = Continuation::default();
     let (mut table, mut cookie) = (0, Cookie(0));
     while !r.is_empty() {
@@ -347,9 +373,15 @@ fn continuation(r: &mut Reader<'_>, version: Version) -> Decode<Continuation> {
                 let actions = pull_actions(&mut prop.body, version)?;
                 c.frames.push(ContinuationFrame { table, cookie, actions });
             }
+            C_INSTRUCTIONS => {
+                prop.body.skip(4)?;
+                let actions = action::instruction::decode_instructions(prop.body.take_all(), Version::V13)?;
+                c.frames.push(ContinuationFrame { table, cookie, actions });
+            }
             C_ACTION_SET => c.action_set = pull_actions(&mut prop.body, version)?,
             C_ODP_PORT => c.odp_port = Some(prop.u32()?),
-            _ => {}
+            _ if lenient => {}
+            _ => return Err(unknown_property("ofp_packet", "continuation", &prop)),
         }
     }
     Ok(c)
@@ -425,6 +457,7 @@ pub(crate) fn decode_nxt2(
 ) -> Decode<Message> {
     let mut p = empty(PacketInReason::NoMatch);
     let (mut total, mut state) = (None, None);
+    let lenient = codec.lenient || !resume;
     while !r.is_empty() {
         let mut prop = pull_property(r)?;
         match prop.kind {
@@ -441,7 +474,8 @@ pub(crate) fn decode_nxt2(
             }
             7 => p.userdata = prop.body.take_all().to_vec(),
             8 => state = Some(prop.body),
-            _ => {}
+            _ if lenient => {}
+            _ => return Err(unknown_property("ofp_packet", "NXT_PACKET_IN2", &prop)),
         }
     }
     if p.packet.is_empty() {
@@ -449,7 +483,7 @@ pub(crate) fn decode_nxt2(
     }
     if let Some(mut state) = state {
         state.skip(4)?;
-        p.continuation = Some(Box::new(continuation(&mut state, version)?));
+        p.continuation = Some(Box::new(continuation(&mut state, version, lenient)?));
     }
     p.packet_len = total.unwrap_or(p.packet.len() as u32);
     Ok(if resume { Message::Resume(Box::new(p)) } else { Message::PacketIn(Box::new(p)) })

@@ -3,7 +3,7 @@
 use super::Message;
 use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::codec::{Enc, Encode};
-use crate::codec::{pull_property, put_property, put_sized};
+use crate::codec::{pull_property, put_property, put_sized, unknown_property};
 use crate::kind::Kind;
 use crate::ofperr::OfpErr;
 use crate::version::Version;
@@ -672,20 +672,28 @@ fn put_flow_features(o: &mut Vec<u8>, f: &TableFlowFeatures, miss: u16, version:
     }
 }
 
-pub(crate) fn decode_one_features(r: &mut Reader<'_>, version: Version) -> Decode<TableFeatures> {
+/// Decodes the features of one table; in a request (`strict`), they must make sense.
+pub(crate) fn decode_one_features(
+    r: &mut Reader<'_>,
+    version: Version,
+    strict: bool,
+) -> Decode<TableFeatures> {
     let left = r.len();
     let len = usize::from(r.u16()?);
     if len < 64 || len % 8 != 0 || len > left {
         return Err(OfpErr::OFPBPC_BAD_LEN.into());
     }
-    features_body(&mut r.sub(len - 2)?, version)
+    features_body(&mut r.sub(len - 2)?, version, strict)
 }
 
 /// Replace, modify, enable, disable.
 const LAST_COMMAND: u8 = 3;
 
-fn features_body(b: &mut Reader<'_>, version: Version) -> Decode<TableFeatures> {
+fn features_body(b: &mut Reader<'_>, version: Version, strict: bool) -> Decode<TableFeatures> {
     let mut f = default_features(b.u8()?);
+    if f.table == 0xff && strict {
+        return Err(OfpErr::OFPTFFC_BAD_TABLE.into());
+    }
     if version >= Version::V15 {
         f.command = b.u8()?;
         if f.command > LAST_COMMAND {
@@ -707,7 +715,7 @@ fn features_body(b: &mut Reader<'_>, version: Version) -> Decode<TableFeatures> 
     let mut wildcards = Vec::new();
     let mut seen = 0u32;
     while !b.is_empty() {
-        let p = pull_property(b).map_err(|_| OfpErr::OFPBPC_BAD_LEN)?;
+        let p = pull_property(b)?;
         let mut body = p.body;
         let kind = p.kind & !1;
         if p.kind < 16 {
@@ -735,6 +743,7 @@ fn features_body(b: &mut Reader<'_>, version: Version) -> Decode<TableFeatures> 
                 }
             }
             P_WILDCARDS => wildcards = pull_fields(&mut body, false)?,
+            _ if strict => return Err(unknown_property("ofp_table", "table features", &p)),
             _ => {}
         }
     }

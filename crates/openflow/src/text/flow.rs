@@ -670,7 +670,8 @@ pub fn format_flow_mod(fm: &FlowMod, raw: Option<&str>, f: &mut Fmt<'_>) {
         f.put(" ");
     }
     format_flags(f, fm.flags);
-    actions(f, &fm.actions);
+    f.put("actions=");
+    format_list(&fm.actions, f);
 }
 
 /// Prints a flow-removed.

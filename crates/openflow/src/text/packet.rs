@@ -43,12 +43,12 @@ pub fn format_packet(packet: &[u8], f: &mut Fmt<'_>) {
             let _ = write!(f, " {name}:{c:x}");
         }
     }
-    f.put("\n");
 }
 
 fn packet_lines(packet: &[u8], verbosity: u8, f: &mut Fmt<'_>) {
     if verbosity > 0 {
         format_packet(packet, f);
+        f.put("\n");
     }
     if verbosity > 2 {
         for line in hex_dump(packet, false).lines() {

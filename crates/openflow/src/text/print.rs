@@ -18,7 +18,8 @@ pub struct Printer<'a> {
     pub names: &'a dyn Names,
     /// Colours.
     pub colors: &'a Colors,
-    /// 0 a line, 1 with packets, 2 with echoed bytes, 3 and more with packets' bytes and matches as on the wire.
+    /// 0 a line, 1 with packets, 2 with echoed bytes, 3 with packets' bytes and matches as on the wire, 5 and more
+    /// with the whole message's bytes.
     pub verbosity: u8,
     /// What decoders want logged goes here.
     pub log: Vec<Note>,
@@ -36,6 +37,12 @@ pub fn to_string(bytes: &[u8], names: &dyn Names, verbosity: u8) -> (String, Vec
     let mut p = Printer { names, colors: &colors::NONE, verbosity, log: Vec::new() };
     let text = p.print(bytes);
     (text, p.log)
+}
+
+/// The name of a message that every version has, those to come too.
+fn of_any_version(bytes: &[u8]) -> Option<&'static str> {
+    const NAMES: [&str; 4] = ["OFPT_HELLO", "OFPT_ERROR", "OFPT_ECHO_REQUEST", "OFPT_ECHO_REPLY"];
+    NAMES.get(usize::from(bytes[1])).copied().filter(|_| bytes[0] != 0)
 }
 
 fn version_suffix(version: u8) -> String {
@@ -83,12 +90,9 @@ impl Printer<'_> {
     fn wrong_length(&mut self, bytes: &[u8], len: usize, xid: u32) -> String {
         let mut s = String::new();
         if len > bytes.len() {
-            match kind::kind_of(bytes) {
-                _ if bytes[1] == 0 => {
-                    let _ = writeln!(s, "OFPT_HELLO{} (xid={xid:#x}):", version_suffix(bytes[0]));
-                }
-                Ok(kind) => {
-                    let _ = writeln!(s, "{}{} (xid={xid:#x}):", kind.name(), version_suffix(bytes[0]));
+            match of_any_version(bytes).map_or_else(|| kind::kind_of(bytes).map(Kind::name), Ok) {
+                Ok(name) => {
+                    let _ = writeln!(s, "{name}{} (xid={xid:#x}):", version_suffix(bytes[0]));
                 }
                 Err(e) => self.log.extend(e.log),
             }
@@ -101,10 +105,19 @@ impl Printer<'_> {
 
     /// The text of a message that has its proper length.
     fn known(&mut self, bytes: &[u8], xid: u32, text: &mut String) -> Result<(), DecodeError> {
-        // A hello may have any version.
-        if bytes[1] == 0 && Version::from_wire(bytes[0]).is_none() && bytes[0] != 0 {
-            let _ = writeln!(text, "OFPT_HELLO{} (xid={xid:#x}):", version_suffix(bytes[0]));
-            self.hello(bytes, text);
+        if let Some(name) = of_any_version(bytes).filter(|_| matches!(bytes[1], 0 | 2 | 3))
+            && Version::from_wire(bytes[0]).is_none()
+        {
+            let _ = write!(text, "{name}{} (xid={xid:#x}):", version_suffix(bytes[0]));
+            if bytes[1] == 0 {
+                text.push('\n');
+                self.hello(bytes, text);
+            } else {
+                self.echo(&bytes[8..], text);
+            }
+            if self.verbosity > 4 {
+                text.push_str(&hex_dump(bytes, true));
+            }
             return Ok(());
         }
         let framed = kind::identify(bytes)?;
@@ -112,9 +125,21 @@ impl Printer<'_> {
         let _ = write!(f, "{}{} (xid={xid:#x}):", framed.kind.name(), version_suffix(bytes[0]));
         let head = f.out.len();
         stats_flags(&framed, &mut f);
-        self.body(&framed, head, &mut f);
+        if self.body(&framed, head, &mut f) && self.verbosity > 4 {
+            if !f.out.ends_with('\n') {
+                f.put("\n");
+            }
+            f.put(&hex_dump(bytes, true));
+        }
         *text = f.out;
         Ok(())
+    }
+
+    fn echo(&self, payload: &[u8], out: &mut String) {
+        let _ = writeln!(out, " {} bytes of payload", payload.len());
+        if self.verbosity > 1 {
+            out.push_str(&hex_dump(payload, true));
+        }
     }
 
     fn hello(&mut self, bytes: &[u8], out: &mut String) {
@@ -134,8 +159,9 @@ impl Printer<'_> {
         }
     }
 
-    /// Prints what follows the header line's colon, at `head`. A body that cannot be decoded is said to be so and dumped.
-    fn body(&mut self, framed: &Framed<'_>, head: usize, f: &mut Fmt<'_>) {
+    /// Prints what follows the header line's colon, at `head`. A body that cannot be decoded is said to be so and dumped;
+    /// then the result is false.
+    fn body(&mut self, framed: &Framed<'_>, head: usize, f: &mut Fmt<'_>) -> bool {
         let mut codec = Codec::new(framed.version);
         codec.lenient = true;
         if framed.version == Version::V10 {
@@ -145,7 +171,7 @@ impl Printer<'_> {
         if framed.kind == Kind::OfptHello {
             f.put("\n");
             self.hello(framed.bytes, &mut f.out);
-            return;
+            return true;
         }
         super::notes::before_decoding(framed, self.names, &mut self.log);
         if matches!(framed.kind, Kind::OfptBundleAddMessage | Kind::OnftBundleAddMessage)
@@ -155,12 +181,13 @@ impl Printer<'_> {
             f.put(&bundle_flags(b.flags));
             f.put("\n");
             self.print_into(b.inner.bytes, &mut f.out);
-            return;
+            return true;
         }
         match decode_framed(framed, &codec) {
             Ok(m) => {
                 super::notes::deprecated_in(&m, framed.version, &mut self.log);
                 self.message(&m, framed, f);
+                true
             }
             Err(mut e) => {
                 let before = self.log.len();
@@ -169,7 +196,7 @@ impl Printer<'_> {
                 }
                 self.log.append(&mut e.log);
                 if self.raw(framed, f) {
-                    return;
+                    return true;
                 }
                 // What was understood before is shown.
                 if let Some(m) = e.partial {
@@ -177,7 +204,7 @@ impl Printer<'_> {
                     let twice = matches!(framed.kind, Kind::OfpstPortReply | Kind::OfpstQueueReply);
                     self.message(&m, framed, f);
                     if twice && self.verbosity == 0 {
-                        return;
+                        return true;
                     }
                     if twice {
                         self.log.extend_from_within(before..);
@@ -204,6 +231,7 @@ impl Printer<'_> {
                 };
                 let name = if odd { "<invalid>" } else { e.error.name() };
                 let _ = write!(f, "{lead}***decode error: {name}***\n{dump}");
+                false
             }
         }
     }
@@ -225,7 +253,8 @@ impl Printer<'_> {
             }
             Kind::NxtSetFlowFormat => f.put(" format=(unknown)"),
             Kind::NxstFlowMonitorRequest | Kind::OnfstFlowMonitorRequest | Kind::OfpstFlowMonitorRequest => {
-                let codec = Codec::new(framed.version);
+                let mut codec = Codec::new(framed.version);
+                codec.lenient = true;
                 while let Ok(m) = monitor::decode_request(&mut r, framed.version, &codec) {
                     super::flow::format_monitor(&m, f);
                 }
@@ -244,12 +273,7 @@ impl Printer<'_> {
     fn message(&mut self, m: &Message, framed: &Framed<'_>, f: &mut Fmt<'_>) {
         let version = framed.version;
         match m {
-            Message::EchoRequest(data) | Message::EchoReply(data) => {
-                let _ = writeln!(f, " {} bytes of payload", data.len());
-                if self.verbosity > 1 {
-                    f.put(&hex_dump(data, true));
-                }
-            }
+            Message::EchoRequest(data) | Message::EchoReply(data) => self.echo(data, &mut f.out),
             Message::Error(e) => self.error(e, f),
             Message::FeaturesReply(x) => features(x, version, f),
             Message::GetConfigReply(c) | Message::SetConfig(c) => switch_config(c, f),

@@ -1,13 +1,12 @@
 //! `controller`: send the packet, as it is at this point, to controllers.
 
 use crate::ctx::Ctx;
-use base::OfPort;
+use base::{MeterId, OfPort};
 use dpif::DpAction;
 use dpif::action::{ControllerCookie, UserCookie, Userspace};
 use flow::{Field, FlowKey, Match, MiniMatch};
 use openflow::action::Controller;
-use openflow::msg::PacketInReason;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use openflow::msg::{MeterConfig, PacketInReason};
 use std::sync::Arc;
 
 /// To whom, and what.
@@ -17,28 +16,33 @@ pub(crate) struct To<'a> {
     pub max_len: u16,
     pub controller_id: u16,
     pub userdata: &'a [u8],
+    /// The meter that it names for the packets that it sends.
+    pub meter: Option<MeterId>,
 }
 
 impl Default for To<'_> {
     fn default() -> Self {
-        To { reason: PacketInReason::Action, max_len: u16::MAX, controller_id: 0, userdata: &[] }
+        To { reason: PacketInReason::Action, max_len: u16::MAX, controller_id: 0, userdata: &[], meter: None }
     }
 }
 
 pub(crate) fn run(ctx: &mut Ctx<'_, '_>, c: &Controller) {
     let reason = if c.reason == PacketInReason::Action { super::output::reason(ctx) } else { c.reason };
-    let to = To { reason, max_len: c.max_len, controller_id: c.controller_id, userdata: &c.userdata };
+    let to = To {
+        reason,
+        max_len: c.max_len,
+        controller_id: c.controller_id,
+        userdata: &c.userdata,
+        meter: c.meter_id.map(MeterId),
+    };
     if c.pause {
         crate::commit::commit(ctx);
         let cookie = cookie(ctx, to);
         ctx.start_freeze();
         if let Some(freeze) = &mut ctx.freeze {
-            freeze.pause = Some(Box::new(cookie));
+            freeze.pause = Some(Box::new((cookie, to.meter)));
         }
         return;
-    }
-    if let Some(meter) = c.meter_id {
-        super::instruction::meter(ctx, base::MeterId(meter));
     }
     send(ctx, to);
 }
@@ -46,30 +50,35 @@ pub(crate) fn run(ctx: &mut Ctx<'_, '_>, c: &Controller) {
 /// Sends the packet.
 pub(crate) fn send(ctx: &mut Ctx<'_, '_>, to: To<'_>) {
     crate::commit::commit(ctx);
-    let cookie = cookie(ctx, to);
-    push(ctx, cookie);
+    let mut cookie = cookie(ctx, to);
+    // Nothing resumes from here: the number tells states apart.
+    cookie.recirc_id = ctx.snap.recirc.intern(ctx.frozen(Vec::new(), None));
+    push(ctx, cookie, to.meter);
 }
 
-/// Emits the datapath's action.
-pub(crate) fn push(ctx: &mut Ctx<'_, '_>, cookie: ControllerCookie) {
+/// Emits the datapath's action, behind the meter that was named or else that of all packets to controllers.
+pub(crate) fn push(ctx: &mut Ctx<'_, '_>, cookie: ControllerCookie, meter: Option<MeterId>) {
     let cookie = UserCookie::Controller(Box::new(cookie));
-    ctx.out.push(DpAction::Userspace(Arc::new(Userspace { cookie, ..Userspace::default() })));
+    let send = DpAction::Userspace(Arc::new(Userspace { cookie, ..Userspace::default() }));
+    ctx.bridge_deps().meters = true;
+    let number = ctx.bridge.dp_meters.get(&meter.unwrap_or(MeterConfig::CONTROLLER));
+    ctx.out.push(match number {
+        // What exceeds the meter is not sent, but goes on.
+        Some(n) => DpAction::Sample { probability: u32::MAX, actions: [DpAction::Meter(*n), send].into() },
+        None => send,
+    });
 }
 
 fn cookie(ctx: &Ctx<'_, '_>, to: To<'_>) -> ControllerCookie {
     // Only what is the same for all packets of the megaflow: their headers are in the packet.
     let mut flow = crate::ctx::pipeline_fields(&ctx.key);
     flow.set_in_port(ctx.key.in_port());
-    let mut h = DefaultHasher::new();
-    (ctx.bridge.id, ctx.table).hash(&mut h);
-    flow.words.hash(&mut h);
     ControllerCookie {
         bridge: ctx.bridge.id.0,
         reason: to.reason.number(),
         dont_send: ctx.dry_run,
         continuation: false,
-        // Nothing resumes from here: the number only tells states apart.
-        recirc_id: (h.finish() as u32 & 0xff_ffff) | 1,
+        recirc_id: 0,
         rule_cookie: ctx.cookie,
         table: ctx.table,
         controller_id: to.controller_id,

@@ -28,11 +28,13 @@ pub struct Options {
     /// Whether messages of other versions than the agreed one are taken, too: who listens in hears whatever others
     /// speak.
     pub any_version: bool,
+    /// The transaction number of the hello: those of its own go on from there.
+    pub xid: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { versions: VersionSet::ALL, dscp: None, describe: None, any_version: false }
+        Options { versions: VersionSet::ALL, dscp: None, describe: None, any_version: false, xid: 1 }
     }
 }
 
@@ -90,7 +92,7 @@ impl Vconn {
             channel: Channel::new(stream),
             options,
             state: State::Connecting,
-            next_xid: 1,
+            next_xid: options.xid,
             queue: VecDeque::new(),
             queued: [(0, 0); CLASSES],
             end: 0,
