@@ -40,7 +40,7 @@ pub struct OpenInterface<'a> {
     pub kind: &'a str,
     /// Its OpenFlow number.
     pub ofport: OfPort,
-    /// The device behind it is gone or was replaced: open it again.
+    /// It is to be opened again: the device behind it is gone or was replaced, or it has to leave its number.
     pub stale: bool,
     /// The number that it asks for belongs to another, which asks for it too: there is nothing to be had.
     pub rival: bool,
@@ -132,7 +132,10 @@ pub fn listing(want: &BridgeConfig) -> Vec<&str> {
     let all = want.ports.values().flat_map(|p| p.interfaces.iter().map(move |i| (&*p.name, i)));
     let mut all: Vec<_> = all.collect();
     all.sort_by_key(|(port, i)| {
-        (i.ofport_request.is_none(), i.ofport_before.0.is_none(), order.place(port), *port)
+        let (asked, had) = (i.ofport_request, i.ofport_before.0);
+        // Who has the number that several ask for keeps it.
+        let has = asked.is_some() && asked == had;
+        (asked.is_none(), !has, had.is_none(), order.place(port), *port)
     });
     all.into_iter().map(|(_, i)| i.name.as_str()).collect()
 }

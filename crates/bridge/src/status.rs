@@ -3,6 +3,7 @@
 //! [`Switch::status`] says what every status column should hold; [`write`] puts into a transaction those that hold
 //! something else.
 
+use crate::config::PortConfig;
 use crate::replica::uuid;
 use crate::rows::RowId;
 use crate::switch::Switch;
@@ -56,6 +57,9 @@ impl Switch {
                     let stats = crate::switch::device_stats(i, backer, bridge.id);
                     put.value("statistics", statistics(&stats));
                 }
+            }
+            for port in bridge.config.ports.values().filter(|p| p.interfaces.len() > 1 || extent.all) {
+                bond_status(bridge, port, &mut all);
             }
             for (name, failure) in bridge.failed.iter().filter(|(_, f)| f.untold || extent.all) {
                 let port = bridge.config.ports.get(&failure.port);
@@ -149,6 +153,14 @@ fn bridge_status(bridge: &Bridge, all: &mut Vec<Wanted>) {
     let mut put = Put { table: "Bridge", row: bridge.config.row, all };
     put.optional("datapath_id", bridge.dpid.map(|d| format!("{:016x}", d.0)));
     put.one("datapath_version", "<built-in>");
+}
+
+/// The address of the member that carries what is not balanced.
+fn bond_status(bridge: &Bridge, port: &PortConfig, all: &mut Vec<Wanted>) {
+    let view = bridge.bundles.get(&port.name).and_then(|id| bridge.view.bundle(*id));
+    let active = view.and_then(|v| v.bond.as_ref()?.active).and_then(|p| bridge.interface(p));
+    let mac = active.and_then(|i| i.seen.mac).map(|m| m.to_string());
+    Put { table: "Port", row: port.row, all }.optional("bond_active_slave", mac);
 }
 
 /// An interface that could not be opened shows that, and nothing from before.

@@ -9,7 +9,7 @@ use crate::load::{History, QueueLoad, QueuePlace, Usage};
 use crate::megaflow::{Body, Megaflow};
 use crate::meter::{Band, Meter, MeterStats, MeterUnit};
 use crate::ports::{MAX_PORTS, PortCounters};
-use crate::seam::{NoWake, Pipeline, Waiter, Wake};
+use crate::seam::{FdChanges, NoWake, Pipeline, Waiter, Wake};
 use crate::search::with_partition;
 use crate::thread::run;
 use arc_swap::ArcSwap;
@@ -322,10 +322,10 @@ impl<P: Pipeline> Datapath<P> {
         self.inline.run_commands();
     }
 
-    /// Descriptors that are readable when the control thread's engine has something to receive; `None` if they are
-    /// those that were last given.
-    pub fn changed_fds(&mut self) -> Option<Vec<i32>> {
-        self.inline.changed_fds().map(|(fds, _)| fds)
+    /// Descriptors that are readable when the control thread's engine has something to receive: how they differ from
+    /// those last given, if they do.
+    pub fn changed_fds(&mut self) -> Option<FdChanges> {
+        self.inline.changed_fds().map(|(changes, _)| changes)
     }
 
     /// The next thing that an engine has to tell.

@@ -20,7 +20,7 @@ use crate::load::QueueLoad;
 use crate::megaflow::{Body, Megaflow};
 use crate::meter::Meter;
 use crate::ports::{PortCounters, TxPorts};
-use crate::seam::{NoWake, Pipeline, Translated, Wake};
+use crate::seam::{FdChanges, NoWake, Pipeline, Translated, Wake};
 use crate::table::{FlowTable, Found, hash_key};
 use arc_swap::ArcSwap;
 use base::{Clock, DpPort, Time};
@@ -28,6 +28,7 @@ use crossbeam_queue::{ArrayQueue, SegQueue};
 use dpif::DpAction;
 use dpif::netdev::{RxQueue, TxQueue};
 use flow::{FlowKey, Mask};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -148,6 +149,8 @@ pub(crate) struct Engine<P: Pipeline> {
     clock: Clock,
     rx: Vec<Rx>,
     rx_changed: bool,
+    /// Descriptors that are watched for it.
+    watched: BTreeSet<i32>,
     flows: FlowTable<P>,
     exec: Exec<P>,
     batch: Vec<Packet>,
@@ -188,6 +191,7 @@ impl<P: Pipeline> Engine<P> {
             clock,
             rx: Vec::new(),
             rx_changed: true,
+            watched: BTreeSet::new(),
             flows: FlowTable::new(),
             exec,
             batch: Vec::with_capacity(BATCH),
@@ -210,13 +214,23 @@ impl<P: Pipeline> Engine<P> {
 
     /// Descriptors of the receiving queues, if they changed since this was last asked, and whether all of them have
     /// one.
-    pub(crate) fn changed_fds(&mut self) -> Option<(Vec<i32>, bool)> {
+    pub(crate) fn changed_fds(&mut self) -> Option<(FdChanges, bool)> {
         if !std::mem::take(&mut self.rx_changed) {
             return None;
         }
-        let fds: Vec<i32> = self.rx.iter().filter_map(|r| r.queue.fd()).collect();
+        let fds: BTreeSet<i32> = self.rx.iter().filter_map(|r| r.queue.fd()).collect();
         let all = fds.len() == self.rx.len();
-        Some((fds, all))
+        let old = std::mem::replace(&mut self.watched, fds);
+        let gone = old.difference(&self.watched).copied().collect();
+        Some((FdChanges { gone, new: self.watched.difference(&old).copied().collect() }, all))
+    }
+
+    /// Closes a queue.
+    fn close(&mut self, rx: Rx) {
+        rx.queue.fd().inspect(|fd| {
+            self.watched.remove(fd);
+        });
+        self.rx_changed = true;
     }
 
     /// The time of a new round; what has passed since the last went into that one.
@@ -300,8 +314,8 @@ impl<P: Pipeline> Engine<P> {
         let n = rx.queue.recv(BATCH, &mut self.exec.pool, &mut batch);
         if let Err(_gone) = &n {
             let port = rx.port;
-            self.rx.remove(i);
-            self.rx_changed = true;
+            let rx = self.rx.remove(i);
+            self.close(rx);
             self.shared.events.push(port, Event::PortGone(port));
         } else if !batch.is_empty() {
             let port = rx.port;
@@ -620,8 +634,10 @@ impl<P: Pipeline> Engine<P> {
             Command::DelPort(port) => {
                 self.exec.ports.flush(&self.shared.stats);
                 self.exec.ports.remove(port);
-                self.rx.retain(|r| r.port != port);
-                self.rx_changed = true;
+                while let Some(i) = self.rx.iter().position(|r| r.port == port) {
+                    let rx = self.rx.remove(i);
+                    self.close(rx);
+                }
             }
             Command::Meter(id, Some(m)) => drop(self.exec.meters.insert(id, m)),
             Command::Meter(id, None) => drop(self.exec.meters.remove(&id)),

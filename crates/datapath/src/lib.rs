@@ -41,7 +41,7 @@ pub use load::{QueuePlace, Usage};
 pub use megaflow::{Body, Megaflow};
 pub use meter::{Band, Excess, Meter, MeterStats, MeterUnit};
 pub use ports::PortCounters;
-pub use seam::{NoWake, Pipeline, Translated, Waiter, Wake};
+pub use seam::{FdChanges, NoWake, Pipeline, Translated, Waiter, Wake};
 pub use snapshot::Effects;
 
 #[cfg(test)]

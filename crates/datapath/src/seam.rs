@@ -53,14 +53,24 @@ pub struct Translated<E, D> {
 pub trait Waiter: Send {
     /// The thread begins; it is to stay on a CPU, where one is given.
     fn begin(&mut self, _cpu: Option<u32>) {}
-    /// The descriptors to watch from now on, besides the wake-up.
-    fn watch(&mut self, fds: &[i32]);
+    /// Other descriptors are to be watched from now on, besides the wake-up.
+    fn watch(&mut self, changes: &FdChanges);
     /// Sleeps for a few microseconds, whatever comes.
     fn nap(&mut self, time: Duration) {
         self.wait(Some(time));
     }
     /// Sleeps until a descriptor is readable, a [`Wake`] came, or `timeout` passed.
     fn wait(&mut self, timeout: Option<Duration>);
+}
+
+/// How the descriptors to watch differ from those before. One that was closed is watched no more by itself; its number
+/// may be among the new ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FdChanges {
+    /// Not to be watched any more.
+    pub gone: Vec<i32>,
+    /// To be watched too.
+    pub new: Vec<i32>,
 }
 
 /// Ends the sleep of a [`Waiter`], now or at its next wait.

@@ -41,8 +41,8 @@ pub(crate) fn run<P: Pipeline>(
         if std::mem::take(&mut woken) && !busy {
             engine.woken_for_nothing();
         }
-        if let Some((fds, all)) = engine.changed_fds() {
-            waiter.watch(&fds);
+        if let Some((changes, all)) = engine.changed_fds() {
+            waiter.watch(&changes);
             all_watched = all;
         }
         let nap = pace.round(round.began, round.received, round.bytes, round.full);

@@ -171,6 +171,8 @@ pub struct FieldInfo {
     pub of10: Fixed,
     /// In OpenFlow 1.1's fixed match.
     pub of11: Fixed,
+    /// Whether a match prints it by itself, after the fields that have customary places.
+    pub plain: bool,
     headers: [Header; 3],
     n_headers: u8,
 }
@@ -294,6 +296,7 @@ const fn bits(
         writable: false,
         of10: Fixed::No,
         of11: Fixed::No,
+        plain: false,
         headers: [NO_HEADER; 3],
         n_headers: 0,
     }
@@ -306,6 +309,10 @@ impl FieldInfo {
     }
     const fn rw(mut self) -> FieldInfo {
         self.writable = true;
+        self
+    }
+    const fn plain(mut self) -> FieldInfo {
+        self.plain = true;
         self
     }
     const fn fixed(mut self, of10: Fixed, of11: Fixed) -> FieldInfo {
@@ -496,9 +503,9 @@ fields! { PACKET, packet, PACKET_START;
     NSH_C3 = entry("nsh_c3", "nshc3", l::NSH_CONTEXT + 8, 4, Hexadecimal, P::Nsh).any().rw().h(exp("NXOXM_NSH_C3", EXP_NSH, 8, 0));
     NSH_C4 = entry("nsh_c4", "nshc4", l::NSH_CONTEXT + 12, 4, Hexadecimal, P::Nsh).any().rw().h(exp("NXOXM_NSH_C4", EXP_NSH, 9, 0));
     NSH_TTL = entry("nsh_ttl", "", l::NSH_TTL, 1, Decimal, P::Nsh).rw().h(exp("NXOXM_NSH_TTL", EXP_NSH, 10, 0));
-    PBB_ISID = entry("pbb_isid", "", l::PBB_ISID, 3, Hexadecimal, P::Pbb).any().rw().h(oxm("OXM_OF_PBB_ISID", 37, 4));
-    PBB_UCA = bits("pbb_uca", "", l::PBB_UCA * 8 + 7, 1, 1, Decimal, P::Pbb).rw().h(oxm("OXM_OF_PBB_UCA", 41, 5));
-    IPV6_EXTHDR = bits("ipv6_exthdr", "", l::IPV6_EXTHDR * 8 + 7, 9, 2, Hexadecimal, P::Ipv6).any().h(oxm("OXM_OF_IPV6_EXTHDR", 39, 4));
+    PBB_ISID = entry("pbb_isid", "", l::PBB_ISID, 3, Hexadecimal, P::Pbb).any().rw().plain().h(oxm("OXM_OF_PBB_ISID", 37, 4));
+    PBB_UCA = bits("pbb_uca", "", l::PBB_UCA * 8 + 7, 1, 1, Decimal, P::Pbb).rw().plain().h(oxm("OXM_OF_PBB_UCA", 41, 5));
+    IPV6_EXTHDR = bits("ipv6_exthdr", "", l::IPV6_EXTHDR * 8 + 7, 9, 2, Hexadecimal, P::Ipv6).any().plain().h(oxm("OXM_OF_IPV6_EXTHDR", 39, 4));
 }
 
 /// Number of fields.
@@ -596,7 +603,7 @@ impl Field {
     }
 
     /// The field with this number in the table.
-    pub(crate) const fn from_index(n: usize) -> Field {
+    pub const fn from_index(n: usize) -> Field {
         assert!(n < COUNT);
         Field(n as u8)
     }

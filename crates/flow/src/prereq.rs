@@ -4,6 +4,7 @@ use crate::field::{Field, Prereq};
 use crate::key::{FlowKey, Mask, VLAN_PRESENT, ct_state, eth_type, frag, ip_proto};
 use crate::layout as l;
 use crate::matching::Match;
+use crate::mini::map_iter;
 
 /// What prerequisites are checked against: values that are known for sure.
 pub struct Known<'a> {
@@ -206,10 +207,10 @@ impl Match {
     /// matches are left to the check of their prerequisites.)
     pub fn meaningless(&self) -> Vec<Field> {
         let known = Known::new(&self.key, Some(&self.mask), true);
-        let map = self.mask.0.map();
         let mut dead = Vec::new();
         for ((fields, prereqs), words) in GROUPS.iter().zip(GROUP_WORDS) {
-            if map & words != 0 && !prereqs.iter().any(|p| known.meets(*p)) {
+            let matched = map_iter(words).any(|w| self.mask.0.words[w] != 0);
+            if matched && !prereqs.iter().any(|p| known.meets(*p)) {
                 dead.extend(fields.iter().filter(|f| self.mask.get(**f) != 0));
             }
         }

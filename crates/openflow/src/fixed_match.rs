@@ -78,6 +78,16 @@ pub fn pull_of10(r: &mut Reader<'_>, m: &mut Match) -> Decode<()> {
     Ok(())
 }
 
+/// Whether a match of OpenFlow 1.0 is one of packets that have all of its fields: TCP, UDP or ICMP over IPv4. Such a
+/// one, as most are, says nothing that means nothing.
+pub(crate) fn is_of_ports(bytes: &[u8]) -> bool {
+    let Some(m) = bytes.first_chunk::<LEN_10>() else { return false };
+    let wild = u32::from_be_bytes([m[0], m[1], m[2], m[3]]);
+    wild & (w10::DL_TYPE | w10::NW_PROTO) == 0
+        && u16::from_be_bytes([m[22], m[23]]) == eth_type::IPV4
+        && matches!(m[25], ip_proto::TCP | ip_proto::UDP | ip_proto::ICMP)
+}
+
 /// A match of OpenFlow 1.0 field by field as on the wire, with `*` for what is wild.
 pub fn text_of10(bytes: &[u8], names: &dyn crate::port_map::Names) -> Decode<String> {
     let mut r = Reader::new(bytes);

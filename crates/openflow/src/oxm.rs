@@ -15,7 +15,7 @@ use crate::buf::{Decode, DecodeError, Put, Reader};
 use crate::ofperr::OfpErr;
 use crate::text::CHex;
 use crate::version::Version;
-use flow::field::{CLASS_EXPERIMENTER, CLASS_NXM_1, Header};
+use flow::field::{CLASS_EXPERIMENTER, CLASS_NXM_1, COUNT, Header};
 use flow::key::ip_proto;
 use flow::layout::WORDS;
 use flow::mini::map_iter;
@@ -123,7 +123,7 @@ pub fn header_for(field: Field, version: Version) -> &'static Header {
 }
 
 /// Whether a field has a wire form at all.
-pub fn is_encodable(field: Field) -> bool {
+pub const fn is_encodable(field: Field) -> bool {
     !field.info().headers().is_empty()
 }
 
@@ -196,8 +196,9 @@ pub(crate) fn put_entry_of(
     }
 }
 
-/// The order in which the fields of a match are written.
-const FIELDS: [Field; 72] = [
+/// The order in which the fields of a match are written. What the table has besides, and lies elsewhere than all of
+/// these, follows ([`REST`]).
+const FIELDS: [Field; 69] = [
     Field::DP_HASH,
     Field::RECIRC_ID,
     Field::CONJ_ID,
@@ -253,9 +254,6 @@ const FIELDS: [Field; 72] = [
     Field::NSH_C2,
     Field::NSH_C3,
     Field::NSH_C4,
-    Field::PBB_ISID,
-    Field::PBB_UCA,
-    Field::IPV6_EXTHDR,
     Field::TUN_ID,
     Field::TUN_FLAGS,
     Field::TUN_SRC,
@@ -365,6 +363,40 @@ fn put_tun_metadata(out: &mut Vec<u8>, m: &Match, version: Version) {
     }
 }
 
+/// Number of fields that no list names, and those fields in the order of the table.
+const REST: (usize, [Field; COUNT]) = {
+    let (mut count, mut rest, mut n) = (0, [Field::from_index(0); COUNT], 0);
+    while n < COUNT {
+        let field = Field::from_index(n);
+        let elsewhere = !field.is_register() && field.as_tun_metadata().is_none();
+        if elsewhere && is_encodable(field) && !overlaps(field, &FIELDS) && !overlaps(field, &AFTER_REGS) {
+            rest[count] = field;
+            count += 1;
+        }
+        n += 1;
+    }
+    (count, rest)
+};
+
+/// Whether a field is one of a list, or another view of one of its fields.
+const fn overlaps(field: Field, list: &[Field]) -> bool {
+    let (first, end) = field.info().words();
+    let mut n = 0;
+    while n < list.len() {
+        let other = list[n].info();
+        let (a, b) = other.words();
+        let mut word = first;
+        while word < end {
+            if a <= word && word < b && field.info().bits_in(word) & other.bits_in(word) != 0 {
+                return true;
+            }
+            word += 1;
+        }
+        n += 1;
+    }
+    false
+}
+
 /// A list of fields with the place of each in a key.
 struct Order<const N: usize> {
     fields: [Field; N],
@@ -374,7 +406,14 @@ struct Order<const N: usize> {
     by_word: [u128; WORDS],
 }
 
-static ORDER: Order<{ FIELDS.len() }> = Order::new(FIELDS);
+static ORDER: Order<{ FIELDS.len() + REST.0 }> = Order::new({
+    let (mut all, mut n) = ([FIELDS[0]; FIELDS.len() + REST.0], 0);
+    while n < all.len() {
+        all[n] = if n < FIELDS.len() { FIELDS[n] } else { REST.1[n - FIELDS.len()] };
+        n += 1;
+    }
+    all
+});
 static REGS: Order<32> = Order::new({
     let (mut all, mut n) = ([Field::reg(0); 32], 0);
     while n < all.len() {

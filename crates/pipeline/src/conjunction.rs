@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A flow, with the clauses that led to it.
-type Hit<'a> = (&'a Arc<Rule>, SmallVec<[&'a Arc<Rule>; 2]>);
+pub(crate) type Hit<'a> = (&'a Arc<Rule>, SmallVec<[&'a Arc<Rule>; 2]>);
 
 fn is_clause(rule: &Rule) -> bool {
     matches!(rule.actions.first(), Some(Action::Conjunction(_)))

@@ -8,6 +8,7 @@ use crate::snapshot::FragMode;
 use base::{Cookie, OfPort, TableId};
 use flow::Field;
 use flow::key::frag;
+use flow::layout as l;
 use ofproto::Rule;
 use openflow::Action;
 use openflow::msg::{PacketInReason, TableMiss};
@@ -51,6 +52,23 @@ pub(crate) fn within_budget(ctx: &mut Ctx<'_, '_>) -> bool {
     false
 }
 
+/// One table's flow for the packet. A fragment's ports are 0 to it, unless first fragments are to match on theirs.
+fn in_table<'a>(ctx: &mut Ctx<'a, '_>, table: TableId) -> Option<crate::conjunction::Hit<'a>> {
+    let ports = [ctx.key.tp_src(), ctx.key.tp_dst()];
+    let hide = ports != [0; 2]
+        && ctx.key.is_ip_any()
+        && ctx.key.nw_frag() & frag::ANY != 0
+        && ctx.bridge.config.frag_mode != FragMode::NxMatch;
+    if !hide {
+        return crate::conjunction::lookup(ctx, table);
+    }
+    ctx.key.put(l::TP_SRC, &[0; 4]);
+    let hit = crate::conjunction::lookup(ctx, table);
+    ctx.key.put(l::TP_SRC, &ports[0].to_be_bytes());
+    ctx.key.put(l::TP_DST, &ports[1].to_be_bytes());
+    hit
+}
+
 /// Finds the flow for the packet; `table` becomes the table in which it was found (misses may go on).
 pub(crate) fn find<'a>(ctx: &mut Ctx<'a, '_>, table: &mut TableId, lookup: Lookup) -> Found<'a> {
     let bridge = ctx.bridge;
@@ -60,7 +78,7 @@ pub(crate) fn find<'a>(ctx: &mut Ctx<'a, '_>, table: &mut TableId, lookup: Looku
     }
     loop {
         ctx.bridge_deps().tables.insert(*table);
-        let hit = crate::conjunction::lookup(ctx, *table);
+        let hit = in_table(ctx, *table);
         if let Some((rule, clauses)) = hit {
             ctx.effects.push(Effect::Credit { bridge: bridge.id, table: *table, rule: rule.clone() });
             return Found::Rule(rule, clauses);

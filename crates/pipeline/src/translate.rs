@@ -12,7 +12,7 @@ use crate::translation::{Origin, Request, Translation};
 use base::{Cookie, OfPort, TableId};
 use dpif::DpAction;
 use dpif::action::SlowPath;
-use flow::key::{VLAN_PRESENT, eth_type, ip_proto};
+use flow::key::{VLAN_PRESENT, eth_type, frag, ip_proto};
 use flow::layout as l;
 use flow::{Field, FlowKey, Mask};
 use openflow::Action;
@@ -277,7 +277,7 @@ fn always_matters(key: &FlowKey) -> Mask {
     m[l::PACKET_TYPE..l::PACKET_TYPE + 4].fill(0xff);
     m[l::ETH_TYPE..l::ETH_TYPE + 2].fill(0xff);
     if key.is_ip_any() {
-        m[l::NW_FRAG] = flow::key::frag::ANY | flow::key::frag::LATER;
+        m[l::NW_FRAG] = frag::ANY | frag::LATER;
     }
     mask
 }
@@ -326,6 +326,9 @@ fn tidy(mask: &mut Mask, key: &FlowKey) {
         if proto == ip_proto::ICMP || proto == ip_proto::ICMPV6 {
             m[l::TP_SRC] = 0;
             m[l::TP_DST] = 0;
+        }
+        if key.nw_frag() & frag::LATER != 0 {
+            m[l::TCP_FLAGS..l::REGS].fill(0);
         }
         if ty == eth_type::IPV4 || proto != ip_proto::ICMPV6 {
             m[l::ARP_SHA..l::ARP_SHA + 12].fill(0);

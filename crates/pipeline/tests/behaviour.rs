@@ -338,3 +338,23 @@ fn ib_60_65_answers_of_dhcp_servers_come_to_the_local_port() {
     let t = go(&switch(&[&br]), &udp(53, 68));
     assert_eq!(t.mask.0.get(Field::UDP_DST), 0, "no further than needed");
 }
+
+#[test]
+fn ports_of_fragments() {
+    let mut br = Br::new("br0", 2, 0);
+    let udp = [(Field::ETH_TYPE, 0x0800u32.into()), (Field::IP_PROTO, 17u32.into())];
+    let with = |port: u32| matching(&[udp[0], udp[1], (Field::UDP_DST, port.into())]);
+    br.flow(0, 2, with(80), vec![output(2)]);
+    let mut key = frame(1, A, B);
+    key.set_eth_type(eth_type::IPV4);
+    key.set(Field::IP_PROTO, 17u32.into());
+    key.set(Field::UDP_DST, 80u32.into());
+    key.put(flow::layout::NW_FRAG, &[flow::key::frag::ANY]);
+    // A first fragment has ports only where fragments are to be matched on theirs.
+    for (mode, actions) in
+        [(FragMode::Normal, "drop"), (FragMode::Reassemble, "drop"), (FragMode::NxMatch, "2")]
+    {
+        br.config.frag_mode = mode;
+        assert_eq!(text(&go(&switch(&[&br]), &key)), actions, "{mode:?}");
+    }
+}

@@ -291,12 +291,11 @@ impl Daemon {
 
     /// In test mode packets of real devices are polled by this thread.
     fn watch_packets(&mut self) {
-        for (new, old) in self.state.switch.changed_fds() {
-            for fd in old {
-                // A descriptor that was closed is gone from the set already.
+        for changes in self.state.switch.changed_fds() {
+            for fd in changes.gone {
                 let _ = self.r.remove_raw(fd);
             }
-            for fd in new {
+            for fd in changes.new {
                 if let Err(e) = self.r.add_raw(fd, PACKETS, Interest::READ) {
                     base::warn!(
                         self.log,

@@ -1,6 +1,6 @@
 //! How polling threads sleep and are woken, and how they wake the control thread.
 
-use datapath::{ThreadParts, Waiter, Wake};
+use datapath::{FdChanges, ThreadParts, Waiter, Wake};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,6 @@ const WAKE: u64 = u64::MAX;
 struct EpollWaiter {
     epoll: Epoll,
     event: Arc<EventFd>,
-    watched: Vec<i32>,
     ready: Vec<Ready>,
 }
 
@@ -38,15 +37,13 @@ impl Waiter for EpollWaiter {
         }
     }
 
-    fn watch(&mut self, fds: &[i32]) {
-        for fd in self.watched.drain(..) {
-            // A descriptor that was closed is gone from the set already.
-            let _ = self.epoll.remove_raw(fd);
+    fn watch(&mut self, changes: &FdChanges) {
+        for fd in &changes.gone {
+            let _ = self.epoll.remove_raw(*fd);
         }
-        for fd in fds {
-            if self.epoll.add_raw(*fd, 0, Interest::READ).is_ok() {
-                self.watched.push(*fd);
-            }
+        for fd in &changes.new {
+            // One that cannot be watched is looked at when others wake the thread.
+            let _ = self.epoll.add_raw(*fd, 0, Interest::READ);
         }
     }
 
@@ -65,7 +62,7 @@ pub fn thread_parts() -> io::Result<ThreadParts> {
     let event = Arc::new(EventFd::new()?);
     let epoll = Epoll::new()?;
     epoll.add(&*event, WAKE, Interest::READ)?;
-    let waiter = EpollWaiter { epoll, event: event.clone(), watched: Vec::new(), ready: Vec::new() };
+    let waiter = EpollWaiter { epoll, event: event.clone(), ready: Vec::new() };
     Ok(ThreadParts { waiter: Box::new(waiter), wake: Arc::new(EventWake(event)) })
 }
 

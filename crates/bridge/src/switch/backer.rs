@@ -31,8 +31,6 @@ pub struct Backer {
     pub map: Arc<DpPortMap>,
     /// Counters that snapshots credit.
     pub counters: Arc<Counters>,
-    /// Descriptors watched by the event loop.
-    pub(super) watched: Vec<i32>,
     log: Logger,
     warnings: Arc<RateLimit>,
 }
@@ -61,7 +59,6 @@ impl Backer {
             bridges: Vec::new(),
             map: Arc::default(),
             counters: Arc::default(),
-            watched: Vec::new(),
             log,
             warnings: Arc::new(RateLimit::new(WARNINGS_PER_MINUTE, WARNINGS_PER_MINUTE)),
         }

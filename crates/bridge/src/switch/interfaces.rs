@@ -71,15 +71,17 @@ impl Switch {
             return Err(Failed(text));
         }
         let is_local = name == bridge;
-        let asked =
-            if is_local { Some(OfPort::LOCAL) } else { config.ofport_request.or(config.ofport_before.0) };
+        let asked: Vec<OfPort> = match is_local {
+            true => vec![OfPort::LOCAL],
+            false => config.ofport_request.into_iter().chain(config.ofport_before.0).collect(),
+        };
         let Some(b) = self.bridges.get_mut(bridge) else {
             return Err(Failed(format!("no bridge {bridge}")));
         };
         let of_port = if is_local {
             OfPort::LOCAL
         } else {
-            b.numbers.allocate(asked).ok_or_else(|| {
+            b.numbers.find(&asked).ok_or_else(|| {
                 Failed(format!("could not add network device {name} to ofproto (No space left on device)"))
             })?
         };
@@ -87,14 +89,14 @@ impl Switch {
             b.ether = mac;
         }
         let (dp_port, patch) = if config.kind == "patch" {
-            (Ok(DpPort::NONE), Some(device))
+            (DpPort::NONE, Some(device))
         } else {
-            (self.add_to_datapath(&kind, config, device), None)
+            (self.add_to_datapath(&kind, config, device)?, None)
         };
         let Some(b) = self.bridges.get_mut(bridge) else {
             return Err(Failed(format!("no bridge {bridge}")));
         };
-        let dp_port = dp_port.inspect_err(|_| b.numbers.release(of_port))?;
+        b.numbers.take(of_port, &asked);
         let interface = Interface {
             name: name.clone(),
             port: port.clone(),

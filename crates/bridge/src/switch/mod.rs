@@ -29,7 +29,7 @@ use backer::Backer;
 use base::log::RateLimit;
 use base::{Clock, Logger, Time};
 use bridge::Bridge;
-use datapath::{ThreadParts, Wake};
+use datapath::{FdChanges, ThreadParts, Wake};
 use netdev::Registry;
 use netdev::registry::DummyMode;
 use std::collections::BTreeMap;
@@ -221,17 +221,12 @@ impl Switch {
         }
     }
 
-    /// Descriptors to watch for packets that are polled by [`Switch::run_packets`], if they have changed: those of a
-    /// datapath, and those that were watched for it before.
-    pub fn changed_fds(&mut self) -> Vec<(Vec<i32>, Vec<i32>)> {
+    /// Descriptors to watch, or not any more, for packets that are polled by [`Switch::run_packets`].
+    pub fn changed_fds(&mut self) -> Vec<FdChanges> {
         if !self.inline() {
             return Vec::new();
         }
-        let changed = self.backers.values_mut().filter_map(|b| {
-            let new = b.dp.changed_fds()?;
-            Some((new.clone(), std::mem::replace(&mut b.watched, new)))
-        });
-        changed.collect()
+        self.backers.values_mut().filter_map(|b| b.dp.changed_fds()).collect()
     }
 
     /// The configuration last applied.

@@ -15,20 +15,21 @@ pub struct OfNumbers {
 }
 
 impl OfNumbers {
-    /// The number asked for if it is free, else another.
-    pub fn allocate(&mut self, asked: Option<OfPort>) -> Option<OfPort> {
-        let asked = asked.filter(|p| p.0 > 0 && p.0 < END && !self.used.contains(p));
-        let number = match asked {
-            Some(p) => p,
-            None => {
-                let mut after = (self.last + 1..END).chain(1..=self.last.min(END - 1));
-                let free = after.find(|n| !self.used.contains(&OfPort(*n)))?;
-                self.last = free;
-                OfPort(free)
-            }
-        };
+    /// The first of the numbers asked for that is free, else another.
+    pub fn find(&self, asked: &[OfPort]) -> Option<OfPort> {
+        if let Some(p) = asked.iter().find(|p| p.0 > 0 && p.0 < END && !self.used.contains(p)) {
+            return Some(*p);
+        }
+        let mut after = (self.last + 1..END).chain(1..=self.last.min(END - 1));
+        after.find(|n| !self.used.contains(&OfPort(*n))).map(OfPort)
+    }
+
+    /// Gives out a number, which was asked for or not.
+    pub fn take(&mut self, number: OfPort, asked: &[OfPort]) {
         self.used.insert(number);
-        Some(number)
+        if !asked.contains(&number) {
+            self.last = number.0;
+        }
     }
 
     /// A number that nobody has any more.
@@ -69,20 +70,26 @@ mod tests {
     #[test]
     fn openflow_numbers_are_fresh_while_they_last() {
         let mut n = OfNumbers::default();
-        assert_eq!(n.allocate(None), Some(OfPort(1)));
-        assert_eq!(n.allocate(Some(OfPort(7))), Some(OfPort(7)));
-        assert_eq!(n.allocate(None), Some(OfPort(2)));
-        assert_eq!(n.allocate(Some(OfPort(7))), Some(OfPort(3)), "that one is taken");
-        assert_eq!(n.allocate(Some(OfPort(0))), Some(OfPort(4)), "that one is none");
+        let allocate = |n: &mut OfNumbers, asked: Option<u32>| {
+            let asked = asked.map(OfPort);
+            let number = n.find(asked.as_slice())?;
+            n.take(number, asked.as_slice());
+            Some(number.0)
+        };
+        assert_eq!(allocate(&mut n, None), Some(1));
+        assert_eq!(allocate(&mut n, Some(7)), Some(7));
+        assert_eq!(n.find(&[]), Some(OfPort(2)), "looking takes nothing");
+        assert_eq!(n.find(&[OfPort(7), OfPort(9)]), Some(OfPort(9)), "the second choice");
+        assert_eq!(allocate(&mut n, None), Some(2));
+        assert_eq!(allocate(&mut n, Some(7)), Some(3), "that one is taken");
+        assert_eq!(allocate(&mut n, Some(0)), Some(4), "that one is none");
         n.release(OfPort(1));
-        assert_eq!(n.allocate(None), Some(OfPort(5)));
-        assert_eq!(n.allocate(Some(OfPort(1))), Some(OfPort(1)));
-        for number in 6..END {
-            n.allocate(Some(OfPort(number)));
-        }
-        assert_eq!(n.allocate(None), None);
+        assert_eq!(allocate(&mut n, None), Some(5));
+        assert_eq!(allocate(&mut n, Some(1)), Some(1));
+        (6..END).for_each(|number| n.take(OfPort(number), &[]));
+        assert_eq!(n.find(&[]), None);
         n.release(OfPort(3));
-        assert_eq!(n.allocate(None), Some(OfPort(3)));
+        assert_eq!(allocate(&mut n, None), Some(3));
     }
 
     #[test]

@@ -274,8 +274,8 @@ fn interface_pairs<'a>(
     let stays = is.is_some_and(|b| want.is_some_and(|w| b.kind == w.datapath_type));
     if let Some(b) = is {
         let unsettled = |i: &Interface| i.gone || i.config.ofport_request.is_some_and(|r| r != i.of_port);
-        let open = b.interfaces.values().filter(|i| !stays || unsettled(i));
-        let names = open.map(|i| (&i.name, &i.port)).chain(b.failed.iter().map(|(name, f)| (name, &f.port)));
+        let those = b.interfaces.values().filter(|i| !stays || unsettled(i));
+        let names = those.map(|i| (&i.name, &i.port)).chain(b.failed.iter().map(|(name, f)| (name, &f.port)));
         for (name, port) in names {
             pairs.entry(name).or_default().want = find(port, name);
         }
@@ -290,16 +290,27 @@ fn interface_pairs<'a>(
         }
     }
     let Some(b) = is else { return pairs };
+    let mut victims = Vec::new();
     for (name, pair) in &mut pairs {
-        let Some(i) = b.interfaces.get(*name) else { continue };
-        let asked = pair.want.and_then(|(_, want)| want.ofport_request).filter(|r| *r != i.of_port);
-        let holder = asked.and_then(|r| b.interface(r));
+        let i = b.interfaces.get(*name);
+        let asked = pair.want.and_then(|(_, want)| want.ofport_request);
+        let holder = asked.and_then(|r| b.interface(r)).filter(|h| h.name != **name);
         let claim = holder.and_then(|h| Some((h, find(&h.port, &h.name)?.1)));
         let rival = claim.is_some_and(|(h, c)| c.ofport_request == asked && c.kind == h.kind);
-        let (port, kind) = (&*i.port, i.kind.as_str());
-        pair.is = Some(OpenInterface { port, kind, ofport: i.of_port, stale: i.gone, rival });
+        victims.extend(holder.filter(|_| i.is_some() && !rival));
+        pair.is = i.map(|i| OpenInterface { rival, ..open(i) });
+    }
+    // Who has a number that another asks for, and does not ask for it too, makes room.
+    for i in victims {
+        let pair = pairs.entry(&i.name).or_default();
+        pair.want = find(&i.port, &i.name).or(pair.want);
+        pair.is = Some(OpenInterface { stale: true, ..open(i) });
     }
     pairs
+}
+
+fn open(i: &Interface) -> OpenInterface<'_> {
+    OpenInterface { port: &i.port, kind: &i.kind, ofport: i.of_port, stale: i.gone, rival: false }
 }
 
 /// The ports that a bridge's interfaces belonged or will belong to.

@@ -1,7 +1,7 @@
 //! Engines in threads of their own.
 
 use super::mini::{Bench, Rule, ipv4};
-use crate::{ThreadParts, Waiter, Wake};
+use crate::{FdChanges, ThreadParts, Waiter, Wake};
 use dpif::Datapath as _;
 use dpif::netdev::TxCaps;
 use flow::Field;
@@ -27,8 +27,8 @@ impl Wake for Bell {
 struct BellWaiter(Arc<Bell>);
 
 impl Waiter for BellWaiter {
-    fn watch(&mut self, fds: &[i32]) {
-        assert!(fds.is_empty());
+    fn watch(&mut self, changes: &FdChanges) {
+        assert!(changes.new.is_empty());
     }
     fn wait(&mut self, timeout: Option<Duration>) {
         let rung = self.0.rung.lock().unwrap();

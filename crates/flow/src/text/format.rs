@@ -5,7 +5,7 @@
 //! addresses with IPv6, TCP flags with TCP.
 
 use super::port::{NoPorts, PortMap, put_port};
-use super::value::{frag_text, packet_type_text, put_ipv4, put_ipv6, put_mac};
+use super::value::{frag_text, packet_type_text, put_ipv4, put_ipv6, put_mac, put_value};
 use super::{flags, number};
 use crate::field::Field;
 use crate::key::{FlowKey, Mask, VLAN_PRESENT, eth_type, ip_proto, tun_flags};
@@ -13,7 +13,7 @@ use crate::layout as l;
 use crate::matching::Match;
 use crate::prereq::match_meets;
 use crate::tun::TunLayout;
-use crate::{Prereq, field};
+use crate::{Format, Prereq, field};
 use base::OfPort;
 
 /// How to print.
@@ -182,6 +182,19 @@ pub fn put_match(text: &mut String, m: &Match, priority: Option<u16>, style: Sty
         transport(&mut out, m);
     }
 }
+
+/// Number of fields that are printed by themselves, and those fields.
+const PLAIN: (usize, [Field; field::COUNT]) = {
+    let (mut count, mut all, mut n) = (0, [Field::from_index(0); field::COUNT], 0);
+    while n < field::COUNT {
+        if Field::from_index(n).info().plain {
+            all[count] = Field::from_index(n);
+            count += 1;
+        }
+        n += 1;
+    }
+    (count, all)
+};
 
 /// Whether any word between two places of the layout is matched: most parts of most matches are wild.
 fn matches_any(m: &Match, from: usize, to: usize) -> bool {
@@ -410,16 +423,25 @@ fn network(out: &mut Out<'_>, m: &Match, skip_proto: bool) {
     out.dec("nw_ecn", m.get(Field::IP_ECN), 2);
     out.dec("nw_ttl", m.get(Field::NW_TTL), 8);
     if matches_any(m, l::MPLS, l::NW_SRC) {
-        mpls_and_pbb(out, m);
+        mpls(out, m);
     }
-    out.hex("ipv6_exthdr", m.get(Field::IPV6_EXTHDR), 9);
+    for f in PLAIN.1.iter().take(PLAIN.0) {
+        let info = f.info();
+        let (value, mask) = m.get(*f);
+        match info.format {
+            _ if mask == 0 => {}
+            Format::Decimal => out.dec(info.name, (value, mask), info.bits),
+            Format::Hexadecimal => out.hex(info.name, (value, mask), info.bits),
+            _ => put_value(out.name(info.name), *f, value, mask, &NoPorts),
+        }
+    }
     let (v, mask) = m.get(Field::IP_FRAG);
     if mask != 0 {
         out.item("nw_frag", frag_text(v as u8, mask as u8));
     }
 }
 
-fn mpls_and_pbb(out: &mut Out<'_>, m: &Match) {
+fn mpls(out: &mut Out<'_>, m: &Match) {
     for f in [Field::MPLS_LABEL, Field::MPLS_TC, Field::MPLS_TTL, Field::MPLS_BOS] {
         if m.mask.get(f) != 0 {
             out.number(f.name(), m.key.get(f));
@@ -428,8 +450,6 @@ fn mpls_and_pbb(out: &mut Out<'_>, m: &Match) {
     for (n, name) in [(1, "mpls_lse1"), (2, "mpls_lse2")] {
         out.dec(name, (m.key.mpls_lse(n) as u128, m.mask.0.mpls_lse(n) as u128), 32);
     }
-    out.hex("pbb_isid", m.get(Field::PBB_ISID), 24);
-    out.dec("pbb_uca", m.get(Field::PBB_UCA), 1);
 }
 
 fn nsh(out: &mut Out<'_>, m: &Match) {

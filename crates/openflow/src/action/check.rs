@@ -432,74 +432,6 @@ impl Walk<'_> {
     }
 }
 
-/// Name of an action's kind, as messages say it.
-pub fn name(a: &Action) -> &'static str {
-    match a {
-        Action::Output(_) => "output",
-        Action::OutputReg(_) => "output_reg",
-        Action::OutputTrunc(_) => "output_trunc",
-        Action::Controller(_) => "controller",
-        Action::Enqueue(_) => "enqueue",
-        Action::Bundle(_) => "bundle",
-        Action::Group(_) => "group",
-        Action::StripVlan(_) => "strip_vlan",
-        Action::PushVlan(_) => "push_vlan",
-        Action::SetVlanVid(_) => "set_vlan_vid",
-        Action::SetVlanPcp(_) => "set_vlan_pcp",
-        Action::PushMpls(_) => "push_mpls",
-        Action::PopMpls(_) => "pop_mpls",
-        Action::PushPbb(_) => "push_pbb",
-        Action::PopPbb => "pop_pbb",
-        Action::Encap(_) => "encap",
-        Action::Decap(_) => "decap",
-        Action::SetEthSrc(_) => "mod_dl_src",
-        Action::SetEthDst(_) => "mod_dl_dst",
-        Action::SetIpv4Src(_) => "mod_nw_src",
-        Action::SetIpv4Dst(_) => "mod_nw_dst",
-        Action::SetIpDscp(_) => "mod_nw_tos",
-        Action::SetIpEcn(_) => "mod_nw_ecn",
-        Action::SetIpTtl(_) => "mod_nw_ttl",
-        Action::SetL4SrcPort(_) => "mod_tp_src",
-        Action::SetL4DstPort(_) => "mod_tp_dst",
-        Action::SetMplsLabel(_) => "set_mpls_label",
-        Action::SetMplsTc(_) => "set_mpls_tc",
-        Action::SetMplsTtl(_) => "set_mpls_ttl",
-        Action::SetField(_) => "set_field",
-        Action::Move(_) => "move",
-        Action::DecTtl(_) => "dec_ttl",
-        Action::DecMplsTtl => "dec_mpls_ttl",
-        Action::DecNshTtl => "dec_nsh_ttl",
-        Action::CopyTtlIn => "copy_ttl_in",
-        Action::CopyTtlOut => "copy_ttl_out",
-        Action::CheckPktLarger(_) => "check_pkt_larger",
-        Action::DeleteField(_) => "delete_field",
-        Action::SetTunnel(_) => "set_tunnel",
-        Action::SetQueue(_) => "set_queue",
-        Action::PopQueue => "pop_queue",
-        Action::Ct(_) => "ct",
-        Action::CtClear => "ct_clear",
-        Action::Nat(_) => "nat",
-        Action::Learn(_) => "learn",
-        Action::FinTimeout(_) => "fin_timeout",
-        Action::Resubmit(_) => "resubmit",
-        Action::Clone(_) => "clone",
-        Action::Push(_) => "push",
-        Action::Pop(_) => "pop",
-        Action::Exit => "exit",
-        Action::Multipath(_) => "multipath",
-        Action::Conjunction(_) => "conjunction",
-        Action::Note(_) => "note",
-        Action::Sample(_) => "sample",
-        Action::DebugRecirc => "debug_recirc",
-        Action::DebugSlow => "debug_slow",
-        Action::Meter(_) => "meter",
-        Action::ClearActions => "clear_actions",
-        Action::WriteActions(_) => "write_actions",
-        Action::WriteMetadata(_) => "write_metadata",
-        Action::GotoTable(_) => "goto_table",
-    }
-}
-
 /// Why actions cannot stand together, as an error and a text.
 type Odds = (OfpErr, String);
 
@@ -515,7 +447,7 @@ pub(super) fn together(actions: &[Action], outer: Outer) -> Result<(), Odds> {
         if let Some(other) = other.filter(|_| conjunction) {
             let text = format!(
                 "\"conjunction\" actions may be used along with \"note\" but not any other kind of action (such as the \"{}\" action used here)",
-                name(other)
+                other.name()
             );
             return Err((OfpErr::NXBAC_BAD_CONJUNCTION, text));
         }
@@ -549,13 +481,13 @@ fn inside(a: &Action, outer: Outer) -> Result<(), Odds> {
                 Err((OfpErr::OFPBAC_BAD_ARGUMENT, text))
             }
             None => {
-                let text = format!("ct action doesn't support nested action {}", name(a));
+                let text = format!("ct action doesn't support nested action {}", a.name());
                 Err((OfpErr::OFPBAC_BAD_ARGUMENT, text))
             }
         };
     }
     if instruction && !matches!(outer, Outer::Flow | Outer::Flow15) {
-        return Err((OfpErr::OFPBIC_UNSUP_INST, format!("{} instruction not allowed here", name(a))));
+        return Err((OfpErr::OFPBIC_UNSUP_INST, format!("{} instruction not allowed here", a.name())));
     }
     if of_ct {
         let text = "cannot set CT fields outside of ct action";
@@ -589,46 +521,7 @@ fn order(last: &mut Option<u8>, a: &Action) -> Result<(), Odds> {
 /// Refuses what an action set cannot hold.
 pub(super) fn write_actions(actions: &[Action]) -> Decode<()> {
     for a in actions {
-        let ok = matches!(
-            a,
-            Action::StripVlan(_)
-                | Action::PopMpls(_)
-                | Action::Decap(_)
-                | Action::Encap(_)
-                | Action::PushMpls(_)
-                | Action::PushVlan(_)
-                | Action::PushPbb(_)
-                | Action::PopPbb
-                | Action::DecTtl(_)
-                | Action::DecMplsTtl
-                | Action::DecNshTtl
-                | Action::CopyTtlIn
-                | Action::CopyTtlOut
-                | Action::SetField(_)
-                | Action::Move(_)
-                | Action::SetEthSrc(_)
-                | Action::SetEthDst(_)
-                | Action::SetIpv4Src(_)
-                | Action::SetIpv4Dst(_)
-                | Action::SetIpDscp(_)
-                | Action::SetIpEcn(_)
-                | Action::SetIpTtl(_)
-                | Action::SetL4SrcPort(_)
-                | Action::SetL4DstPort(_)
-                | Action::SetVlanVid(_)
-                | Action::SetVlanPcp(_)
-                | Action::SetMplsLabel(_)
-                | Action::SetMplsTc(_)
-                | Action::SetMplsTtl(_)
-                | Action::SetTunnel(_)
-                | Action::SetQueue(_)
-                | Action::Group(_)
-                | Action::Output(_)
-                | Action::Resubmit(_)
-                | Action::Ct(_)
-                | Action::CtClear
-        );
-        if !ok {
+        if !a.fits_set() {
             return Err(DecodeError::logged(
                 OfpErr::OFPBAC_BAD_TYPE,
                 MODULE,

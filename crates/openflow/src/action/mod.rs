@@ -70,99 +70,128 @@ pub use ttl::DecTtl;
 pub use tunnel::SetTunnel;
 pub use vlan::{PushVlan, SetVlanPcp, SetVlanVid, StripVlan};
 
-/// One action or instruction.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "each variant is documented at its struct")]
-pub enum Action {
-    Output(Output),
-    OutputReg(OutputReg),
-    OutputTrunc(OutputTrunc),
-    Controller(Box<Controller>),
-    Enqueue(Enqueue),
-    Bundle(Box<Bundle>),
-    Group(Group),
+macro_rules! held_by_set {
+    (set) => {
+        true
+    };
+    (list) => {
+        false
+    };
+}
 
-    StripVlan(StripVlan),
-    PushVlan(PushVlan),
-    SetVlanVid(SetVlanVid),
-    SetVlanPcp(SetVlanPcp),
-    PushMpls(PushMpls),
-    PopMpls(PopMpls),
-    PushPbb(PushPbb),
+/// Declares the actions: each with its name, as messages say it, and whether an action set can hold it (`set`) or only
+/// a list (`list`).
+macro_rules! actions {
+    ($($(#[$doc:meta])* $id:ident $(($body:ty))? = $name:literal $holder:ident;)*) => {
+        /// One action or instruction.
+        #[derive(Clone, PartialEq, Eq, Debug)]
+        #[allow(missing_docs, reason = "each variant is documented at its struct")]
+        pub enum Action { $($(#[$doc])* $id $(($body))?,)* }
+
+        impl Action {
+            /// Name of its kind, as messages say it.
+            pub fn name(&self) -> &'static str {
+                match self { $(Action::$id { .. } => $name,)* }
+            }
+
+            /// Whether an action set can hold it.
+            pub fn fits_set(&self) -> bool {
+                match self { $(Action::$id { .. } => held_by_set!($holder),)* }
+            }
+        }
+    };
+}
+
+actions! {
+    Output(Output) = "output" set;
+    OutputReg(OutputReg) = "output_reg" list;
+    OutputTrunc(OutputTrunc) = "output_trunc" list;
+    Controller(Box<Controller>) = "controller" list;
+    Enqueue(Enqueue) = "enqueue" list;
+    Bundle(Box<Bundle>) = "bundle" list;
+    Group(Group) = "group" set;
+
+    StripVlan(StripVlan) = "strip_vlan" set;
+    PushVlan(PushVlan) = "push_vlan" set;
+    SetVlanVid(SetVlanVid) = "set_vlan_vid" set;
+    SetVlanPcp(SetVlanPcp) = "set_vlan_pcp" set;
+    PushMpls(PushMpls) = "push_mpls" set;
+    PopMpls(PopMpls) = "pop_mpls" set;
+    PushPbb(PushPbb) = "push_pbb" set;
     /// `pop_pbb`: remove the outermost backbone header.
-    PopPbb,
-    Encap(Box<Encap>),
-    Decap(Decap),
+    PopPbb = "pop_pbb" set;
+    Encap(Box<Encap>) = "encap" set;
+    Decap(Decap) = "decap" set;
 
     /// `mod_dl_src`
-    SetEthSrc(SetEth),
+    SetEthSrc(SetEth) = "mod_dl_src" set;
     /// `mod_dl_dst`
-    SetEthDst(SetEth),
+    SetEthDst(SetEth) = "mod_dl_dst" set;
     /// `mod_nw_src`
-    SetIpv4Src(SetIpv4),
+    SetIpv4Src(SetIpv4) = "mod_nw_src" set;
     /// `mod_nw_dst`
-    SetIpv4Dst(SetIpv4),
+    SetIpv4Dst(SetIpv4) = "mod_nw_dst" set;
     /// `mod_nw_tos`
-    SetIpDscp(SetIpByte),
+    SetIpDscp(SetIpByte) = "mod_nw_tos" set;
     /// `mod_nw_ecn`
-    SetIpEcn(SetIpByte),
+    SetIpEcn(SetIpByte) = "mod_nw_ecn" set;
     /// `mod_nw_ttl`
-    SetIpTtl(SetIpByte),
+    SetIpTtl(SetIpByte) = "mod_nw_ttl" set;
     /// `mod_tp_src`
-    SetL4SrcPort(SetL4Port),
+    SetL4SrcPort(SetL4Port) = "mod_tp_src" set;
     /// `mod_tp_dst`
-    SetL4DstPort(SetL4Port),
-    SetMplsLabel(SetMplsLabel),
-    SetMplsTc(SetMplsTc),
-    SetMplsTtl(SetMplsTtl),
-    SetField(SetField),
-    Move(Move),
-    DecTtl(DecTtl),
+    SetL4DstPort(SetL4Port) = "mod_tp_dst" set;
+    SetMplsLabel(SetMplsLabel) = "set_mpls_label" set;
+    SetMplsTc(SetMplsTc) = "set_mpls_tc" set;
+    SetMplsTtl(SetMplsTtl) = "set_mpls_ttl" set;
+    SetField(SetField) = "set_field" set;
+    Move(Move) = "move" set;
+    DecTtl(DecTtl) = "dec_ttl" set;
     /// `dec_mpls_ttl`
-    DecMplsTtl,
+    DecMplsTtl = "dec_mpls_ttl" set;
     /// `dec_nsh_ttl`
-    DecNshTtl,
+    DecNshTtl = "dec_nsh_ttl" set;
     /// `copy_ttl_in`
-    CopyTtlIn,
+    CopyTtlIn = "copy_ttl_in" set;
     /// `copy_ttl_out`
-    CopyTtlOut,
-    CheckPktLarger(CheckPktLarger),
-    DeleteField(DeleteField),
+    CopyTtlOut = "copy_ttl_out" set;
+    CheckPktLarger(CheckPktLarger) = "check_pkt_larger" list;
+    DeleteField(DeleteField) = "delete_field" list;
 
-    SetTunnel(SetTunnel),
-    SetQueue(SetQueue),
+    SetTunnel(SetTunnel) = "set_tunnel" set;
+    SetQueue(SetQueue) = "set_queue" set;
     /// `pop_queue`
-    PopQueue,
-    Ct(Box<Ct>),
+    PopQueue = "pop_queue" list;
+    Ct(Box<Ct>) = "ct" set;
     /// `ct_clear`
-    CtClear,
-    Nat(Box<Nat>),
-    Learn(Box<Learn>),
-    FinTimeout(FinTimeout),
+    CtClear = "ct_clear" set;
+    Nat(Box<Nat>) = "nat" list;
+    Learn(Box<Learn>) = "learn" list;
+    FinTimeout(FinTimeout) = "fin_timeout" list;
 
-    Resubmit(Resubmit),
-    Clone(CloneActions),
+    Resubmit(Resubmit) = "resubmit" set;
+    Clone(CloneActions) = "clone" list;
     /// `push`
-    Push(Stack),
+    Push(Stack) = "push" list;
     /// `pop`
-    Pop(Stack),
+    Pop(Stack) = "pop" list;
     /// `exit`
-    Exit,
-    Multipath(Box<Multipath>),
-    Conjunction(Conjunction),
-    Note(Note),
-    Sample(Box<Sample>),
+    Exit = "exit" list;
+    Multipath(Box<Multipath>) = "multipath" list;
+    Conjunction(Conjunction) = "conjunction" list;
+    Note(Note) = "note" list;
+    Sample(Box<Sample>) = "sample" list;
     /// `debug_recirc`
-    DebugRecirc,
+    DebugRecirc = "debug_recirc" list;
     /// `debug_slow`
-    DebugSlow,
+    DebugSlow = "debug_slow" list;
 
-    Meter(Meter),
+    Meter(Meter) = "meter" list;
     /// `clear_actions`
-    ClearActions,
-    WriteActions(WriteActions),
-    WriteMetadata(WriteMetadata),
-    GotoTable(GotoTable),
+    ClearActions = "clear_actions" list;
+    WriteActions(WriteActions) = "write_actions" list;
+    WriteMetadata(WriteMetadata) = "write_metadata" list;
+    GotoTable(GotoTable) = "goto_table" list;
 }
 
 const _: () = assert!(size_of::<Action>() <= 32);

@@ -193,7 +193,8 @@ pub(super) fn format_hex(f: &mut Fmt<'_>, bytes: &[u8]) {
 pub fn parse_list(s: &str, outer: Outer, cx: &mut TextCx<'_>) -> ParseResult<Vec<Action>> {
     // Commas stand between actions, though not only there.
     const USUAL: usize = 8;
-    let mut out = Vec::with_capacity(s.bytes().filter(|b| *b == b',').take(USUAL - 1).count() + 1);
+    let commas = s.bytes().filter(|b| *b == b',').count();
+    let mut out = Vec::with_capacity(USUAL.min(commas + 1));
     parse_into(s, outer, cx, &mut out)?;
     Ok(out)
 }

@@ -422,6 +422,9 @@ pub fn usable_for_match(m: &Match) -> ProtocolSet {
 /// Which protocols can express what a match says about one of the fields of fixed matches.
 fn usable_for(m: &Match, f: Field) -> ProtocolSet {
     const NXM_OXM_11: ProtocolSet = ProtocolSet(ProtocolSet::NXM_OXM.0 | 1 << Protocol::Of11 as u16);
+    if m.mask.0.words[f.info().words().0] == 0 {
+        return ProtocolSet::ANY;
+    }
     let (value, mask) = m.get(f);
     let whole = mask == f.info().ones();
     let ipv6 = m.key.eth_type() == eth_type::IPV6;
@@ -589,7 +592,7 @@ pub fn format_stats(s: &FlowStats, stats: Stats, f: &mut Fmt<'_>) {
     if shown {
         for (name, n) in [("n_packets=", s.packet_count), ("n_bytes=", s.byte_count)] {
             f.param(name);
-            super::print::counter(f, n);
+            super::message::counter(f, n);
             f.put(", ");
         }
     }

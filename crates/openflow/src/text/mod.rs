@@ -6,6 +6,7 @@
 pub mod colors;
 pub mod flow;
 pub mod group;
+mod message;
 pub mod meter;
 mod notes;
 pub mod packet;

@@ -14,7 +14,9 @@ pub(super) fn before_decoding(framed: &Framed<'_>, names: &dyn Names, log: &mut 
     match framed.kind {
         Kind::OfptFlowMod if framed.version == Version::V10 => {
             let mut m = flow::Match::any();
-            if crate::fixed_match::pull_of10(&mut Reader::new(framed.body), &mut m).is_ok() {
+            if !crate::fixed_match::is_of_ports(framed.body)
+                && crate::fixed_match::pull_of10(&mut Reader::new(framed.body), &mut m).is_ok()
+            {
                 super::flow::remark_on(&m, names, log);
             }
         }

@@ -130,7 +130,7 @@ pub fn format_mod(p: &PortMod, f: &mut Fmt<'_>) {
 
 fn counter(f: &mut Fmt<'_>, lead: &str, value: u64, more: bool) {
     f.put(lead);
-    super::print::counter(f, value);
+    super::message::counter(f, value);
     f.put(if more { ", " } else { "\n" });
 }
 
