@@ -1,4 +1,4 @@
-//! What lookups and changes cost: `cargo run --release -p classifier --example lookup`.
+//! What lookups and changes cost: `cargo run --release -p classifier --example classify`.
 //!
 //! For tables of several sizes and numbers of masks: bytes per rule of the index alone (matches and rules not
 //! counted; measured as growth of the process, so with the allocator's own overhead), microseconds per insertion
