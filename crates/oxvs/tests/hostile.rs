@@ -116,7 +116,8 @@ fn ft_44_who_does_not_read_all_flows_holds_nobody_up() {
     let mut good = good.accept();
     let (mut stream, _) = slow.accept().unwrap();
     stream.write_all(&hello()).unwrap();
-    let (file, line) = (s.state.join("flows"), |n: usize| format!("ip,nw_dst=10.0.{}.{},actions=1\n", n >> 8, n & 255));
+    let (file, line) =
+        (s.state.join("flows"), |n: usize| format!("ip,nw_dst=10.0.{}.{},actions=1\n", n >> 8, n & 255));
     std::fs::write(&file, (0..FLOWS).map(line).collect::<String>()).unwrap();
     s.ofctl(&["-OOpenFlow13", "--bundle", "add-flows", "br0", &file.display().to_string()]);
 

@@ -2,13 +2,16 @@
 
 use super::bridge;
 use super::dpctl::{Dump, dump_text};
-use crate::switch::Switch;
-use crate::switch::host_config;
+use crate::switch::backer::Backer;
+use crate::switch::bridge::{Bridge, Interface};
+use crate::switch::{Switch, host_config};
 use base::DpPort;
 use dpif::Datapath as _;
 use dpif::flow_text::DumpStyle;
+use ovsdb::json::{Object, Value};
 use reactor::Reactor;
-use reactor::unixctl::{Call, Command, Outcome};
+use reactor::unixctl::{Call, Command, Format, Outcome};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -90,30 +93,78 @@ fn dump_dps(s: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
     Outcome::ok(out)
 }
 
-fn show(s: &mut Switch, _: &mut Reactor, _: &Call) -> Outcome {
-    let mut out = String::new();
-    for backer in s.backers.values() {
-        let stats = backer.dp.stats();
-        let _ = writeln!(out, "{}: hit:{} missed:{}", backer.name(), stats.hit, stats.missed);
-        for b in s.bridges.values().filter(|b| b.kind == backer.kind) {
-            let _ = writeln!(out, "  {}:", b.name);
-            for i in b.interfaces.values() {
-                let of_port = i.of_port.to_u16().unwrap_or(0);
-                let dp_port = match i.dp_port {
-                    DpPort::NONE => "none".to_string(),
-                    p => p.0.to_string(),
-                };
-                let kind = backer.ports.get(&i.dp_port.0).map_or(i.kind.as_str(), |p| p.kind);
-                let _ = write!(out, "    {} {of_port}/{dp_port}: ({kind}", i.name);
-                let options = host_config(i, Some(backer));
-                for (n, (key, value)) in options.iter().enumerate() {
-                    let _ = write!(out, "{}{key}={value}", if n == 0 { ": " } else { ", " });
+/// What `dpif/show` says of an interface.
+struct Shown {
+    of_port: u16,
+    dp_port: String,
+    kind: String,
+    options: BTreeMap<String, String>,
+}
+
+fn shown(i: &Interface, backer: &Backer) -> Shown {
+    Shown {
+        of_port: i.of_port.to_u16().unwrap_or(0),
+        dp_port: if i.dp_port == DpPort::NONE { "none".into() } else { i.dp_port.0.to_string() },
+        kind: backer.ports.get(&i.dp_port.0).map_or(i.kind.as_str(), |p| p.kind).to_string(),
+        options: host_config(i, Some(backer)).into_iter().collect(),
+    }
+}
+
+/// The datapaths that bridges are on.
+fn show(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
+    let backers = s.backers.values().filter(|b| b.own_name.is_none());
+    let bridges = |backer: &Backer| {
+        let kind = backer.kind.clone();
+        s.bridges.values().filter(move |b| b.kind == kind)
+    };
+    match call.format() {
+        Format::Text => {
+            let mut out = String::new();
+            for backer in backers {
+                let stats = backer.dp.stats();
+                let _ = writeln!(out, "{}: hit:{} missed:{}", backer.name(), stats.hit, stats.missed);
+                for b in bridges(backer) {
+                    let _ = writeln!(out, "  {}:", b.name);
+                    b.interfaces.values().for_each(|i| show_text(i, &shown(i, backer), &mut out));
                 }
-                out.push_str(")\n");
             }
+            Outcome::ok(out)
+        }
+        Format::Json => {
+            let of = |backer: &Backer| {
+                let (stats, interfaces) = (backer.dp.stats(), |b: &Bridge| {
+                    object(b.interfaces.values().map(|i| (i.name.clone(), show_json(shown(i, backer)))))
+                });
+                let bridges = object(bridges(backer).map(|b| (b.name.clone(), interfaces(b))));
+                let stats = [("hit", stats.hit), ("missed", stats.missed)];
+                let stats = object(stats.map(|(name, n)| (name.to_string(), n.to_string().into())));
+                object([("bridges".to_string(), bridges), ("stats".to_string(), stats)])
+            };
+            Outcome::ok(object(backers.map(|b| (b.name(), of(b)))))
         }
     }
-    Outcome::ok(out)
+}
+
+fn show_text(i: &Interface, shown: &Shown, out: &mut String) {
+    let _ = write!(out, "    {} {}/{}: ({}", i.name, shown.of_port, shown.dp_port, shown.kind);
+    for (n, (key, value)) in shown.options.iter().enumerate() {
+        let _ = write!(out, "{}{key}={value}", if n == 0 { ": " } else { ", " });
+    }
+    out.push_str(")\n");
+}
+
+fn show_json(shown: Shown) -> Value {
+    let config = object(shown.options.iter().map(|(k, v)| (k.clone(), v.clone().into())));
+    let config = (!shown.options.is_empty()).then(|| ("config".to_string(), config));
+    object(config.into_iter().chain([
+        ("ofport".to_string(), shown.of_port.to_string().into()),
+        ("port_no".to_string(), shown.dp_port.into()),
+        ("type".to_string(), shown.kind.into()),
+    ]))
+}
+
+fn object(members: impl IntoIterator<Item = (String, Value)>) -> Value {
+    Value::from(members.into_iter().collect::<Object>())
 }
 
 fn dpif_dump_flows(s: &mut Switch, _: &mut Reactor, call: &Call) -> Outcome {
