@@ -454,10 +454,14 @@ impl Switch {
 
     /// Writes the answers to what a connection has asked.
     fn flush(&mut self, r: &mut Reactor, bridge: &str, slot: &Slot) {
-        let Some(conn) = self.bridges.get_mut(bridge).and_then(|b| b.connections.conn(slot)) else { return };
+        let Some(b) = self.bridges.get_mut(bridge) else { return };
+        let Some(conn) = b.connections.conn(slot) else { return };
         let full = conn.rconn.backlog() > BACKLOG_LIMIT;
         conn.rconn.flush(r);
-        if full && conn.rconn.backlog() <= BACKLOG_LIMIT {
+        // The socket does not wake anybody who waits for what has just been written.
+        let heard = full && conn.rconn.backlog() <= BACKLOG_LIMIT;
+        let paused = conn.id.and_then(|id| b.ofproto.connection(id)).is_some_and(|c| c.monitoring_paused());
+        if heard || paused && conn.rconn.queued(CLASS_MONITOR).0 == 0 {
             r.again(conn.rconn.key());
         }
     }
