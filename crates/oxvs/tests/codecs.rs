@@ -1,5 +1,5 @@
-//! A decoder that is not ours finds nothing malformed in the conversations of `recorded/ofctl_wire.txt`, which are
-//! what our programs say, byte for byte.
+//! A decoder that is not ours finds nothing malformed in the conversations of `recorded/ofctl_wire.txt`: what our
+//! `ovs-ofctl` says, byte for byte, and what a switch answers.
 
 use std::process::Command;
 use testkit::skip;
