@@ -165,6 +165,8 @@ fn ib_81_83_through_a_gateway_whose_address_changes() {
     next_hop("02:00:00:00:05:fe");
     // IB-83: the other switch behind ours finds the gateway and, through it, the controller.
     assert!(reaches(&other, "10.9.0.2:6653".parse().unwrap(), (GATEWAY, g.mac)));
+    // It has gone before the way is cut: else it would stand first in the controller's queue for ever.
+    assert_eq!(controller.visitor().unwrap(), b"x");
     // The gateway is replaced; when the system knows, d and e follow.
     g.ns.run(|| -> std::io::Result<()> {
         let mut r = Route::new()?;

@@ -88,6 +88,17 @@ impl Controller {
         let greeted = || Connection::greet(self.listener.accept().ok()?.0).ok();
         crate::wait_for("the switch to connect", greeted)
     }
+
+    /// Waits for somebody who is no switch, until they have gone: what they said.
+    #[track_caller]
+    pub fn visitor(&self) -> io::Result<Vec<u8>> {
+        let (mut stream, _) = crate::wait_for("a visitor", || self.listener.accept().ok());
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(crate::wait::LIMIT))?;
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said)?;
+        Ok(said)
+    }
 }
 
 /// A connection to a switch.
